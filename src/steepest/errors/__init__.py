@@ -1,0 +1,76 @@
+"""Every message of the house, beside the class that carries it.
+
+SteepestError                     exit code 1 unless said
+├── SourceError                   OSError       a file or table cannot be read
+│   └── SourceNotFoundError       FileNotFoundError
+├── EmptySourceError              ValueError    no row, or none left
+├── ColumnNotFoundError           KeyError
+├── ColumnNameError               ValueError    a name twice, a target among the features
+├── ColumnKindError               TypeError     a column is not what is asked of it
+├── ValueFoundError               ValueError    an infinity, an unseen level, a cell out of place
+├── LengthError                   ValueError    columns, names or arguments of different length
+├── OptionError                   ValueError    an argument outside its range
+├── LearningRateError             ValueError    exit 3: a rate that cannot converge
+├── DivergedError                 ArithmeticError   exit 3
+├── GradientError                 ValueError    a gradient that is missing or has the wrong shape
+├── TooFewRowsError               ValueError
+├── CollinearError                ValueError
+├── MomentsError                  ValueError    sums that cannot be added, or would be too large
+├── ModelFileError                ValueError    truncated, altered, newer, not ours
+└── OutputError                   OSError       a place that cannot be written
+
+A message says what was found, with the numbers; then why it cannot work; then, after a
+blank line, ``Hint:`` and one line to paste.  Each class is also the built-in exception
+that a caller would expect, and its instances survive pickling, so that a worker process
+can raise them.
+"""
+
+from __future__ import annotations
+
+from .fits import (
+    CollinearError,
+    DivergedError,
+    GradientError,
+    LearningRateError,
+    ModelFileError,
+    MomentsError,
+    OptionError,
+    OutputError,
+    TooFewRowsError,
+)
+from .tables import (
+    ColumnKindError,
+    ColumnNameError,
+    ColumnNotFoundError,
+    EmptySourceError,
+    LengthError,
+    SourceError,
+    SourceNotFoundError,
+    ValueFoundError,
+)
+from .words import SteepestError, SteepestWarning, counted, listed, nearest
+
+__all__ = [
+    "CollinearError",
+    "ColumnKindError",
+    "ColumnNameError",
+    "ColumnNotFoundError",
+    "DivergedError",
+    "EmptySourceError",
+    "GradientError",
+    "LearningRateError",
+    "LengthError",
+    "ModelFileError",
+    "MomentsError",
+    "OptionError",
+    "OutputError",
+    "SourceError",
+    "SourceNotFoundError",
+    "SteepestError",
+    "SteepestWarning",
+    "TooFewRowsError",
+    "ValueFoundError",
+    "counted",
+    "listed",
+    "nearest",
+]

@@ -1,0 +1,263 @@
+"""Messages about options, rates, gradients, sums and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .words import SteepestError, counted, listed, nearest
+
+
+class OptionError(SteepestError, ValueError):
+    """An argument outside its range."""
+
+    @classmethod
+    def outside(cls, name: str, value: object, wanted: str, hint: str) -> OptionError:
+        return cls(f"{name}={value!r} is not {wanted}.", "", hint)
+
+    @classmethod
+    def unknown(cls, name: str, value: object, known: Sequence[str]) -> OptionError:
+        meant = nearest(str(value), known)
+        return cls(
+            f"{name}={value!r} is not known.",
+            f"Known are {listed(known)}.",
+            f"did you mean '{meant}'?" if meant else f"choose {listed(known, 'or')}.",
+        )
+
+    @classmethod
+    def mixed(cls, names: Sequence[str], beside: Sequence[str]) -> OptionError:
+        one, other = len(names) == 1, len(beside) == 1
+        return cls(
+            f"{' and '.join(names)} {'is a tensor' if one else 'are tensors'} of PyTorch, but "
+            f"{' and '.join(beside)} {'is' if other else 'are'} not.",
+            "The two kinds of numbers are not computed with together.",
+            f"{beside[0]} = torch.as_tensor({beside[0]})",
+        )
+
+
+class LearningRateError(SteepestError, ValueError):
+    """A rate that cannot converge, refused before the first step."""
+
+    exit_code = 3
+
+    @classmethod
+    def too_large(
+        cls, rate: float, limit: float, smoothness: float, best: float
+    ) -> LearningRateError:
+        return cls(
+            f"learning_rate={rate:.6g} is {rate / limit:.3g} times the largest stable rate, "
+            f"2/L = {limit:.6g}.",
+            f"L = {smoothness:.6g} is this loss's largest curvature; at 2/L and above, the descent "
+            "never settles.",
+            f"leave learning_rate unset to use the best fixed rate, {best:.6g}.",
+        )
+
+
+class DivergedError(SteepestError, ArithmeticError):
+    """A descent that went up, or left the numbers altogether."""
+
+    exit_code = 3
+
+    @classmethod
+    def rose(
+        cls,
+        rule: str,
+        epoch: int,
+        start: float,
+        end: float,
+        rate: float,
+        smoothness: float,
+        limit: float,
+    ) -> DivergedError:
+        known = 0 < smoothness < float("inf") and rate >= limit
+        why = (
+            f"learning_rate={rate:.6g} is {rate / limit:.3g} times the largest stable rate, "
+            f"{limit * smoothness:.3g}/L = {limit:.3g} (L = {smoothness:.3g} is the curvature met "
+            "on the way)."
+            if known
+            else f"learning_rate={rate:.6g} is too large for this loss."
+        )
+        return cls(
+            f"{rule} diverged at epoch {epoch:,}: the loss rose from {start:.6g} to {end:.3g}.",
+            why,
+            f"learning_rate={0.5 * limit:.2g}" if known else f"learning_rate={rate / 10:.2g}",
+        )
+
+    @classmethod
+    def not_finite(cls, epoch: int, loss: float, data: Sequence[str]) -> DivergedError:
+        if data:
+            holds = "holds" if len(data) == 1 else "hold"
+            why = f"{' and '.join(data)} already {holds} a NaN or an infinity."
+            hint = "drop those rows first."
+        elif epoch == 0:
+            why = "The data and the starting w are finite, so forward or loss made it."
+            hint = "print forward(w, x) at the starting w."
+        else:
+            why = "It was finite an epoch before, so forward, loss or gradient made it of that w."
+            hint = "print(descent.weights[-1]); forward and loss must be defined there."
+        return cls(f"the loss is {loss} at epoch {epoch:,}.", why, hint)
+
+
+class GradientError(SteepestError, ValueError):
+    """A gradient that is missing, or is not one number per weight."""
+
+    @classmethod
+    def shape(cls, got: tuple[int, ...], wanted: tuple[int, ...]) -> GradientError:
+        weights = "w is a single number" if wanted == () else f"w has shape {wanted}"
+        return cls(
+            f"gradient returned shape {got}, but {weights}.",
+            "A gradient has one number for each weight.",
+            "end it in .mean()" if wanted == () else "average over the rows only: .mean(axis=0)",
+        )
+
+    @classmethod
+    def missing(cls) -> GradientError:
+        return cls(
+            "no gradient was given, and the data are not tensors.",
+            "NumPy cannot differentiate forward and loss.",
+            "pass gradient=..., or make x, y and w tensors of PyTorch.",
+        )
+
+    @classmethod
+    def nothing(cls, name: str) -> GradientError:
+        return cls(
+            f"{name} returned nothing.",
+            "A function without a return statement gives nothing back.",
+            f"end {name} in: return ...",
+        )
+
+    @classmethod
+    def not_required(cls, w: str, hint: str | None = None) -> GradientError:
+        return cls(
+            f"w is {w}, and it does not require grad.",
+            "Autograd follows only tensors that say so.",
+            hint or "w = torch.tensor(0.0, requires_grad=True)",
+        )
+
+    @classmethod
+    def not_reached(cls) -> GradientError:
+        return cls(
+            "the loss does not depend on w as far as autograd can see.",
+            "Somewhere in forward or loss the way back was cut: .detach(), .item(), .numpy() or "
+            "torch.no_grad().",
+            "keep tensors all the way from w to the loss.",
+        )
+
+    @classmethod
+    def edited(cls) -> GradientError:
+        return cls(
+            "forward, loss or gradient edited one of its arguments in place.",
+            "The next epoch would start from other data.",
+            "make a new tensor: x - 1 instead of x -= 1 or x.sub_(1).",
+        )
+
+    @classmethod
+    def loss_shape(cls, got: tuple[int, ...]) -> GradientError:
+        return cls(
+            f"loss returned shape {got}, not a single number.",
+            "Descent goes down one number.",
+            "end the loss in .mean()",
+        )
+
+
+class MomentsError(SteepestError, ValueError):
+    """Sums that cannot be added, or would not fit."""
+
+    @classmethod
+    def names(cls, missing: Sequence[str], extra: Sequence[str]) -> MomentsError:
+        sides = [
+            f"{side} has {listed(names)} besides"
+            for side, names in (("the left", missing), ("the right", extra))
+            if names
+        ]
+        return cls(
+            f"these moments have different columns: {', '.join(sides)}.",
+            "Sums over different columns cannot be added.",
+            "scan both with the same columns=[...]",
+        )
+
+    @classmethod
+    def too_many_patterns(cls, patterns: int, columns: Sequence[str]) -> MomentsError:
+        return cls(
+            f"nulls fall in {patterns:,} different combinations over {listed(columns)}.",
+            "Sums are kept for each combination of null columns, up to 256.",
+            "say which columns are wanted: columns=[...], or target= and features=",
+        )
+
+    @classmethod
+    def too_wide(cls, terms: int, limit: int) -> MomentsError:
+        return cls(
+            f"the model would have {terms:,} coefficients, which need "
+            f"{16 * terms * terms / 1e9:,.1f} GB of memory to solve.",
+            f"At most {limit:,} are solved together.",
+            "name fewer features, without the text columns of most levels.",
+        )
+
+
+class ModelFileError(SteepestError, ValueError):
+    """A model file that is not whole, not ours, or from the future."""
+
+    @classmethod
+    def of(cls, path: str, reason: str) -> ModelFileError:
+        return cls(
+            f"'{path}' is not a whole model file: {reason}.",
+            "Its last line must be the SHA-256 of every byte above it.",
+            "save the model again, or take the file from a backup.",
+        )
+
+    @classmethod
+    def unreadable(cls, path: str, reason: str) -> ModelFileError:
+        return cls(
+            f"'{path}' cannot be read: {reason}.",
+            "A model file was expected there.",
+            "check the path; models are written by Model.save or with -o.",
+        )
+
+    @classmethod
+    def newer(cls, path: str, version: object, known: int) -> ModelFileError:
+        return cls(
+            f"'{path}' has format {version}; this steepest reads up to {known}.",
+            "A later release wrote it, and may mean other things by it.",
+            "pip install --upgrade steepest",
+        )
+
+
+class OutputError(SteepestError, OSError):
+    """A place where nothing can be written."""
+
+    @classmethod
+    def of(cls, path: str, reason: str) -> OutputError:
+        return cls(
+            f"'{path}' cannot be written: {reason}.", "", "name another place for the output."
+        )
+
+    @classmethod
+    def ending(cls, path: str) -> OutputError:
+        return cls(
+            f"'{path}' does not end in .csv or .parquet.",
+            "The ending says how the predictions are to be written.",
+            "-o predictions.parquet, or -o - for CSV on standard output",
+        )
+
+
+class TooFewRowsError(SteepestError, ValueError):
+    """Fewer rows than coefficients, with nothing to choose between the solutions."""
+
+    @classmethod
+    def of(cls, rows: int, coefficients: int) -> TooFewRowsError:
+        return cls(
+            f"{counted(rows, 'row')} cannot determine {counted(coefficients, 'coefficient')}.",
+            "Without a penalty or a number of epochs, countless solutions fit them perfectly.",
+            "add a penalty, l2=0.01, or stop after some epochs, epochs=100, or use fewer features.",
+        )
+
+
+class CollinearError(SteepestError, ValueError):
+    """Columns that are sums of each other, where that was to be refused."""
+
+    @classmethod
+    def of(cls, relations: Sequence[str]) -> CollinearError:
+        return cls(
+            f"the features are collinear: {'; '.join(relations)}.",
+            "Many sets of coefficients fit equally well.",
+            f"leave out '{relations[0].split(' = ')[0]}', or allow it with collinear='shortest'.",
+        )

@@ -1,0 +1,323 @@
+"""Messages about tables: where rows come from, columns, cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .words import SteepestError, counted, listed, nearest
+
+
+class SourceError(SteepestError, OSError):
+    """A file or table that cannot be read as what it is said to be."""
+
+    @classmethod
+    def directory(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' is a directory.",
+            "A table is read from files.",
+            f"name its files: '{path.rstrip('/')}/*.parquet'",
+        )
+
+    @classmethod
+    def not_regular(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' is not a regular file.",
+            "A pipe, socket or device has no size and may never end.",
+            "write it to a file first, and name that.",
+        )
+
+    @classmethod
+    def empty_file(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' is empty: it has 0 bytes.",
+            "A table needs at least a header and one row.",
+            "check how the file was written.",
+        )
+
+    @classmethod
+    def format_unknown(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' does not end in .csv, .tsv or .parquet.",
+            "The ending says how a file is to be read.",
+            "rename it, or read it yourself and hand over the table.",
+        )
+
+    @classmethod
+    def unreadable(cls, path: str, what: str, reason: str, hint: str | None = None) -> SourceError:
+        return cls(
+            f"'{path}' cannot be read as {what}.",
+            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".") + ".",
+            hint or "check that the file is whole, and that it is what its ending says.",
+        )
+
+    @classmethod
+    def not_utf8(cls, path: str, encoding: str = "") -> SourceError:
+        return cls(
+            f"'{path}' is {encoding or 'not UTF-8'}.",
+            "Text is read as UTF-8.",
+            f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
+        )
+
+    @classmethod
+    def ragged(cls, path: str, line: str | None, expected: int, got: int) -> SourceError:
+        place = f"line {int(line):,}" if line else "one line"
+        return cls(
+            f"{place} of '{path}' has {counted(got, 'field')}, where {expected:,} are expected.",
+            "A line with a field too few or too many cannot be matched to its columns.",
+            "mend that line, or put its text in quotes if it holds the delimiter.",
+        )
+
+    @classmethod
+    def no_header(cls, path: str, names: Sequence[str]) -> SourceError:
+        return cls(
+            f"'{path}' seems to have no header: its first line is all numbers, {listed(names)}.",
+            "Columns are found by name, and the first line gives the names.",
+            "write the column names as the first line.",
+        )
+
+    @classmethod
+    def not_a_table(cls, kind: str) -> SourceError:
+        return cls(
+            f"a {kind} is not a table that steepest can read.",
+            "It reads paths and globs, dicts of arrays, NumPy arrays with names, pandas, polars "
+            "and Arrow tables.",
+            "pass a dict of arrays: {'x': x, 'y': y}",
+        )
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """No such file, or a pattern that matches none."""
+
+    @classmethod
+    def of(cls, path: str, pattern: bool, beside: Sequence[str]) -> SourceNotFoundError:
+        name = path.rsplit("/", 1)[-1]
+        meant = nearest(name, list(beside))
+        found = f"no file matches '{path}'." if pattern else f"there is no file '{path}'."
+        return cls(
+            found,
+            f"Its folder holds {listed(sorted(beside), limit=5)}." if beside else "",
+            f"did you mean '{path[: len(path) - len(name)]}{meant}'?"
+            if meant
+            else "check the path; relative ones start from the current folder.",
+        )
+
+
+class EmptySourceError(SteepestError, ValueError):
+    """There is no row, or none is left."""
+
+    @classmethod
+    def no_rows(cls, where: str) -> EmptySourceError:
+        return cls(
+            f"{where} has no data rows.",
+            "A model needs rows.",
+            "check how the table was made: only its header, or nothing, was found.",
+        )
+
+    @classmethod
+    def none_left(cls, read: int, nulls: dict[str, int]) -> EmptySourceError:
+        worst = max(nulls, key=lambda name: nulls[name]) if nulls else ""
+        counts = ", ".join(f"'{name}' {count:,}" for name, count in nulls.items() if count)
+        return cls(
+            f"none of the {read:,} rows is left: each has a null in a column that is used.",
+            f"Nulls by column: {counts}.",
+            f"leave out '{worst}' by naming the features you want.",
+        )
+
+    @classmethod
+    def no_columns(cls, where: str, left_out: dict[str, str]) -> EmptySourceError:
+        return cls(
+            f"{where} has no column that a model can use.",
+            "; ".join(f"'{name}': {reason}" for name, reason in list(left_out.items())[:5]) + "."
+            if left_out
+            else "It has no columns at all.",
+            "check that it is the table you meant.",
+        )
+
+    @classmethod
+    def no_arguments(cls, name: str) -> EmptySourceError:
+        return cls(
+            f"{name} is empty: it has 0 rows.",
+            "A loss is a mean over rows.",
+            "pass at least one row.",
+        )
+
+
+class ColumnNotFoundError(SteepestError, KeyError):
+    """A column asked for is not there."""
+
+    @classmethod
+    def of(cls, role: str, name: str, where: str, names: Sequence[str]) -> ColumnNotFoundError:
+        meant = nearest(name, names)
+        columns = counted(len(names), "column")
+        return cls(
+            f"{role} column '{name}' is not in {where}.",
+            f"It has {columns}: {listed(names)}." if names else "It has no columns.",
+            f"did you mean '{meant}'?" if meant else f"choose {listed(names, 'or', 5)}.",
+        )
+
+    @classmethod
+    def left_out(cls, role: str, name: str, reason: str) -> ColumnNotFoundError:
+        return cls(
+            f"{role} column '{name}' is not in the moments.",
+            f"The scan left it out: {reason}.",
+            f"name it in the scan: columns=[..., '{name}']",
+        )
+
+
+class ColumnNameError(SteepestError, ValueError):
+    """A name that stands twice, or in two roles."""
+
+    @classmethod
+    def repeated(cls, name: str, where: str, times: int) -> ColumnNameError:
+        return cls(
+            f"column '{name}' stands {times} times in {where}.",
+            "Columns are found by name, so each name may stand only once.",
+            "rename or leave out the others.",
+        )
+
+    @classmethod
+    def target_among_features(cls, name: str) -> ColumnNameError:
+        return cls(
+            f"target column '{name}' is also a feature.",
+            "It would explain itself perfectly, and nothing else would count.",
+            f"leave '{name}' out of the features.",
+        )
+
+    @classmethod
+    def unnamed(cls, columns: int) -> ColumnNameError:
+        return cls(
+            f"an array of {counted(columns, 'column')} came without names.",
+            "Columns are found by name.",
+            "names=["
+            + ", ".join([*[f"'x{i + 1}'" for i in range(min(columns, 4) - 1)], "'y'"])
+            + ("]" if columns <= 4 else ", ...]"),
+        )
+
+
+class ColumnKindError(SteepestError, TypeError):
+    """A column is not of the kind that is asked of it."""
+
+    @classmethod
+    def text_target(cls, name: str, levels: Sequence[str]) -> ColumnKindError:
+        return cls(
+            f"target column '{name}' is text"
+            + (f", with levels {listed(levels, limit=5)}." if levels else "."),
+            "A squared-error fit needs a number to fit.",
+            "choose a number or a boolean column as the target.",
+        )
+
+    @classmethod
+    def unusable(cls, name: str, type_name: str, kind: str) -> ColumnKindError:
+        why = {
+            "time": "A date counts from an origin of its own, so its bare number means nothing.",
+            "null": "It has no value in any row.",
+        }.get(kind, "A column holds numbers, booleans or text.")
+        hint = {
+            "time": f"make a number of it first, such as the days since its first date, or leave "
+            f"'{name}' out.",
+        }.get(kind, f"leave '{name}' out of the features.")
+        return cls(f"column '{name}' has type {type_name}.", why, hint)
+
+    @classmethod
+    def cell(
+        cls, name: str, where: str, word: str, line: str | None, value: str
+    ) -> ColumnKindError:
+        shown = value if len(value) <= 40 else value[:40] + "..."
+        place = f" in line {int(line):,}" if line else ""
+        return cls(
+            f"column '{name}' of {where} is a {word} at first, but '{shown}'{place}.",
+            "One column has one kind in every row.",
+            f"mend that cell, leave it empty, or leave '{name}' out.",
+        )
+
+    @classmethod
+    def differs(cls, name: str, first: str, kind: str, second: str, other: str) -> ColumnKindError:
+        return cls(
+            f"column '{name}' is a {kind} in {first} but a {other} in {second}.",
+            "One column has one kind in every part.",
+            f"convert one of the two, or leave '{name}' out.",
+        )
+
+
+class ValueFoundError(SteepestError, ValueError):
+    """A cell that no model can use."""
+
+    @classmethod
+    def infinite(cls, value: float, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} holds {value:+.0f} in row {row:,}.".replace("+inf", "inf"),
+            "An infinity makes every sum infinite.",
+            "replace it by a null, and its row is dropped and counted.",
+        )
+
+    @classmethod
+    def overflow(cls, names: Sequence[str], where: str) -> ValueFoundError:
+        return cls(
+            f"the squares of {listed(names)} in {where} overflow double precision.",
+            "Sums of squares are kept as doubles, which end at 1.8e308.",
+            "divide the column by a power of ten first.",
+        )
+
+    @classmethod
+    def underflow(cls, name: str, where: str) -> ValueFoundError:
+        return cls(
+            f"the squares of '{name}' in {where} underflow double precision.",
+            "Its values vary by less than 1e-144, and sums of squares are kept as doubles.",
+            "multiply the column by a power of ten first.",
+        )
+
+    @classmethod
+    def unseen(cls, name: str, level: str, row: int, known: Sequence[str]) -> ValueFoundError:
+        return cls(
+            f"column '{name}' holds '{level}' in row {row:,}, which the model has not seen.",
+            f"It was fitted on {listed(known, limit=6)}.",
+            "fit again with rows of that level, or take those rows out.",
+        )
+
+
+class LengthError(SteepestError, ValueError):
+    """Things that go together row by row have different lengths."""
+
+    @classmethod
+    def columns(cls, first: str, n: int, second: str, m: int) -> LengthError:
+        return cls(
+            f"column '{first}' has {counted(n, 'row')}, but '{second}' has {m:,}.",
+            "Every column of a table has the same length.",
+            "check how the columns were cut.",
+        )
+
+    @classmethod
+    def names(cls, columns: int, names: int) -> LengthError:
+        return cls(
+            f"the array has {counted(columns, 'column')}, but names has {names:,}.",
+            "Each column needs one name.",
+            f"pass {counted(columns, 'name')}.",
+        )
+
+    @classmethod
+    def dimensions(cls, name: str, shape: tuple[int, ...], wanted: str) -> LengthError:
+        return cls(f"{name} has shape {shape}.", f"It must be {wanted}.", "reshape it first.")
+
+    @classmethod
+    def start(cls, shape: tuple[int, ...], names: Sequence[str]) -> LengthError:
+        return cls(
+            f"w has shape {shape}, but there are {counted(len(names), 'coefficient')}.",
+            f"They are {listed(names)}." if names else "",
+            "start from a dict: w={'" + (names[0] if names else "x") + "': 1.0}",
+        )
+
+    @classmethod
+    def arguments(cls, first: str, n: int, second: str, m: int) -> LengthError:
+        return cls(
+            f"{first} has {counted(n, 'row')}, but {second} has {m:,}.",
+            "Each row of the one needs its row of the other.",
+            "check how the two were cut.",
+        )
+
+    @classmethod
+    def prediction(cls, got: tuple[int, ...], wanted: tuple[int, ...]) -> LengthError:
+        return cls(
+            f"forward returned shape {got}, but y has shape {wanted}.",
+            "Subtracting the two would broadcast to a table of differences, not one a row.",
+            "make forward return one number a row, or reshape y.",
+        )

@@ -1,0 +1,60 @@
+"""The root of the tree, and the words its messages are made of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class SteepestError(Exception):
+    """What steepest raises on purpose: ``found``, ``why`` and ``hint``.
+
+    Examples
+    --------
+    >>> print(SteepestError("l2=-1 is negative.", "A penalty is at least 0.", "leave l2 unset."))
+    l2=-1 is negative.
+    A penalty is at least 0.
+    <BLANKLINE>
+    Hint: leave l2 unset.
+    """
+
+    exit_code = 1
+
+    def __init__(self, found: str, why: str, hint: str) -> None:
+        super().__init__(found, why, hint)
+        self.found, self.why, self.hint = found, why, hint
+
+    def __str__(self) -> str:
+        reason = f"{self.found}\n{self.why}" if self.why else self.found
+        return f"{reason}\n\nHint: {self.hint}"
+
+
+class SteepestWarning(UserWarning):
+    """Something a result would be misread without: rows dropped, a column left out."""
+
+
+def listed(names: Iterable[str], word: str = "and", limit: int = 12) -> str:
+    """Names in quotes, as a sentence has them.
+
+    >>> listed(["a", "b", "c"])
+    "'a', 'b' and 'c'"
+    """
+    every = list(names)
+    quoted = [f"'{name}'" for name in every[:limit]]
+    if len(every) > limit:
+        return ", ".join(quoted) + f" {word} {len(every) - limit:,} more"
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {word} {quoted[-1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: ``1 row``, ``344 rows``, ``2 categories``."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{number:,} {noun}s"
+
+
+def nearest(name: str, names: Sequence[str]) -> str | None:
+    """The one of ``names`` that was probably meant, if any."""
+    folded = {known.casefold(): known for known in reversed(names)}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None

@@ -1,0 +1,116 @@
+"""Files written whole or not at all, and read only when whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import ModelFileError, OutputError, SteepestError
+
+FORMAT = 1
+LARGEST_FILE = 1 << 30
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its place when the block ends well.
+
+    It is flushed to disk and renamed: whoever reads ``path`` finds the old file or the new
+    one, whole.  When the block fails the temporary file is removed and ``path`` is as it was.
+    OutputError where the place cannot be written.
+    """
+    check_writable(path)
+    target = Path(path)
+    target = target.resolve() if target.is_symlink() else target
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield draft
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(target)
+        _sync_folder(target.parent)
+    except SteepestError:
+        raise
+    except OSError as error:
+        raise OutputError.of(os.fspath(path), error.strerror or str(error)) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before the work whether its result can be written; OutputError if not."""
+    target, name = Path(path), os.fspath(path)
+    if target.is_dir():
+        raise OutputError.of(name, "it is a directory")
+    if not target.parent.is_dir():
+        raise OutputError.of(name, f"there is no folder '{target.parent}'")
+    if target.exists() and not target.is_file():
+        raise OutputError.of(name, "it is not a regular file")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError.of(name, f"no permission to write in '{target.parent}'")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OutputError.of(name, "it is write-protected")
+
+
+def write_json(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """JSON, then one last line: the SHA-256 of every byte above it, in hexadecimal."""
+    body = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    with replacing(path) as draft:
+        draft.write_bytes(body + hashlib.sha256(body).hexdigest().encode() + b"\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What :func:`write_json` wrote; ModelFileError for anything else.  Executes nothing."""
+    name = os.fspath(path)
+    try:
+        if Path(path).stat().st_size > LARGEST_FILE:
+            raise ModelFileError.of(name, "it is larger than 1 GB")
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ModelFileError.unreadable(name, error.strerror or str(error)) from error
+    body, seal = data[:-65], data[-65:]
+    if not re.fullmatch(rb"[0-9a-f]{64}\n", seal) or not body.endswith(b"\n"):
+        raise ModelFileError.of(
+            name, "it does not end in its checksum, so it is cut off or not ours"
+        )
+    if hashlib.sha256(body).hexdigest().encode() != seal[:-1]:
+        raise ModelFileError.of(name, "its checksum does not fit, so it was altered or damaged")
+    try:
+        content = json.loads(
+            body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique
+        )
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError.of(name, f"it holds no JSON that we write ({error})") from error
+    if not isinstance(content, dict) or content.get("format") != "steepest model":
+        raise ModelFileError.of(name, "it is not of the format 'steepest model'")
+    version = content.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ModelFileError.of(name, f"it has no format version, but {version!r}")
+    if version > FORMAT:
+        raise ModelFileError.newer(name, version, FORMAT)
+    return content
+
+
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"{word} is not a number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)

@@ -1,0 +1,112 @@
+"""Every message, rendered: one golden file, and the form that each of them keeps."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from pathlib import Path
+
+import pytest
+
+from steepest import errors
+
+GOLDEN = Path(__file__).parent / "recorded" / "messages.txt"
+EXAMPLES = {
+    "batch": 1, "beside": ["homes.csv"], "best": 0.5, "coefficients": 9, "columns": 5,
+    "data": ["x"], "encoding": "UTF-16", "end": 2.7e7, "epoch": 4, "expected": 3, "extra": ["c"],
+    "extra_name": "torch", "first": "area", "first_kind": "number", "got": 2, "hint": None,
+    "kind": "number", "known": ["standard", "none"], "left_out": {"when": "it is a time"},
+    "level": "Oslo", "levels": ["Bergen", "Oslo"], "limit": 0.565, "line": "7", "loss": 9.0,
+    "m": 4, "missing": ["b"], "n": 3, "name": "pirce", "names": ["area", "rooms", "price"],
+    "nulls": {"area": 7, "rooms": 3}, "other": "category", "package": "torch", "path": "homes.csv",
+    "pattern": False, "patterns": 300, "rate": 10.0, "read": 10, "reason": "it was cut off",
+    "relations": ["c = a + b"], "role": "target", "row": 12, "rows": 3, "rule": "gradient descent",
+    "second": "rooms", "shape": (3, 4), "smoothness": 3.54, "start": 6.25, "terms": 20_000,
+    "times": 2, "type_name": "timestamp[s]", "value": float("inf"), "version": 7, "w": "a float",
+    "wanted": (3,), "what": "Parquet", "where": "'homes.csv'", "word": "number",
+}  # fmt: skip
+SPECIAL = {
+    ("OptionError", "outside", "wanted"): "a number of at least 0",
+    ("OptionError", "outside", "hint"): "leave l2 unset.",
+    ("OptionError", "outside", "name"): "l2",
+    ("OptionError", "outside", "value"): -1,
+    ("OptionError", "unknown", "name"): "scale",
+    ("OptionError", "unknown", "value"): "standart",
+    ("LengthError", "dimensions", "wanted"): "one-dimensional",
+    ("LengthError", "names", "names"): 4,
+    ("LengthError", "prediction", "got"): (3, 1),
+    ("GradientError", "shape", "got"): (4,),
+    ("GradientError", "shape", "wanted"): (),
+    ("GradientError", "loss_shape", "got"): (4,),
+    ("ColumnKindError", "cell", "value"): "abc",
+    ("ColumnKindError", "unusable", "kind"): "time",
+    ("ModelFileError", "newer", "known"): 1,
+    ("LengthError", "arguments", "first"): "x",
+    ("LengthError", "arguments", "second"): "y",
+    ("MomentsError", "too_many_patterns", "columns"): ["a", "b", "c"],
+    ("MomentsError", "too_wide", "limit"): 10_000,
+    ("DivergedError", "not_finite", "loss"): float("nan"),
+    ("OptionError", "mixed", "names"): ["x", "y"],
+    ("OptionError", "mixed", "beside"): ["w"],
+    ("ColumnKindError", "differs", "first"): "'2025.csv'",
+    ("ColumnKindError", "differs", "second"): "'2026.csv'",
+    ("ValueFoundError", "unseen", "known"): ["Bergen", "Voss"],
+    ("EmptySourceError", "no_arguments", "name"): "x",
+    ("GradientError", "nothing", "name"): "forward",
+    ("SourceError", "directory", "path"): "homes",
+    ("SourceError", "no_header", "names"): ["3.5", "2", "1995"],
+    ("SourceNotFoundError", "of", "path"): "hoems.csv",
+}
+
+
+def rendered() -> dict[str, errors.SteepestError]:
+    """One instance of every message, its arguments taken from the examples by name."""
+    found = {}
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        if not (inspect.isclass(kind) and issubclass(kind, errors.SteepestError)):
+            continue
+        for member, method in vars(kind).items():
+            if isinstance(method, classmethod):
+                call = getattr(kind, member)
+                arguments = {
+                    p: SPECIAL.get((name, member, p), EXAMPLES[p])
+                    for p in inspect.signature(call).parameters
+                    if (name, member, p) in SPECIAL or p in EXAMPLES
+                }
+                found[f"{name}.{member}"] = call(**arguments)
+    return found
+
+
+def test_every_message_as_recorded():
+    text = "\n".join(f"=== {name}\n{error}\n" for name, error in rendered().items())
+    assert text == GOLDEN.read_text()
+
+
+@pytest.mark.parametrize("name", rendered())
+def test_form_of_a_message(name):
+    error = rendered()[name]
+    text = str(error)
+    reason, _, hint = text.partition("\n\nHint: ")
+    assert reason.splitlines()[0].endswith((".", ":"))
+    assert hint
+    assert "\n" not in hint
+    assert "  " not in text
+    assert "None" not in text
+    assert len(reason.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("name", rendered())
+def test_messages_survive_pickling(name):
+    error = rendered()[name]
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert (twin.found, twin.why, twin.hint) == (error.found, error.why, error.hint)
+
+
+def test_every_class_is_a_builtin_too():
+    for error in rendered().values():
+        builtin = [k for k in type(error).__mro__ if k.__module__ == "builtins"]
+        assert {k for k in builtin if k not in (object, BaseException, Exception)}
+        assert error.exit_code in (1, 3)
