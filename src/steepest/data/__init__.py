@@ -1,0 +1,1 @@
+"""Rows from anywhere, columns to numbers."""

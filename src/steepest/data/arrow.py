@@ -1,0 +1,133 @@
+"""Arrow types and arrays in the house's own terms.  Arrow is imported when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..typing import Codes, Floats
+from .table import Column, Kind, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_CELLS = 1 << 19
+"""Numbers in a batch, so that a batch of float64 stays within 4 MB, near the cache."""
+
+
+def batch_rows(columns: int) -> int:
+    """Rows in a batch of so many columns: 4,096 to 65,536."""
+    return max(4_096, min(65_536, BATCH_CELLS // max(columns, 1)))
+
+
+def arrow_schema(schema: pa.Schema, where: str) -> Schema:
+    """An Arrow schema as names and kinds."""
+    return Schema(tuple(Column(f.name, arrow_kind(f.type), str(f.type)) for f in schema), where)
+
+
+def arrow_kind(kind: pa.DataType) -> Kind:
+    """What a column of this Arrow type can be used as."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+        return Kind.CATEGORY if arrow_kind(kind) is not Kind.OTHER else Kind.OTHER
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return Kind.NUMBER
+    if (
+        types.is_boolean(kind)
+        or types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+    ):
+        return Kind.CATEGORY
+    if types.is_temporal(kind):
+        return Kind.TIME
+    return Kind.NULL if types.is_null(kind) else Kind.OTHER
+
+
+@dataclass(frozen=True)
+class ArrowBatch:
+    """A batch over an Arrow record batch."""
+
+    rows: pa.RecordBatch
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.rows.num_rows)
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        table = np.empty((len(names), self.n_rows))
+        for row, name in zip(table, names, strict=True):
+            row[:] = arrow_numbers(self.rows.column(name))
+        return table.T
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        return arrow_codes(self.rows.column(name))
+
+
+def record_batches(table: pa.Table, rows: int) -> Iterator[ArrowBatch]:
+    """An Arrow table in batches of at most so many rows, its chunks joined where they are short."""
+    for start in range(0, table.num_rows, rows):
+        piece = table.slice(start, rows).combine_chunks()
+        for batch in piece.to_batches():
+            yield ArrowBatch(batch)
+
+
+def arrow_numbers(array: Any) -> Floats:
+    """One Arrow array as float64, shape (n,), nulls as NaN."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if types.is_null(array.type):
+        return np.full(len(array), np.nan)
+    if types.is_decimal(array.type):
+        array = pc.cast(array, pa.float64())
+    elif array.null_count and types.is_integer(array.type):
+        array = pc.cast(array, pa.float64(), safe=False)
+    values = array.to_numpy(zero_copy_only=False)
+    return np.asarray(values, dtype=np.float64)
+
+
+def arrow_codes(array: Any) -> tuple[Codes, Sequence[str]]:
+    """One Arrow array of booleans, text or categories as codes, shape (n,), and levels."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if types.is_null(array.type):
+        return np.full(len(array), -1, dtype=np.int32), ()
+    if types.is_boolean(array.type):
+        codes = pc.cast(array, pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False)
+        return codes.astype(np.int32), ("false", "true")
+    if types.is_string_view(array.type):
+        array = pc.cast(array, pa.large_string())
+    if not types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    values = array.dictionary.to_pylist()
+    levels: Sequence[str] = [v if isinstance(v, str) else level_text(v) for v in values]
+    if None in values or len(set(levels)) < len(levels):
+        codes, levels = _merge_levels(codes, values, levels)
+    return codes, levels
+
+
+def level_text(value: object) -> str:
+    """A category's value as the name of its level: ``1``, ``true``, ``2.5``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _merge_levels(
+    codes: Codes, values: Sequence[object], levels: Sequence[str]
+) -> tuple[Codes, Sequence[str]]:
+    """Dictionaries may hold a null, or one text twice: give each text one code."""
+    unique = list(dict.fromkeys(t for t, v in zip(levels, values, strict=True) if v is not None))
+    number = {text: i for i, text in enumerate(unique)}
+    table = [-1 if v is None else number[t] for t, v in zip(levels, values, strict=True)]
+    return np.array([*table, -1], dtype=np.int32)[codes], unique

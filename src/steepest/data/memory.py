@@ -1,0 +1,217 @@
+"""Tables in memory: arrays with names, dicts of arrays, pandas, polars and Arrow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ColumnNameError, LengthError, SourceError
+from ..typing import Codes, Floats
+from .arrow import arrow_codes, arrow_kind, arrow_numbers, arrow_schema, batch_rows
+from .table import Batch, Column, Kind, Schema
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PART_ROWS = 1 << 17
+"""Rows in a part of a table in memory.  Fixed, so that sums do not depend on the workers."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A two-dimensional array of numbers whose columns have names."""
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+    where: str = "the array"
+    first_row: int = 1
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        del wanted
+        kind = str(self.values.dtype)
+        return Schema(tuple(Column(name, Kind.NUMBER, kind) for name in self.names), self.where)
+
+    def parts(self) -> Sequence[Matrix]:
+        starts = range(0, len(self.values), PART_ROWS)
+        return [
+            Matrix(self.values[i : i + PART_ROWS], self.names, self.where, i + 1) for i in starts
+        ]
+
+    @property
+    def size(self) -> float:
+        return len(self.values)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.values)
+
+    def batches(
+        self, numbers: Sequence[str], categories: Sequence[str]
+    ) -> Iterator[tuple[Batch, float]]:
+        del numbers, categories
+        yield self, 1.0
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        if tuple(names) == self.names:
+            return np.asarray(self.values, dtype=np.float64)
+        picked = [self.names.index(name) for name in names]
+        return np.asarray(self.values[:, picked], dtype=np.float64)
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        raise LookupError(name)  # a matrix has no categories
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of equal length: NumPy arrays of numbers and booleans, Arrow arrays of the rest."""
+
+    columns: Mapping[str, Any]
+    where: str
+    first_row: int = 1
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        del wanted
+        return Schema(tuple(_describe(n, c) for n, c in self.columns.items()), self.where)
+
+    @property
+    def n_rows(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    @property
+    def size(self) -> float:
+        return self.n_rows
+
+    def parts(self) -> Sequence[Columns]:
+        return [
+            self._slice(i, PART_ROWS, self.first_row + i) for i in range(0, self.n_rows, PART_ROWS)
+        ]
+
+    def batches(
+        self, numbers: Sequence[str], categories: Sequence[str]
+    ) -> Iterator[tuple[Batch, float]]:
+        rows = batch_rows(len(numbers) + len(categories))
+        for i in range(0, self.n_rows, rows):
+            yield self._slice(i, rows, 1), min(1.0, (i + rows) / self.n_rows)
+
+    def _slice(self, start: int, rows: int, first_row: int) -> Columns:
+        pieces = {
+            name: column[start : start + rows]
+            if isinstance(column, np.ndarray)
+            else column.slice(start, rows)
+            for name, column in self.columns.items()
+        }
+        return Columns(pieces, self.where, first_row)
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        table = np.empty((len(names), self.n_rows))
+        for row, name in zip(table, names, strict=True):
+            column = self.columns[name]
+            row[:] = column if isinstance(column, np.ndarray) else arrow_numbers(_whole(column))
+        return table.T
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            return column.astype(np.int32), ("false", "true")
+        return arrow_codes(_whole(column))
+
+
+def _whole(column: Any) -> Any:
+    """A chunked array as one array, so that it has one dictionary."""
+    import pyarrow as pa
+
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _describe(name: str, column: Any) -> Column:
+    if isinstance(column, np.ndarray):
+        kind = Kind.CATEGORY if column.dtype.kind == "b" else Kind.NUMBER
+        return Column(name, kind, str(column.dtype))
+    return Column(name, arrow_kind(column.type), str(column.type))
+
+
+def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Columns:
+    """An array with names as a table; structured arrays bring their own names."""
+    if values.dtype.names is not None:
+        return gather_columns({n: values[n] for n in values.dtype.names}, "the array")
+    if values.ndim != 2:
+        raise LengthError.dimensions("the array", values.shape, "two-dimensional, rows by columns")
+    if names is None:
+        raise ColumnNameError.unnamed(values.shape[1])
+    if len(names) != values.shape[1]:
+        raise LengthError.names(values.shape[1], len(names))
+    names = tuple(str(name) for name in names)
+    if values.dtype.kind in "iuf":
+        return Matrix(values, names)
+    return gather_columns(dict(zip(names, values.T, strict=True)), "the array")
+
+
+def gather_columns(columns: Mapping[Any, Any], where: str) -> Columns:
+    """A dict of arrays, lists or Arrow arrays as a table.
+
+    Raises LengthError for columns of different length, or that are not one-dimensional.
+    """
+    gathered = {str(name): _gather(str(name), values) for name, values in columns.items()}
+    lengths = {name: len(column) for name, column in gathered.items()}
+    for name, length in lengths.items():
+        first = next(iter(lengths))
+        if length != lengths[first]:
+            raise LengthError.columns(first, lengths[first], name, length)
+    return Columns(gathered, where)
+
+
+def _gather(name: str, values: Any) -> Any:
+    import pyarrow as pa
+
+    if isinstance(values, (pa.Array, pa.ChunkedArray)):
+        return values
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
+    elif not isinstance(values, np.ndarray) and hasattr(values, "to_arrow"):
+        return values.to_arrow()
+    elif type(values).__module__.startswith("torch"):
+        values = values.detach().cpu().numpy()
+    # A list, a pandas Series or an array: numbers stay as they are, the rest goes to Arrow.
+    array = values if isinstance(values, np.ndarray) else getattr(values, "values", values)
+    if isinstance(array, list | tuple) and all(type(v) in (int, float) for v in array):
+        array = np.asarray(array)
+    if isinstance(array, np.ndarray):
+        if array.ndim != 1:
+            raise LengthError.dimensions(f"column '{name}'", array.shape, "one-dimensional")
+        if array.dtype.kind in "iufb" and array.dtype.itemsize <= 8:
+            return array
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SourceError.unreadable(name, "a column of one kind", reason) from None
+
+
+def from_pandas(frame: Any) -> Columns:
+    """A pandas DataFrame, column by column, without its index."""
+    if not frame.columns.is_unique:
+        names = [str(name) for name in frame.columns]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ColumnNameError.repeated(twice, "the DataFrame", names.count(twice))
+    return gather_columns({name: frame[name] for name in frame.columns}, "the DataFrame")
+
+
+def from_arrow(table: Any, where: str = "the table") -> Columns:
+    """An Arrow table or record batch."""
+    arrow_schema(table.schema, where)  # refuses repeated names
+    return Columns(dict(zip(table.schema.names, table.columns, strict=True)), where)
+
+
+def from_polars(frame: Any) -> Columns:
+    """A polars DataFrame; a lazy one is collected."""
+    eager = frame.collect() if hasattr(frame, "collect") else frame
+    return from_arrow(eager.to_arrow(), "the DataFrame")
+
+
+def is_from(value: object, package: str) -> bool:
+    """Whether a value's class comes from a package, without importing it to find out."""
+    return package in sys.modules and type(value).__module__.partition(".")[0] == package

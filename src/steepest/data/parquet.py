@@ -1,0 +1,88 @@
+"""Parquet files, read by row groups, in batches, without Arrow's own threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError
+from .arrow import ArrowBatch, arrow_schema, batch_rows
+from .table import Batch, Schema
+
+if TYPE_CHECKING:
+    from pyarrow import parquet
+
+PART_ROWS = 1 << 17
+"""Short row groups are read together until they have so many rows."""
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file as a source, or some of its row groups as a part."""
+
+    path: str
+    groups: tuple[int, ...] = ()
+    first_row: int = 1
+    n_rows: int = 0
+
+    @property
+    def where(self) -> str:
+        return f"'{self.path}'"
+
+    @property
+    def size(self) -> float:
+        return self.n_rows
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        del wanted
+        with self._translated(), self._open() as file:
+            return arrow_schema(file.schema_arrow, self.where)
+
+    def parts(self) -> Sequence[ParquetFile]:
+        with self._translated(), self._open() as file:
+            lengths = [
+                file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)
+            ]
+        parts, groups, rows, first = [], [], 0, 1
+        for i, length in enumerate(lengths):
+            groups.append(i)
+            rows += length
+            if rows >= PART_ROWS or i == len(lengths) - 1:
+                parts.append(ParquetFile(self.path, tuple(groups), first, rows))
+                groups, first, rows = [], first + rows, 0
+        return parts
+
+    def batches(
+        self, numbers: Sequence[str], categories: Sequence[str]
+    ) -> Iterator[tuple[Batch, float]]:
+        names = [*numbers, *categories]
+        done = 0
+        with self._translated(), self._open() as file:
+            for batch in file.iter_batches(
+                batch_size=batch_rows(len(names)),
+                row_groups=list(self.groups),
+                columns=names,
+                use_threads=False,
+            ):
+                done += batch.num_rows
+                yield ArrowBatch(batch), done / max(self.n_rows, 1)
+
+    def _open(self) -> parquet.ParquetFile:
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(self.path, pre_buffer=False, page_checksum_verification=True)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Arrow's errors in the house's own words."""
+        import pyarrow as pa
+
+        try:
+            yield
+        except SourceError:
+            raise
+        except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise SourceError.unreadable(self.path, "Parquet", reason) from None

@@ -1,0 +1,142 @@
+"""What a table is: named columns of a kind, in parts, in batches of rows.
+
+A ``Source`` knows its schema and cuts itself into parts.  A ``Part`` can be pickled, is read
+on its own, and yields batches.  A ``Batch`` gives its columns in the two forms that sums are
+made of: numbers, and codes of levels.  Whoever adds a source writes these three, and
+everything above works.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
+from ..typing import Codes, Floats
+
+
+class Kind(StrEnum):
+    """What a column can be used as; its value is the word for it in messages."""
+
+    NUMBER = "number"
+    CATEGORY = "category"
+    TIME = "time"
+    NULL = "null"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name, its kind, and the name of the type it came in."""
+
+    name: str
+    kind: Kind
+    type_name: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table in their order, and where it is, in words for messages."""
+
+    columns: tuple[Column, ...]
+    where: str
+
+    def __post_init__(self) -> None:
+        for name, times in Counter(self.names).items():
+            if times > 1:
+                raise ColumnNameError.repeated(name, self.where, times)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def find(self, name: str, role: str = "feature") -> Column:
+        """The column of that name; ColumnNotFoundError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ColumnNotFoundError.of(role, name, self.where, self.names)
+
+    def join(self, other: Schema, wanted: Sequence[str] | None) -> Schema:
+        """The one schema of two files: the same names, each of one kind; order is free.
+
+        Only the columns ``wanted`` need to agree (None: all).  A column without any value
+        takes the kind that the other file gives it.
+        """
+        names = wanted if wanted is not None else self.names
+        for name in names:
+            other.find(name)
+        if wanted is None:
+            for name in other.names:
+                self.find(name)
+        joined = []
+        for column in self.columns:
+            if column.name not in names:
+                continue
+            twin = other.find(column.name)
+            if column.kind is Kind.NULL:
+                joined.append(twin)
+            elif twin.kind in (Kind.NULL, column.kind):
+                joined.append(column)
+            else:
+                raise ColumnKindError.differs(
+                    column.name, self.where, column.kind, other.where, twin.kind
+                )
+        return Schema(tuple(joined), self.where)
+
+
+class Batch(Protocol):
+    """Some rows of a table."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many."""
+        ...
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        """Number columns as float64, shape (n_rows, len(names)), nulls as NaN, to read only."""
+        ...
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        """A category as level numbers, shape (n_rows,), null as -1, and the levels they number."""
+        ...
+
+
+class Part(Protocol):
+    """A piece of a table that is read on its own, perhaps in another process."""
+
+    @property
+    def where(self) -> str:
+        """Its file or table, in words for messages."""
+        ...
+
+    @property
+    def first_row(self) -> int:
+        """Number of its first row within ``where``, counted from 1."""
+        ...
+
+    @property
+    def size(self) -> float:
+        """Its length in the unit of its source (rows or bytes), for progress."""
+        ...
+
+    def batches(
+        self, numbers: Sequence[str], categories: Sequence[str]
+    ) -> Iterator[tuple[Batch, float]]:
+        """Its rows front to back, with the share of the part that is read after each batch."""
+        ...
+
+
+class Source(Protocol):
+    """A table that can be read."""
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        """Names and kinds; where only the columns ``wanted`` matter, the rest may be absent."""
+        ...
+
+    def parts(self) -> Sequence[Part]:
+        """The pieces, whose rows together are the table's, each once."""
+        ...
