@@ -1,0 +1,92 @@
+"""Who does the work: any ``concurrent.futures.Executor``, and ours when none is given."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+IN_FLIGHT = 32
+"""Parts handed out and not yet added up: bounds what waits in memory."""
+
+
+def map_parts(
+    function: Callable[[T], R], parts: Iterable[T], executor: Executor | None
+) -> Iterator[R]:
+    """``function`` of every part, in the order of the parts, worked on by an executor.
+
+    None means threads, one a core.  When the caller stops early, or a part fails, parts that
+    have not begun are cancelled; those at work are not waited for.
+    """
+    workers = ThreadPoolExecutor(_cores(), "steepest") if executor is None else executor
+    waiting: deque[Future[R]] = deque()
+    try:
+        for part in parts:
+            waiting.append(workers.submit(function, part))
+            if len(waiting) >= IN_FLIGHT:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+        if executor is None:
+            workers.shutdown(wait=False, cancel_futures=True)
+
+
+def runs_here(executor: Executor | None) -> bool:
+    """Whether an executor's work runs in this process, so that it can report as it goes."""
+    return executor is None or isinstance(executor, ThreadPoolExecutor)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _BlasThreads:
+    """How many blocks are at work, so that BLAS's own threads rest while ours run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._controller: Any = None
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                from threadpoolctl import ThreadpoolController
+
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._limit.restore_original_limits()
+
+
+_blas_threads = _BlasThreads()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS on one thread while any of our own threads is inside; restored when the last leaves.
+
+    Our threads each work on rows of their own.  OpenBLAS's threads beside them are slow on
+    tall narrow blocks, and collapse when another process runs.
+    """
+    _blas_threads.enter()
+    try:
+        yield
+    finally:
+        _blas_threads.leave()
