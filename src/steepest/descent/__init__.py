@@ -1,0 +1,1 @@
+"""Down the slope: by steps, or the whole path in closed form."""

@@ -1,0 +1,145 @@
+"""The objective of a linear model, from its moments alone.
+
+In the coordinates u in which the descent takes its steps,
+
+    loss(u) = floor + (u - û)ᵀ A (u - û),      objective(u) = loss(u) + l2 Σ_penalised u²,
+
+with û a least-squares point, ``floor`` the loss there, and A the matrix of second moments
+divided by W.  In this form nothing cancels: a loss computed as c - 2bᵀu + uᵀAu turns negative
+on a nearly perfect fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OptionError
+from ..sums.problem import Problem
+from ..typing import Floats
+
+SCALES = ("standard", "none")
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Between coefficients on the user's scale and the coordinates that the descent moves in.
+
+    ``scale="standard"``: uⱼ = sⱼ wⱼ with sⱼ the standard deviation (÷ W), and the intercept is
+    at its best value whatever w is.  ``scale="none"``: u = (b, w), and the intercept is an
+    ordinary coordinate that starts at 0.  Without an intercept nothing is centred, and sⱼ is
+    the root mean square.
+    """
+
+    scale: str
+    intercept: bool
+    mean: Floats
+    target_mean: float
+    spread: Floats
+    """s, shape (p,): standard deviations, or root mean squares without an intercept."""
+
+    @property
+    def moves_intercept(self) -> bool:
+        """Whether the intercept is one of the coordinates, the first."""
+        return self.intercept and self.scale == "none"
+
+    @property
+    def penalised(self) -> NDArray[np.bool_]:
+        """Which coordinates a penalty acts on, shape (q,): all but the intercept."""
+        mask = np.ones(len(self.mean) + self.moves_intercept, dtype=bool)
+        mask[: int(self.moves_intercept)] = False
+        return mask
+
+    def enter(self, intercept: float, coef: Floats) -> Floats:
+        """Coefficients, shape (p,), and the intercept as coordinates, shape (q,)."""
+        if self.scale == "standard":
+            return coef * self.spread
+        return np.concatenate([[intercept], coef]) if self.intercept else coef.copy()
+
+    def leave(self, u: Floats) -> tuple[Floats, Floats]:
+        """Coordinates, shape (..., q), as intercepts, shape (...), and coefficients (..., p)."""
+        if self.moves_intercept:
+            return u[..., 0], u[..., 1:]
+        coef = u / self.spread if self.scale == "standard" else u
+        if not self.intercept:
+            return np.zeros(u.shape[:-1]), coef
+        return self.target_mean - coef @ self.mean, coef
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """An :class:`Objective` made from moments: gradient descent that never meets a row.
+
+    ``value_and_gradient`` is the objective (with the penalty) at u, shape (q,), and its
+    gradient, 2 A (u - û) + 2 l2 u on the penalised coordinates.  O(q²).
+    """
+
+    matrix: Floats
+    """A, shape (q, q)."""
+    centre: Floats
+    """û, shape (q,)."""
+    floor: float
+    l2: float
+    penalised: NDArray[np.bool_]
+
+    def loss(self, u: Floats) -> float:
+        gap = u - self.centre
+        return self.floor + max(float(gap @ self.matrix @ gap), 0.0)
+
+    def value(self, u: Floats) -> float:
+        return self.loss(u) + self.l2 * float(np.sum(u[self.penalised] ** 2))
+
+    def value_and_gradient(self, u: Floats) -> tuple[float, Floats]:
+        gradient = 2 * (self.matrix @ (u - self.centre)) + 2 * self.l2 * u * self.penalised
+        return self.value(u), gradient
+
+    @cached_property
+    def hessian(self) -> Floats:
+        """2 (A + l2 P), shape (q, q)."""
+        return 2 * (self.matrix + self.l2 * np.diag(self.penalised.astype(np.float64)))
+
+    def smoothness(self) -> float:
+        """L, the largest curvature: the largest eigenvalue of the Hessian."""
+        return float(np.linalg.eigvalsh(self.hessian)[-1]) if len(self.centre) else 0.0
+
+
+def find_coordinates(problem: Problem, scale: str, *, intercept: bool) -> Coordinates:
+    """The coordinates of a problem; OptionError for an unknown scale."""
+    if scale not in SCALES:
+        raise OptionError.unknown("scale", scale, SCALES)
+    second = np.diag(problem.scatter) / problem.weight
+    if not intercept:
+        second = second + problem.mean**2
+    return Coordinates(scale, intercept, problem.mean, problem.target_mean, np.sqrt(second))
+
+
+def standard_moments(problem: Problem, coordinates: Coordinates) -> tuple[Floats, Floats, float]:
+    """Matrix C, shape (p, p), and vector r, shape (p,), of the scaled normal equations C β = r.
+
+    And Σ (y - ȳ)² / W, or Σ y² / W without an intercept.  C is the correlation matrix, its
+    diagonal exactly 1.
+    """
+    s, w = coordinates.spread, problem.weight
+    matrix, cross, square = problem.scatter / w, problem.cross / w, problem.target_scatter / w
+    if not coordinates.intercept:
+        matrix = matrix + np.outer(problem.mean, problem.mean)
+        cross = cross + problem.mean * problem.target_mean
+        square = square + problem.target_mean**2
+    matrix = matrix / s / s[:, None]
+    matrix = (matrix + matrix.T) / 2
+    np.fill_diagonal(matrix, 1.0)
+    return matrix, cross / s, square
+
+
+def raw_matrix(problem: Problem, coordinates: Coordinates) -> Floats:
+    """Second moments of the columns as they are, a column of ones first if there is an intercept.
+
+    Shape (q, q), divided by W: the A of the naive loop over the rows.
+    """
+    second = problem.scatter / problem.weight + np.outer(problem.mean, problem.mean)
+    if not coordinates.intercept:
+        return second
+    return np.block([[np.ones((1, 1)), problem.mean[None]], [problem.mean[:, None], second]])

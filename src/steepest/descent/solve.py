@@ -1,0 +1,172 @@
+"""The limit of the descent: least squares and ridge from moments, and which columns depend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..sums.problem import Problem
+from ..typing import Floats
+from .quadratic import Coordinates, Quadratic, raw_matrix, standard_moments
+
+NOISE = 2.0**-52
+"""Relative error of one operation in double precision."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """C = Q diag(a) Qᵀ of the scaled normal equations C β = r, with its rank.
+
+    A direction whose aᵢ is within the rounding of the moments is not identified: its aᵢ is set
+    to 0, and a descent leaves it where it starts.
+    """
+
+    values: Floats
+    """a, shape (p,), ascending."""
+    basis: Floats
+    """Q, shape (p, p), a direction a column."""
+    least_squares: Floats
+    """β, shape (p,): the shortest least-squares solution."""
+    floor: float
+    """The loss at β."""
+
+    @property
+    def rank(self) -> int:
+        return int(np.count_nonzero(self.values))
+
+    @property
+    def null(self) -> Floats:
+        """Directions that change no prediction, shape (p, p - rank)."""
+        return self.basis[:, self.values == 0]
+
+    @property
+    def condition(self) -> float:
+        """Largest over smallest of the aᵢ that are not 0; 1 without columns."""
+        found = self.values[self.values > 0]
+        return float(found[-1] / found[0]) if found.size else 1.0
+
+
+def decompose(problem: Problem, coordinates: Coordinates) -> Spectrum:
+    """The spectrum of a problem in standard coordinates.  O(p³)."""
+    matrix, cross, square = standard_moments(problem, coordinates)
+    values, basis = np.linalg.eigh(matrix)
+    values = np.where(values > tolerance(len(values)) * values.max(initial=0.0), values, 0.0)
+    seen = values > 0
+    share = np.zeros(len(values))
+    share[seen] = (basis.T @ cross)[seen] / values[seen]
+    explained = float(np.sum(values * share**2))
+    return Spectrum(values, basis, basis @ share, max(square - explained, 0.0))
+
+
+def tolerance(size: int) -> float:
+    """Eigenvalues below this share of the largest are rounding: the moments carry 52 bits."""
+    return max(64, 8 * size) * NOISE
+
+
+def build_quadratic(
+    problem: Problem, coordinates: Coordinates, spectrum: Spectrum, l2: float
+) -> Quadratic:
+    """The objective in the coordinates of the descent."""
+    centre = spectrum.least_squares
+    if coordinates.scale == "standard":
+        matrix = standard_moments(problem, coordinates)[0]
+    else:
+        matrix = raw_matrix(problem, coordinates)
+        centre = _raw(centre, problem, coordinates)
+    return Quadratic(matrix, centre, spectrum.floor, l2, coordinates.penalised)
+
+
+def find_limit(
+    problem: Problem, coordinates: Coordinates, spectrum: Spectrum, l2: float, start: Floats
+) -> Floats:
+    """Where the descent from ``start`` ends, shape (q,): the minimiser nearest to the start.
+
+    With a penalty the minimiser is unique.  Without one, directions that change no prediction
+    stay as they were at the start; from 0, that is the shortest solution.
+    """
+    if coordinates.scale == "standard":
+        share = spectrum.basis.T @ spectrum.least_squares
+        limit = spectrum.basis @ (spectrum.values * share / (spectrum.values + l2 + (l2 == 0)))
+        null = spectrum.null
+        if l2 == 0:
+            limit = spectrum.least_squares
+            limit = limit + null @ (null.T @ (start - limit))
+        return limit
+    if l2 > 0:
+        s = coordinates.spread
+        matrix, cross, _ = standard_moments(problem, coordinates)
+        beta = _solve(matrix + np.diag(l2 / s**2), cross)
+        return _raw(beta, problem, coordinates)
+    limit = _raw(spectrum.least_squares, problem, coordinates)
+    null = spectrum.null / coordinates.spread[:, None]
+    if coordinates.moves_intercept:
+        null = np.vstack([-problem.mean @ null, null])
+    null = np.linalg.qr(null)[0]
+    return limit + null @ (null.T @ (start - limit))
+
+
+def _raw(beta: Floats, problem: Problem, coordinates: Coordinates) -> Floats:
+    """Standard coordinates as (b, w), the intercept at its best value."""
+    coef = beta / coordinates.spread
+    return coordinates.enter(problem.target_mean - float(problem.mean @ coef), coef)
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """The solution of a symmetric positive semidefinite system, its diagonal scaled to 1 first."""
+    d = 1 / np.sqrt(np.diag(matrix))
+    values, basis = np.linalg.eigh(matrix * d * d[:, None])
+    kept = values > tolerance(len(values)) * values.max(initial=0.0)
+    inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
+    return d * (basis @ (inverse * (basis.T @ (d * right))))
+
+
+def find_relations(problem: Problem, coordinates: Coordinates, names: Sequence[str]) -> list[str]:
+    """Each column that is a sum of columns before it, as ``c = a + b``.
+
+    Columns are taken in their order; one that leaves nothing when those kept before it are
+    taken out depends on them.
+    """
+    matrix = standard_moments(problem, coordinates)[0]
+    kept: list[int] = []
+    relations = []
+    for j in range(len(matrix)):
+        weights = _solve(matrix[np.ix_(kept, kept)], matrix[kept, j]) if kept else np.zeros(0)
+        left = 1.0 - 2 * weights @ matrix[kept, j] + weights @ matrix[np.ix_(kept, kept)] @ weights
+        if left > tolerance(len(matrix)) * 4:
+            kept.append(j)
+            continue
+        slopes = weights * coordinates.spread[j] / coordinates.spread[kept]
+        constant = problem.mean[j] - slopes @ problem.mean[kept] if coordinates.intercept else 0.0
+        relations.append(
+            _sentence(
+                names[j],
+                [names[i] for i in kept],
+                weights,
+                slopes,
+                constant,
+                float(coordinates.spread[j]),
+            )
+        )
+    return relations
+
+
+def _sentence(
+    name: str, others: Sequence[str], weights: Floats, slopes: Floats, constant: float, unit: float
+) -> str:
+    """``c = a + 2·b - 3``: weights tell what counts, slopes what is written."""
+    parts: list[tuple[float, str]] = [
+        (float(slope), other)
+        for other, weight, slope in zip(others, weights, slopes, strict=True)
+        if abs(weight) > 1e-6
+    ]
+    if abs(constant) > 1e-6 * unit:
+        parts.append((float(constant), ""))
+    text = ""
+    for value, other in parts:
+        size = f"{abs(value):.6g}"
+        word = other if other and size == "1" else f"{size}·{other}" if other else size
+        sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
+        text += sign + word
+    return f"{name} = {text or '0'}"
