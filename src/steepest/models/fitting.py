@@ -1,0 +1,336 @@
+"""From a table or its moments to a model."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import __version__
+from ..data.design import Term, name_columns
+from ..data.open import open_source
+from ..data.table import Kind, Schema
+from ..descent.path import intercept_name
+from ..descent.quadratic import SCALES, find_coordinates
+from ..descent.solve import decompose, find_relations
+from ..errors import (
+    CollinearError,
+    ColumnKindError,
+    LengthError,
+    MomentsError,
+    OptionError,
+    SteepestWarning,
+    TooFewRowsError,
+    counted,
+    listed,
+)
+from ..sums.moments import Moments
+from ..sums.problem import Problem
+from ..sums.scanning import scan_source
+from ..typing import OnProgress
+from .model import Model, Provenance, Settings, find_path
+
+COLLINEAR = ("shortest", "refuse")
+LARGEST_PROBLEM = 10_000
+ILL_CONDITIONED = 1e8
+
+
+def fit(
+    source: Any,
+    *,
+    target: str,
+    features: Iterable[str] | None = None,
+    learning_rate: float | None = None,
+    epochs: int | None = None,
+    l2: float = 0.0,
+    scale: str = "standard",
+    intercept: bool = True,
+    w: Mapping[str, float] | ArrayLike | None = None,
+    collinear: str = "shortest",
+    names: Sequence[str] | None = None,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+) -> Model:
+    """Fit a linear model by gradient descent, from a table or from its moments.
+
+    Minimises  (1/W) Σ (yᵢ - xᵢw - b)² + l2 ‖w‖².  The rows are read once; the descent costs
+    nothing that grows with them, and its whole path is known in closed form.
+
+    Parameters
+    ----------
+    source : Moments, path, glob, list of paths, array, dict of arrays, DataFrame or Arrow table
+        What :func:`steepest.scan` gave, or anything it reads.
+    target : str
+        The column to explain: numbers, or booleans as 0 and 1.
+    features : sequence of str, optional
+        The columns that explain it.  Default: all others that can.  Text and booleans give a
+        coefficient for each level but the first in the order of UTF-8 bytes, the reference.
+    learning_rate : float, optional
+        Step per unit gradient.  Default: 2/(L + ℓ), the best fixed rate, L and ℓ the largest
+        and smallest curvature.
+    epochs : int, optional
+        Updates to make.  Default: the limit of the descent, the least-squares solution itself.
+    l2 : float, optional
+        Penalty, at least 0, on the sum of squared coefficients, never on the intercept.
+    scale : {"standard", "none"}, optional
+        ``"standard"`` centres columns and divides by the standard deviation for the descent and
+        the penalty; ``"none"`` is the naive loop over the raw columns, the intercept from 0.
+        Coefficients are on the user's scale either way.
+    intercept : bool, optional
+        Whether the model has one.
+    w : mapping of str to float, or array of shape (p,), optional
+        Where the descent starts, on the user's scale; 0 by default and for names not given.
+    collinear : {"shortest", "refuse"}, optional
+        What to do when columns are sums of each other: take the shortest solution and say so,
+        or raise CollinearError.
+    names, executor, on_progress
+        As for :func:`steepest.scan`.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    OptionError
+        A negative penalty, no epochs, an unknown scale.
+    LearningRateError
+        A rate at or above 2/L, refused before the first step, with L.
+    ColumnNotFoundError, ColumnNameError, ColumnKindError
+        A column that is not there, is named twice, is target and feature, or cannot be used.
+    TooFewRowsError
+        Fewer rows than coefficients, when the limit is asked for without a penalty.
+    EmptySourceError, SourceError, ValueFoundError
+        As for :func:`steepest.scan`, and no row left without nulls.
+
+    Warns
+    -----
+    SteepestWarning
+        Rows dropped for nulls, constant columns, a constant target, collinear columns,
+        integers beyond 2⁵³.  The same sentences are in ``Model.notes``.
+
+    Notes
+    -----
+    After the scan O(p³) for p coefficients.
+
+    Examples
+    --------
+    >>> table = {"x": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]}
+    >>> model = fit(table, target="y", learning_rate=0.01, epochs=100)
+    >>> round(model.coefficients["x"], 3), round(model.loss, 3)
+    (1.735, 0.088)
+    >>> f"{model.path.loss(200):.5f}"
+    '0.00155'
+    """
+    check_options(learning_rate, epochs, l2, scale, collinear)
+    named = name_columns(target, features)
+    if isinstance(source, Moments):
+        moments = source
+    else:
+        opened = open_source(source, names)
+        check_target(opened.schema(None if named is None else list(named)), target)
+        moments = scan_source(opened, named, executor, on_progress)
+    chosen = None if named is None else [name for name in named if name != target]
+    problem = moments.problem(target, chosen, intercept=intercept)
+    settings = Settings(learning_rate, epochs, float(l2), scale, intercept, (0.0, ()))
+    model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)
+    for note in model.notes:
+        warnings.warn(note, SteepestWarning, stacklevel=2)
+    return model
+
+
+def fit_problem(
+    problem: Problem,
+    settings: Settings,
+    *,
+    w: Mapping[str, float] | ArrayLike | None,
+    collinear: str,
+    moments: Moments,
+) -> Model:
+    """The model of a dense problem: the same fit, after the scan."""
+    notes = [*_row_notes(problem), *_rounding_notes(problem, moments)]
+    problem, constant = _leave_out_constants(problem, settings.intercept)
+    if constant:
+        verb = "is constant and was" if len(constant) == 1 else "are constant and were"
+        notes.append(f"{listed(constant)} {verb} left out: a constant explains nothing.")
+    p = len(problem.terms)
+    if p > LARGEST_PROBLEM:
+        raise MomentsError.too_wide(p, LARGEST_PROBLEM)
+    coefficients = p + settings.intercept
+    rows, limit_alone = problem.rows.used, settings.epochs is None and settings.l2 == 0
+    if limit_alone and (rows < coefficients or rows == 1):
+        raise TooFewRowsError.of(rows, max(coefficients, 2))
+    if problem.target_scatter == 0 and settings.intercept:
+        notes.append(
+            f"target '{problem.target}' is constant ({problem.target_mean:.6g}): "
+            "the coefficients are 0 and R² is undefined."
+        )
+    settings = replace(settings, start=_read_start(w, problem, settings))
+    path, reason, condition = find_path(problem, settings)
+    if settings.l2 == 0:
+        notes += _collinearity_notes(problem, settings, collinear, condition)
+    epoch = np.inf if settings.epochs is None else settings.epochs
+    loss, square = float(path.loss(epoch)), problem.target_scatter / problem.weight
+    if not settings.intercept:
+        square += problem.target_mean**2
+    return Model(
+        problem,
+        settings,
+        Provenance(moments.where, moments.precision, __version__),
+        path.coef([epoch])[0],
+        float(path.intercept([epoch])[0]),
+        loss,
+        float(path.objective(epoch)),
+        1 - loss / square if square > 0 else None,
+        path.learning_rate,
+        reason,
+        tuple(notes),
+    )
+
+
+def check_options(
+    learning_rate: float | None, epochs: int | None, l2: float, scale: str, collinear: str
+) -> None:
+    """Refuse what no data could make right; OptionError."""
+    if learning_rate is not None and not (_is_real(learning_rate) and 0 < learning_rate < math.inf):
+        raise OptionError.outside(
+            "learning_rate",
+            learning_rate,
+            "a positive number",
+            "leave learning_rate unset to use the best fixed rate.",
+        )
+    whole = isinstance(epochs, int | np.integer) and not isinstance(epochs, bool)
+    if epochs is not None and not (whole and epochs >= 1):
+        raise OptionError.outside(
+            "epochs",
+            epochs,
+            "a whole number of at least 1",
+            "leave epochs unset for the limit, the least-squares solution.",
+        )
+    if not (_is_real(l2) and 0 <= l2 < math.inf):
+        raise OptionError.outside("l2", l2, "a number of at least 0", "leave l2 unset.")
+    if scale not in SCALES:
+        raise OptionError.unknown("scale", scale, SCALES)
+    if collinear not in COLLINEAR:
+        raise OptionError.unknown("collinear", collinear, COLLINEAR)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def check_target(schema: Schema, target: str) -> None:
+    """Refuse a target that no scan could make usable, before the scan."""
+    column = schema.find(target, "target")
+    if column.kind is Kind.CATEGORY and column.type_name != "bool":
+        raise ColumnKindError.text_target(target, ())
+    if column.kind in (Kind.TIME, Kind.OTHER):
+        raise ColumnKindError.unusable(target, column.type_name, column.kind)
+
+
+def _row_notes(problem: Problem) -> list[str]:
+    rows = problem.rows
+    gone = rows.read - rows.used
+    if not gone:
+        return []
+    nulls = ", ".join(f"'{name}' {count:,}" for name, count in rows.nulls.items() if count)
+    verb = "was" if gone == 1 else "were"
+    return [f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."]
+
+
+def _rounding_notes(problem: Problem, moments: Moments) -> list[str]:
+    used = {term.column for term in problem.terms} | {problem.target}
+    rounded = sorted(used & moments.rounded)
+    if not rounded:
+        return []
+    verb = "holds" if len(rounded) == 1 else "hold"
+    return [f"{listed(rounded)} {verb} integers beyond 2⁵³, which were rounded to doubles."]
+
+
+def _leave_out_constants(problem: Problem, intercept: bool) -> tuple[Problem, list[str]]:
+    """The problem without columns that do not vary, and their names.
+
+    A category goes by its name when none of its levels is left; without an intercept a constant
+    is a column like any other, and only zeros are left out.
+    """
+    second = np.diag(problem.scatter) / problem.weight
+    flat = (second if intercept else second + problem.mean**2) == 0
+    kept = np.flatnonzero(~flat)
+    terms = tuple(problem.terms[i] for i in kept)
+    used = {term.column for term in terms}
+    single = [n for n in problem.references if n not in used]
+    constant = [_name(problem.terms[i], single) for i in np.flatnonzero(flat)]
+    constant += [name for name in single if name not in constant]
+    return replace(
+        problem,
+        terms=terms,
+        mean=problem.mean[kept],
+        scatter=problem.scatter[np.ix_(kept, kept)],
+        cross=problem.cross[kept],
+        references={n: levels for n, levels in problem.references.items() if n in used},
+    ), list(dict.fromkeys(constant))
+
+
+def _name(term: Term, single: Sequence[str]) -> str:
+    return term.column if term.column in single else term.name
+
+
+def _collinearity_notes(
+    problem: Problem, settings: Settings, collinear: str, condition: float
+) -> list[str]:
+    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
+    spectrum = decompose(problem, coordinates)
+    p = len(problem.terms)
+    if spectrum.rank == p:
+        if condition < ILL_CONDITIONED:
+            return []
+        digits = max(1, int(15.9 - math.log10(condition)))
+        return [
+            f"the columns are nearly collinear (condition number {condition:.1e}): the "
+            f"coefficients carry about {counted(digits, 'digit')}."
+        ]
+    if problem.rows.used <= p:
+        return [
+            f"{problem.rows.used:,} rows for {p:,} columns: many solutions fit equally well, and "
+            "the descent takes the one nearest to its start."
+        ]
+    names = [term.name for term in problem.terms]
+    relations = find_relations(problem, coordinates, names)
+    if collinear == "refuse":
+        raise CollinearError.of(relations)
+    return [
+        f"collinear columns: {'; '.join(relations)}.  Many solutions fit equally well; the "
+        "coefficients are the shortest."
+    ]
+
+
+def _read_start(
+    w: Mapping[str, float] | ArrayLike | None, problem: Problem, settings: Settings
+) -> tuple[float, tuple[float, ...]]:
+    """The starting intercept and coefficients, in the order of the terms."""
+    names = [term.name for term in problem.terms]
+    if w is None:
+        return 0.0, (0.0,) * len(names)
+    start = 0.0
+    if isinstance(w, Mapping):
+        given = {str(name): float(value) for name, value in w.items()}
+        if settings.intercept and settings.scale == "none":
+            start = given.pop(intercept_name(names), 0.0)
+        for name in given:
+            if name not in names:
+                raise OptionError.unknown("w", name, names)
+        values = [given.get(name, 0.0) for name in names]
+    else:
+        array = np.asarray(w, dtype=np.float64)
+        if array.shape != (len(names),):
+            raise LengthError.start(array.shape, names)
+        values = [float(value) for value in array]
+    if not np.isfinite([start, *values]).all():
+        raise OptionError.outside("w", w, "finite", "start at 0: leave w unset.")
+    return start, tuple(values)

@@ -1,0 +1,211 @@
+"""What a fit gives: coefficients under the user's names, and the statistic behind them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..data.design import LinearPredictor, check_kinds
+from ..data.open import open_source
+from ..data.table import Kind, Source
+from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
+from ..descent.quadratic import find_coordinates
+from ..descent.solve import build_quadratic, decompose, find_limit
+from ..store import write_json
+from ..sums.problem import Problem, Rows
+from ..typing import Floats, OnProgress, Progress
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model was asked for: the descent, without the data."""
+
+    learning_rate: float | None
+    epochs: int | None
+    l2: float
+    scale: str
+    intercept: bool
+    start: tuple[float, tuple[float, ...]]
+    """The starting intercept and coefficients, on the user's scale."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model comes from."""
+
+    source: str
+    precision: str
+    version: str
+
+
+def find_path(problem: Problem, settings: Settings) -> tuple[Path, str, float]:
+    """The path of a fit, why its rate is what it is, and the condition number of its columns.
+
+    O(p³).  LearningRateError, with L, for a rate at or above 2/L.
+    """
+    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
+    spectrum = decompose(problem, coordinates)
+    quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2)
+    curvatures = find_curvatures(quadratic, coordinates, spectrum)
+    rate, reason = choose_rate(curvatures, settings.learning_rate)
+    start = coordinates.enter(settings.start[0], np.array(settings.start[1]))
+    end = find_limit(problem, coordinates, spectrum, settings.l2, start)
+    names = tuple(term.name for term in problem.terms)
+    path = Path(names, rate, curvatures, quadratic, coordinates, start, end)
+    return path, reason, spectrum.condition
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted linear model: coefficients on the user's scale under the user's names.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (p,)
+        Coefficients, in the order of ``names``; units of the target over the column's.
+    intercept : float
+        In the unit of the target; 0 where the model has none.
+    loss : float
+        Mean squared error over the rows used, without the penalty.
+    objective : float
+        Loss plus ``l2`` times the sum of squared coefficients (scaled ones with
+        ``scale="standard"``).
+    r2 : float or None
+        1 - loss / variance of the target (its mean square without an intercept); None for a
+        constant target.
+    rows : Rows
+        Rows read, used and dropped by reason.
+    learning_rate, learning_rate_reason : float, str
+        The rate and why.
+    notes : tuple of str
+        What the result would be misread without: rows dropped, columns left out, collinearity.
+
+    Examples
+    --------
+    >>> import steepest
+    >>> model = steepest.fit({"area": [50, 70, 90], "price": [110, 150, 190]}, target="price")
+    >>> {name: round(value, 6) for name, value in model.coefficients.items()}
+    {'intercept': 10.0, 'area': 2.0}
+    >>> model.predict({"area": [100]}).round(6)
+    array([210.])
+    """
+
+    problem: Problem
+    settings: Settings
+    provenance: Provenance
+    coef: Floats
+    intercept: float
+    loss: float
+    objective: float
+    r2: float | None
+    learning_rate: float
+    learning_rate_reason: str
+    notes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients, without the intercept."""
+        return tuple(term.name for term in self.problem.terms)
+
+    @property
+    def target(self) -> str:
+        return self.problem.target
+
+    @property
+    def rows(self) -> Rows:
+        return self.problem.rows
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """The reference level of each category that has one: its coefficient is 0."""
+        return {name: levels[0] for name, levels in self.problem.references.items() if levels}
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """Coefficients by name, the intercept first if there is one."""
+        first = self.intercept if self.settings.intercept else None
+        return name_coefficients(self.names, self.coef, first)
+
+    @cached_property
+    def path(self) -> Path:
+        """Coefficients and loss at any epoch of this descent, in closed form."""
+        return find_path(self.problem, self.settings)[0]
+
+    @property
+    def predictor(self) -> LinearPredictor:
+        """The formula alone."""
+        terms, coef = self.problem.terms, tuple(float(value) for value in self.coef)
+        return LinearPredictor(self.intercept, terms, coef, self.problem.references)
+
+    def predict(self, source: Any, *, names: tuple[str, ...] | None = None) -> Floats:
+        """Predictions for a table of any kind that :func:`steepest.scan` reads.
+
+        Columns are found by name, others are ignored.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In the unit of the target; NaN where a used column is null.
+
+        Raises
+        ------
+        ColumnNotFoundError, ColumnKindError
+            A column is missing, or is of another kind than in the fit.
+        ValueFoundError
+            A level that the model has not seen; says the row.
+        """
+        pieces = [values for values, _ in self.stream(open_source(source, names))]
+        return np.concatenate(pieces) if pieces else np.zeros(0)
+
+    def stream(
+        self, source: Source, on_progress: OnProgress | None = None
+    ) -> Iterator[tuple[Floats, Progress]]:
+        """Predictions batch by batch, in the order of the rows, in bounded memory.
+
+        The columns are checked at once, before the first batch is asked for.
+        """
+        wanted = list(self.predictor.columns)
+        check_kinds(self.predictor, source.schema(wanted))
+        return self._stream(source, on_progress)
+
+    def _stream(
+        self, source: Source, on_progress: OnProgress | None
+    ) -> Iterator[tuple[Floats, Progress]]:
+        predictor = self.predictor
+        kinds = predictor.columns
+        numbers = [name for name, kind in kinds.items() if kind is Kind.NUMBER]
+        categories = [name for name in kinds if name not in numbers]
+        parts = list(source.parts())
+        size, done, rows = sum(part.size for part in parts), 0.0, 0
+        for part in parts:
+            row = part.first_row
+            for batch, fraction in part.batches(numbers, categories):
+                values = predictor(batch, row)
+                row, rows = row + batch.n_rows, rows + batch.n_rows
+                progress = Progress(rows, (done + fraction * part.size) / size if size else None)
+                if on_progress:
+                    on_progress(progress)
+                yield values, progress
+            done += part.size
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file: JSON and, as its last line, the SHA-256 of all above it.
+
+        A temporary file is written, flushed to disk and renamed, so that ``path`` holds the old
+        model or the new one, whole.  OutputError where it cannot be written.
+        """
+        from .record import to_record
+
+        write_json(path, to_record(self))
+
+    def __str__(self) -> str:
+        from ..faces.terminal import describe_model
+
+        return describe_model(self)
+
+    __repr__ = __str__

@@ -1,0 +1,185 @@
+"""A model as a record of plain JSON values, and back.
+
+``docs/model-file.md`` describes the record for readers in other languages.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import Any
+
+import numpy as np
+
+from ..data.design import Term
+from ..errors import ModelFileError
+from ..store import FORMAT, read_json
+from ..sums.problem import Problem, Rows
+from ..typing import Floats
+from .model import Model, Provenance, Settings
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model that :meth:`Model.save` wrote.  Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Model
+        With the same coefficients, predictions and path as the one saved.
+
+    Raises
+    ------
+    ModelFileError
+        The file is truncated, altered in any byte, written by a newer steepest, or not ours.
+
+    Notes
+    -----
+    O(p²) for p coefficients.  The checksum on the last line is looked at first; it shows damage,
+    not who wrote the file.
+
+    Examples
+    --------
+    >>> import steepest, tempfile, pathlib
+    >>> model = steepest.fit({"x": [1.0, 2.0, 4.0], "y": [1.0, 3.0, 4.0]}, target="y")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "model.json"
+    ...     model.save(path)
+    ...     steepest.load(path).coefficients == model.coefficients
+    True
+    """
+    content = read_json(path)
+    try:
+        return _from_record(content)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ModelFileError.of(
+            os.fspath(path), f"a field is missing or wrong ({error})"
+        ) from error
+
+
+def to_record(model: Model) -> dict[str, Any]:
+    """The model as JSON values: what a reader needs first, the statistic last."""
+    problem, settings = model.problem, model.settings
+    return {
+        "format": "steepest model",
+        "format_version": FORMAT,
+        "steepest_version": model.provenance.version,
+        "target": problem.target,
+        "intercept": model.intercept,
+        "coefficients": [
+            {"name": t.name, "column": t.column, "level": t.level, "value": float(value)}
+            for t, value in zip(problem.terms, model.coef, strict=True)
+        ],
+        "references": {name: list(levels) for name, levels in problem.references.items()},
+        "loss": model.loss,
+        "objective": model.objective,
+        "r2": model.r2,
+        "rows": rows_record(model.rows),
+        "settings": {
+            "learning_rate": settings.learning_rate,
+            "epochs": settings.epochs,
+            "l2": settings.l2,
+            "scale": settings.scale,
+            "intercept": settings.intercept,
+            "start": {"intercept": settings.start[0], "coefficients": list(settings.start[1])},
+        },
+        "learning_rate": finite(model.learning_rate),
+        "learning_rate_reason": model.learning_rate_reason,
+        "notes": list(model.notes),
+        "source": model.provenance.source,
+        "precision": model.provenance.precision,
+        "statistic": {
+            "weight": problem.weight,
+            "mean": problem.mean.tolist(),
+            "target_mean": problem.target_mean,
+            "cross": problem.cross.tolist(),
+            "target_scatter": problem.target_scatter,
+            "scatter_upper": _pack(problem.scatter),
+        },
+    }
+
+
+def rows_record(rows: Rows) -> dict[str, Any]:
+    """Where the rows went, for JSON."""
+    return {
+        "read": rows.read,
+        "used": rows.used,
+        "dropped": dict(rows.dropped),
+        "nulls": dict(rows.nulls),
+    }
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which has no NaN and no infinity."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _from_record(content: dict[str, Any]) -> Model:
+    rows, asked, found = content["rows"], content["settings"], content["statistic"]
+    terms = tuple(Term(item["column"], item["level"]) for item in content["coefficients"])
+    p = len(terms)
+    problem = Problem(
+        terms,
+        content["target"],
+        _real(found["weight"]),
+        _vector(found["mean"], p),
+        _real(found["target_mean"]),
+        _unpack(found["scatter_upper"], p),
+        _vector(found["cross"], p),
+        _real(found["target_scatter"]),
+        Rows(int(rows["read"]), int(rows["used"]), dict(rows["dropped"]), dict(rows["nulls"])),
+        {name: tuple(levels) for name, levels in content["references"].items()},
+    )
+    start = asked["start"]
+    settings = Settings(
+        asked["learning_rate"],
+        asked["epochs"],
+        _real(asked["l2"]),
+        str(asked["scale"]),
+        bool(asked["intercept"]),
+        (_real(start["intercept"]), tuple(_vector(start["coefficients"], p).tolist())),
+    )
+    rate = content["learning_rate"]
+    return Model(
+        problem,
+        settings,
+        Provenance(content["source"], content["precision"], content["steepest_version"]),
+        _vector([item["value"] for item in content["coefficients"]], p),
+        _real(content["intercept"]),
+        _real(content["loss"]),
+        _real(content["objective"]),
+        None if content["r2"] is None else _real(content["r2"]),
+        np.nan if rate is None else _real(rate),
+        str(content["learning_rate_reason"]),
+        tuple(content["notes"]),
+    )
+
+
+def _real(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def _vector(values: list[float], length: int) -> Floats:
+    vector = np.array([_real(value) for value in values], dtype=np.float64)
+    if vector.shape != (length,) or not np.isfinite(vector).all():
+        raise ValueError(f"expected {length} finite numbers")
+    return vector
+
+
+def _pack(matrix: Floats) -> str:
+    """The upper triangle, row by row, as base64 of little-endian float64."""
+    upper = matrix[np.triu_indices(len(matrix))].astype("<f8")
+    return base64.b64encode(upper.tobytes()).decode()
+
+
+def _unpack(text: str, size: int) -> Floats:
+    upper = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f8")
+    matrix = np.zeros((size, size))
+    matrix[np.triu_indices(size)] = _vector(upper.tolist(), size * (size + 1) // 2)
+    return np.triu(matrix) + np.triu(matrix, 1).T
