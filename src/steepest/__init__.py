@@ -1,0 +1,50 @@
+"""Linear models trained by gradient descent, from four points to tables larger than one machine.
+
+>>> import steepest
+>>> moments = steepest.scan({"x": [1.0, 2.0, 3.0, 4.0], "y": [2.0, 4.0, 6.0, 8.0]})
+>>> model = steepest.fit(moments, target="y")
+>>> model.predict({"x": [5.0]}).round(9)
+array([10.])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Descent": "descent.loop",
+    "Model": "models.model",
+    "Moments": "sums.moments",
+    "SteepestError": "errors",
+    "SteepestWarning": "errors",
+    "descend": "descent.loop",
+    "fit": "models.fitting",
+    "load": "models.record",
+    "scan": "sums.scanning",
+}
+__all__ = [
+    "Descent",
+    "Model",
+    "Moments",
+    "SteepestError",
+    "SteepestWarning",
+    "__version__",
+    "descend",
+    "fit",
+    "load",
+    "scan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first asked for, so that ``import steepest`` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'steepest' has no attribute '{name}'")
+    return getattr(import_module(f"steepest.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,292 @@
+"""The command line: each command calls the library and prints what it gave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from functools import reduce
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+
+from .. import __version__
+from ..errors import SteepestError, SteepestWarning
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
+
+
+class Terminated(BaseException):
+    """SIGTERM came in."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every failure ends here.
+
+    0 done, 1 data, options, files or services, 2 usage, 3 a rate refused or a descent that
+    diverged, 70 our own bug, 130 and 143 interrupted.  A closed pipe is silent.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
+    try:
+        steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SteepestError as error:
+        click.echo(f"steepest: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("steepest: interrupted; nothing was written.", err=True)
+        return INTERRUPTED
+    except Terminated:
+        click.echo("steepest: terminated; nothing was written.", err=True)
+        return TERMINATED
+    except Exception as error:
+        if os.environ.get("STEEPEST_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        click.echo(
+            f"steepest: this is a bug of steepest, not of your data: {what}\n\n"
+            "Hint: STEEPEST_DEBUG=1 shows the traceback to report.",
+            err=True,
+        )
+        return OUR_BUG
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(number, frame)
+
+
+def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
+
+
+class _Names(click.ParamType[list[str]]):
+    """Names with commas between them."""
+
+    name = "a,b,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str]:
+        del param, ctx
+        return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
+
+
+_data = _together(
+    click.argument("files", nargs=-1, required=True, metavar="FILE..."),
+    click.option("--target", required=True, metavar="COLUMN", help="The column to explain."),
+    click.option("--features", type=_Names(), help="The columns that explain it. Default: all."),
+)
+_descent = _together(
+    click.option(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="Default: the best fixed rate, 2/(L + l).",
+    ),
+    click.option(
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="PENALTY",
+        help="On the sum of squared coefficients.  Default: 0.",
+    ),
+    click.option(
+        "--scale",
+        default="standard",
+        metavar="standard|none",
+        help="Centre and scale the columns for the descent, or not.",
+    ),
+    click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+_output = _together(
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
+    click.option("--quiet", is_flag=True, help="No progress and no notes on standard error."),
+)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Results go to standard output, progress and notes to standard error.  Exit codes: "
+    "0 done, 1 data, options or files, 2 usage, 3 a learning rate that cannot converge, "
+    "70 a bug of ours, 130 or 143 interrupted.",
+)
+@click.version_option(__version__, prog_name="steepest", message="%(prog)s %(version)s")
+def steepest() -> None:
+    """Linear models by gradient descent: scan once, descend free.
+
+    \b
+    Examples:
+      steepest fit examples/penguins.csv --target body_mass_g
+      steepest fit 'trips/*.parquet' --target tip --features fare,vendor -o tip.json
+      steepest predict tip.json new.parquet -o tips.csv
+      steepest descend examples/penguins.csv --target body_mass_g --epochs 1000
+    """
+
+
+@steepest.command()
+@_data
+@_descent
+@click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
+@click.option(
+    "--collinear",
+    default="shortest",
+    metavar="shortest|refuse",
+    help="What to do when columns are sums of each other.",
+)
+@click.option("-o", "--output", metavar="MODEL", help="Save the model to this file.")
+@_output
+def fit(
+    files: Sequence[str], output: str | None, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Fit a linear model to the rows of FILE... (CSV, TSV or Parquet; globs in quotes).
+
+    \b
+    Examples:
+      steepest fit examples/penguins.csv --target body_mass_g
+      steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
+      steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
+      steepest fit homes.parquet --target price -o price.json --json
+    """
+    from ..store import check_writable
+
+    if output is not None:
+        check_writable(output)
+    model = _fit(files, quiet=quiet, **options)
+    if output is not None:
+        model.save(output)
+    if as_json:
+        _print_json(_model_object(model))
+        return
+    from .terminal import describe_model
+
+    click.echo(describe_model(model))
+
+
+@steepest.command()
+@_data
+@_descent
+@click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
+@click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
+@_output
+def descend(
+    files: Sequence[str], epochs: int, every: int | None, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Print the descent of a fit, epoch by epoch: loss(t) is the loss at w(t), from epoch 0.
+
+    \b
+    Examples:
+      steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
+      steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
+    """
+    from ..errors import OptionError
+    from .terminal import epoch_rows, epoch_table
+
+    if every is not None and every < 1:
+        raise OptionError.outside("every", every, "a whole number of at least 1", "--every 10")
+    model = _fit(files, epochs=epochs, quiet=quiet, collinear="shortest", **options)
+    step = every or max(1, epochs // 20)
+    shown = sorted({*range(0, epochs + 1, step), epochs})
+    if as_json:
+        _print_json({**_model_object(model), "path": epoch_rows(model, shown)})
+        return
+    click.echo("\n".join(epoch_table(model, shown)))
+    if not quiet:
+        rate = f"{model.learning_rate:.6g}: {model.learning_rate_reason}"
+        _say([f"learning rate {rate}.", *model.notes])
+
+
+@steepest.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="OUT",
+    help="A .csv or .parquet file; - for CSV on standard output.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
+def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
+    """Predict each row of FILE..., in their order: one column named prediction.
+
+    A row with a null in a column that the model uses gets a null.
+
+    \b
+    Examples:
+      steepest predict model.json examples/penguins.csv
+      steepest predict model.json 'new/*.parquet' -o predictions.parquet
+    """
+    from ..data.open import open_source
+    from ..models.record import load
+    from .predictions import check_output, write_predictions
+    from .progress import show_progress
+
+    check_output(output)
+    loaded = load(model)
+    with show_progress(quiet=quiet) as on_progress:
+        rows, nulls = write_predictions(loaded, open_source(list(files)), output, on_progress)
+    if not quiet:
+        notes = [f"{nulls:,} of {rows:,} predictions are null: a used column is null."]
+        _say(notes if nulls else [])
+
+
+def _fit(files: Sequence[str], *, quiet: bool, no_intercept: bool, **options: Any) -> Any:
+    from ..models.fitting import fit as fit_model
+    from .progress import show_progress
+
+    with show_progress(quiet=quiet) as on_progress:
+        return fit_model(
+            list(files), intercept=not no_intercept, on_progress=on_progress, **options
+        )
+
+
+def _model_object(model: Any) -> dict[str, Any]:
+    """A fit for machines."""
+    from ..models.record import finite, rows_record
+    from .terminal import coefficient_list
+
+    settings = model.settings
+    return {
+        "target": model.target,
+        "source": model.provenance.source,
+        "coefficients": coefficient_list(model.coefficients),
+        "references": dict(model.references),
+        "loss": model.loss,
+        "objective": model.objective,
+        "r2": model.r2,
+        "rows": rows_record(model.rows),
+        "learning_rate": finite(model.learning_rate),
+        "learning_rate_reason": model.learning_rate_reason,
+        "smoothness": model.path.curvatures.largest,
+        "epochs": settings.epochs,
+        "l2": settings.l2,
+        "scale": settings.scale,
+        "precision": model.provenance.precision,
+        "notes": list(model.notes),
+        "version": model.provenance.version,
+    }
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}", err=True)

@@ -1,0 +1,127 @@
+"""Models and descents as plain text, for the terminal and for ``print``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import counted
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+COLUMNS_SHOWN = 6
+"""Coefficients that an epoch table has room for."""
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def number(value: float | None) -> str:
+    """A number with six significant digits; empty for none."""
+    return "" if value is None or np.isnan(value) else f"{value:.6g}"
+
+
+def describe_model(model: Model) -> str:
+    """The table of coefficients, with what a reader needs to judge it."""
+    return "\n".join([*coefficient_table(model), "", *fit_summary(model)])
+
+
+def coefficient_table(model: Model) -> list[str]:
+    """One line a coefficient: its value, the effect of one standard deviation, and its column."""
+    coordinates = model.path.coordinates
+    rows = [("", "coefficient", "per sd", "mean", "sd")]
+    values = list(model.coefficients.items())
+    if model.settings.intercept:
+        name, value = values.pop(0)
+        rows.append((name, number(value), "", "", ""))
+    deviation = np.sqrt(np.diag(model.problem.scatter) / model.problem.weight)
+    rows += [
+        (name, number(value), number(value * sd), number(mean), number(sd))
+        for (name, value), mean, sd in zip(values, coordinates.mean, deviation, strict=True)
+    ]
+    head = f"{model.target} ~ {counted(len(model.names), 'column')} of {model.provenance.source}"
+    return [head, "", *align(rows)]
+
+
+def fit_summary(model: Model) -> list[str]:
+    """Loss, rows, rate and notes, a line each."""
+    settings, rows = model.settings, model.rows
+    r2 = "undefined" if model.r2 is None else f"{model.r2:.6g}"
+    lines = [("loss", f"{number(model.loss)}  (mean squared error; R² {r2})")]
+    if settings.l2:
+        lines.append(("objective", f"{number(model.objective)}  (with l2 = {settings.l2:g})"))
+    lines.append(("rows", _describe_rows(rows.read, rows.used, rows.dropped)))
+    if model.references:
+        words = ", ".join(f"{name}[{level}]" for name, level in model.references.items())
+        lines.append(("reference", f"{words}  (coefficient 0)"))
+    lines.append(("epochs", _describe_epochs(model)))
+    if not np.isnan(model.learning_rate):
+        rate = f"{number(model.learning_rate)}  ({model.learning_rate_reason})"
+        lines.append(("learning rate", rate))
+    return [
+        *(f"{label:<13}  {text}" for label, text in lines),
+        *(f"note: {note}" for note in model.notes),
+    ]
+
+
+def _describe_rows(read: int, used: int, dropped: Mapping[str, int]) -> str:
+    if not dropped:
+        return f"{used:,} used, all that were read"
+    reasons = "; ".join(f"{count:,} with null {name}" for name, count in dropped.items())
+    return f"{used:,} used of {read:,} read; {reasons}"
+
+
+def _describe_epochs(model: Model) -> str:
+    if model.settings.epochs is None:
+        return "the limit: " + ("least squares" if model.settings.l2 == 0 else "ridge")
+    limit = number(float(model.path.objective(None)))
+    word = "objective" if model.settings.l2 else "loss"
+    return f"{model.settings.epochs:,}  ({word} at the limit: {limit})"
+
+
+def epoch_rows(model: Model, epochs: Sequence[int]) -> list[dict[str, Any]]:
+    """Loss and coefficients at each epoch, from the closed form."""
+    path = model.path
+    losses, objectives = path.loss(epochs), path.objective(epochs)
+    return [
+        {
+            "epoch": int(epoch),
+            "loss": float(loss),
+            "objective": float(objective),
+            "coefficients": coefficient_list(path.at(epoch)),
+        }
+        for epoch, loss, objective in zip(epochs, losses, objectives, strict=True)
+    ]
+
+
+def coefficient_list(coefficients: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Coefficients for JSON: objects with name and value, the intercept first."""
+    return [{"name": name, "value": value} for name, value in coefficients.items()]
+
+
+def epoch_table(model: Model, epochs: Sequence[int]) -> list[str]:
+    """One line an epoch: loss(t) and, where there is room, w(t)."""
+    penalised = model.settings.l2 > 0
+    names = list(model.coefficients)
+    shown = names if len(names) <= COLUMNS_SHOWN else []
+    rows = [["epoch", "loss", *(["objective"] if penalised else []), *shown]]
+    for row in epoch_rows(model, epochs):
+        values = [item["value"] for item in row["coefficients"]] if shown else []
+        first = [row["loss"], *([row["objective"]] if penalised else [])]
+        rows.append([f"{row['epoch']:,}", *(f"{value:.8g}" for value in [*first, *values])])
+    lines = align(rows)
+    if not shown:
+        lines.append(f"{len(names):,} coefficients; --json shows them at each epoch.")
+    return lines
