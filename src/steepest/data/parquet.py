@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PART_ROWS = 1 << 17
 """Short row groups are read together until they have so many rows."""
 
+READ_BYTES = 1 << 20
+"""Each column of a row group is read in pieces of this size, not whole."""
+
 
 @dataclass(frozen=True)
 class ParquetFile:
@@ -72,7 +75,12 @@ class ParquetFile:
     def _open(self) -> parquet.ParquetFile:
         from pyarrow import parquet
 
-        return parquet.ParquetFile(self.path, pre_buffer=False, page_checksum_verification=True)
+        return parquet.ParquetFile(
+            self.path,
+            pre_buffer=False,
+            buffer_size=READ_BYTES,
+            page_checksum_verification=True,
+        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ PATTERNS = 256
 """Combinations of null columns that are told apart."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Moments:
     """What one pass over a table keeps: counts, means and cross-products of all its columns.
 
@@ -112,6 +112,11 @@ class Moments:
         """Rows of each level of a category among the rows without nulls."""
         found = self._complete.levels[category]
         return dict(zip(found.levels, (int(count) for count in found.counts), strict=True))
+
+    def __repr__(self) -> str:
+        kinds = f"{len(self.numbers)} of numbers and {len(self.categories)} of levels"
+        rows = f"{self.n_read:,} rows read, {self.n_rows:,} without nulls"
+        return f"Moments of {self.where}: {rows}; columns: {kinds}; {self.precision} precision"
 
     @property
     def _complete(self) -> Sums:
