@@ -29,7 +29,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     check_writable(path)
     target = Path(path)
     target = target.resolve() if target.is_symlink() else target
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    draft = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
     try:
         yield draft
         with draft.open("rb") as file:
@@ -55,6 +55,10 @@ def _sync_folder(folder: Path) -> None:
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Find out before the work whether its result can be written; OutputError if not."""
     target, name = Path(path), os.fspath(path)
+    try:
+        target.exists()
+    except OSError as error:
+        raise OutputError.of(name, error.strerror or str(error)) from None
     if target.is_dir():
         raise OutputError.of(name, "it is a directory")
     if not target.parent.is_dir():

@@ -253,7 +253,7 @@ def test_columns_in_the_wrong_role():
         steepest.fit(columns, target="y", features=["x1", "x9"])
     with pytest.raises(ColumnNameError, match="also a feature"):
         steepest.fit(columns, target="y", features=["x1", "y"])
-    with pytest.raises(ColumnNameError, match="stands 2 times in the features"):
+    with pytest.raises(ColumnNameError, match="stands 2 times in the feature columns"):
         steepest.fit(columns, target="y", features=["x1", "x2", "x1"])
     with pytest.raises(ColumnKindError, match="is text"):
         steepest.fit(columns, target="s")

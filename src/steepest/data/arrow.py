@@ -13,6 +13,7 @@ from .table import Column, Kind, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 BATCH_CELLS = 1 << 19
 """Numbers in a batch, so that a batch of float64 stays within 4 MB, near the cache."""
@@ -87,10 +88,12 @@ def arrow_numbers(array: Any) -> Floats:
         return np.full(len(array), np.nan)
     if types.is_decimal(array.type):
         array = pc.cast(array, pa.float64())
-    elif array.null_count and types.is_integer(array.type):
-        array = pc.cast(array, pa.float64(), safe=False)
-    values = array.to_numpy(zero_copy_only=False)
-    return np.asarray(values, dtype=np.float64)
+    values = _values(array)
+    if not array.null_count:
+        return values.astype(np.float64, copy=False)
+    numbers = values.astype(np.float64)
+    numbers[~_valid(array)] = np.nan
+    return numbers
 
 
 def arrow_codes(array: Any) -> tuple[Codes, Sequence[str]]:
@@ -102,18 +105,45 @@ def arrow_codes(array: Any) -> tuple[Codes, Sequence[str]]:
     if types.is_null(array.type):
         return np.full(len(array), -1, dtype=np.int32), ()
     if types.is_boolean(array.type):
-        codes = pc.cast(array, pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False)
-        return codes.astype(np.int32), ("false", "true")
+        return _with_nulls(_bits(array, 1), array), ("false", "true")
     if types.is_string_view(array.type):
         array = pc.cast(array, pa.large_string())
     if not types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    codes = _with_nulls(_values(array.indices), array.indices)
     values = array.dictionary.to_pylist()
     levels: Sequence[str] = [v if isinstance(v, str) else level_text(v) for v in values]
     if None in values or len(set(levels)) < len(levels):
         codes, levels = _merge_levels(codes, values, levels)
     return codes, levels
+
+
+# Arrow's own to_numpy and fill_null import pandas where it is installed, which takes long.
+
+
+def _values(array: Any) -> NDArray[Any]:
+    """The numbers of a primitive array, shape (n,), without a copy; anything where null."""
+    kind = np.dtype(array.type.to_pandas_dtype())
+    return np.frombuffer(array.buffers()[1], dtype=kind)[array.offset :][: len(array)]
+
+
+def _bits(array: Any, buffer: int) -> NDArray[np.bool_]:
+    """A buffer of bits, one an element, shape (n,)."""
+    whole = np.frombuffer(array.buffers()[buffer], dtype=np.uint8)
+    count = array.offset + len(array)
+    return np.unpackbits(whole, count=count, bitorder="little")[array.offset :].view(np.bool_)
+
+
+def _valid(array: Any) -> NDArray[np.bool_]:
+    """Where an array with nulls is not null, shape (n,)."""
+    return _bits(array, 0)
+
+
+def _with_nulls(codes: NDArray[Any], array: Any) -> Codes:
+    codes = codes.astype(np.int32)
+    if array.null_count:
+        codes[~_valid(array)] = -1
+    return codes
 
 
 def level_text(value: object) -> str:

@@ -1,24 +1,27 @@
 """CSV and TSV files, read front to back in blocks.
 
 A number in text is its nearest double.  Empty cells and the words of ``NULL_WORDS`` are
-nulls unless they stand in quotes.  The kinds come from the first block that shows a value in
-every column; a later cell that does not fit its column's kind is refused with its line.
+nulls; in quotes they are nulls of a column of numbers, and levels of a column of text.  The
+kinds come from the first block that shows a value in every column; a later cell that does not
+fit its column's kind is refused with its line.
 """
 
 from __future__ import annotations
 
+import csv as records
+import gzip
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ColumnKindError, EmptySourceError, SourceError
+from ..errors import ColumnKindError, EmptySourceError, SourceError, SteepestError
 from .arrow import ArrowBatch, arrow_schema
-from .table import Batch, Schema
+from .table import Batch, Kind, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +32,9 @@ BLOCK_BYTES = 1 << 21
 INFER_BYTES = (1 << 20, 1 << 26)
 """The kinds are taken from the first MB; where a column shows no value there, from 64 MB."""
 
+RECORDS_COUNTED = 10_000_000
+"""Up to here the line of a bad record is looked for, past blank lines and breaks in quotes."""
+
 
 @dataclass(frozen=True)
 class DelimitedFile:
@@ -37,6 +43,8 @@ class DelimitedFile:
     path: str
     delimiter: str = ","
     first_row: int = 1
+    as_text: frozenset[str] = frozenset()
+    """Columns to be read as text though they look like booleans."""
 
     @property
     def where(self) -> str:
@@ -51,24 +59,68 @@ class DelimitedFile:
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
-        found = self._infer()
+        found = arrow_schema(self._schema, self.where)
+        return Schema(
+            tuple(
+                replace(column, kind=Kind.NUMBER, type_name="double")
+                if column.name in self._quoted_numbers
+                else column
+                for column in found.columns
+            ),
+            self.where,
+        )
+
+    def read_as_text(self, names: frozenset[str]) -> DelimitedFile:
+        """The same file, with these columns' booleans taken as the text they are written as."""
+        return replace(self, as_text=names)
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        """Names and types, as the start of the file shows them."""
+        import pyarrow as pa
+
+        self._check_head()
+        found = self._infer(quoted_nulls=False)
         if found.names and all(_is_number(name) for name in found.names):
             raise SourceError.no_header(self.path, found.names)
-        return arrow_schema(found, self.where)
+        for i, field in enumerate(found):
+            if pa.types.is_binary(field.type):
+                raise SourceError.not_utf8(self.path)
+            if pa.types.is_boolean(field.type) and field.name in self.as_text:
+                found = found.set(i, field.with_type(pa.string()))
+        return found
 
-    def _infer(self) -> pa.Schema:
+    @cached_property
+    def _quoted_numbers(self) -> frozenset[str]:
+        """Columns that are text at first sight, and numbers when quoted null words are nulls."""
+        import pyarrow as pa
+
+        text = [f.name for f in self._schema if pa.types.is_string(f.type)]
+        with self._open() as (stream, _):
+            if not text or b'"' not in stream.read(INFER_BYTES[0]):
+                return frozenset()
+        types = {f.name: f.type for f in self._infer(quoted_nulls=True) if f.name in text}
+        return frozenset(
+            n for n, t in types.items() if pa.types.is_integer(t) or pa.types.is_floating(t)
+        )
+
+    def _infer(self, *, quoted_nulls: bool) -> pa.Schema:
         import pyarrow as pa
         from pyarrow import csv
 
-        for size in INFER_BYTES:
-            with self._translated(), self._open() as stream:
-                convert = csv.ConvertOptions(null_values=NULL_WORDS, strings_can_be_null=True)
-                schema = csv.open_csv(stream, *self._options(size), convert_options=convert).schema
-            if not any(pa.types.is_null(field.type) for field in schema) or size >= self.size:
-                break
-        for field in schema:
-            if pa.types.is_binary(field.type):
-                raise SourceError.not_utf8(self.path)
+        convert = csv.ConvertOptions(
+            null_values=NULL_WORDS,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=quoted_nulls,
+        )
+        with self._translated():
+            for size in INFER_BYTES:
+                with self._open() as (stream, _):
+                    options = self._options(size)
+                    schema = csv.open_csv(stream, *options, convert_options=convert).schema
+                _ = schema.names  # one that is not UTF-8 shows here
+                if not any(pa.types.is_null(field.type) for field in schema) or size >= self.size:
+                    break
         return schema
 
     def batches(
@@ -77,10 +129,10 @@ class DelimitedFile:
         import pyarrow as pa
         from pyarrow import csv
 
-        found = {field.name: field.type for field in self._infer()}
-        types = dict.fromkeys(numbers, pa.float64())
+        quoted = self._quoted_numbers.intersection(numbers)
+        types = {name: pa.string() if name in quoted else pa.float64() for name in numbers}
         for name in categories:
-            boolean = pa.types.is_boolean(found[name])
+            boolean = pa.types.is_boolean(self._schema.field(name).type)
             types[name] = pa.bool_() if boolean else pa.dictionary(pa.int32(), pa.string())
         convert = csv.ConvertOptions(
             column_types=types,
@@ -89,41 +141,107 @@ class DelimitedFile:
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
-        with self._translated(types), self._open() as stream:
-            reader = csv.open_csv(stream, *self._options(BLOCK_BYTES), convert_options=convert)
-            for batch in reader:
-                yield ArrowBatch(batch), stream.read_bytes / max(self.size, 1.0)
+        with self._translated(), self._open() as (stream, position):
+            record = 2
+            options = self._options(BLOCK_BYTES)
+            for batch in csv.open_csv(stream, *options, convert_options=convert):
+                done = min(position() / max(self.size, 1.0), 1.0)
+                yield ArrowBatch(self._parse_quoted(batch, quoted, record)), done
+                record += batch.num_rows
+
+    def _parse_quoted(
+        self, batch: pa.RecordBatch, names: Iterable[str], record: int
+    ) -> pa.RecordBatch:
+        """Numbers that were read as text, with their quoted null words as nulls."""
+        import pyarrow as pa
+
+        for name in names:
+            i = batch.schema.get_field_index(name)
+            cells = [_parse(cell) for cell in batch.column(i).to_pylist()]
+            for j, cell in enumerate(cells):
+                if isinstance(cell, str):
+                    line = self._line_of(record + j)
+                    raise ColumnKindError.cell(name, self.where, "number", line, cell)
+            batch = batch.set_column(i, name, pa.array(cells, pa.float64()))
+        return batch
 
     def _options(self, block: int) -> tuple[csv.ReadOptions, csv.ParseOptions]:
         from pyarrow import csv
 
         return (
             csv.ReadOptions(use_threads=False, block_size=block),
-            csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
+            csv.ParseOptions(
+                delimiter=self.delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=not self._is_narrow,
+            ),
         )
 
-    def _open(self) -> _CountedFile:
-        with Path(self.path).open("rb") as file:
-            head = file.read(4)
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Any, Callable[[], int]]]:
+        """The bytes, unpacked, and how many of the file's are read.
+
+        Arrow's own streams: a file of Python's would be read by Arrow's thread, which a process
+        that is told to stop does not wait for.
+        """
+        import pyarrow as pa
+
+        with pa.OSFile(self.path) as raw:
+            yield (pa.CompressedInputStream(raw, "gzip") if self._packed else raw), raw.tell
+
+    def _check_head(self) -> None:
+        with self._translated(), self._open() as (stream, _):
+            head = stream.read(4)
         if not head:
             raise SourceError.empty_file(self.path)
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise SourceError.not_utf8(self.path, "UTF-16")
-        return _CountedFile(self.path, compressed=head[:2] == b"\x1f\x8b")
+
+    @cached_property
+    def _packed(self) -> bool:
+        with Path(self.path).open("rb") as file:
+            return file.read(2) == b"\x1f\x8b"
+
+    @cached_property
+    def _is_narrow(self) -> bool:
+        """Whether there is one column, so that an empty line is a null and not nothing."""
+        with self._records() as reader:
+            return len(next(reader, [])) == 1
 
     @contextmanager
-    def _translated(self, types: dict[str, Any] | None = None) -> Iterator[None]:
+    def _records(self) -> Iterator[Any]:
+        """The file as Python's own reader of records sees it, which counts lines."""
+        opened = gzip.open if self._packed else open
+        with opened(self.path, "rb") as file:
+            text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="")
+            yield records.reader(text, delimiter=self.delimiter)
+
+    def _line_of(self, record: int) -> str | None:
+        """The line on which a record begins; the header is the first, blank lines are none."""
+        if not 0 < record <= RECORDS_COUNTED:
+            return None
+        found, line = 0, 1
+        with self._records() as reader:
+            for fields in reader:
+                found += bool(fields) or self._is_narrow
+                if found == record:
+                    return str(line)
+                line = reader.line_num + 1
+        return None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         """Arrow's errors in the house's own words."""
         import pyarrow as pa
 
         try:
             yield
-        except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, EOFError, OSError) as error:
-            if isinstance(error, SourceError):
-                raise
-            raise self._explain(str(error), list(types or ())) from None
+        except SteepestError:
+            raise
+        except (pa.ArrowException, UnicodeDecodeError, EOFError, OSError) as error:
+            raise self._explain(str(error)) from None
 
-    def _explain(self, message: str, names: Sequence[str]) -> Exception:
+    def _explain(self, message: str) -> Exception:
         cell = re.match(
             r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to (\w+)[^:]*: "
             r"invalid value '(.*)'",
@@ -131,9 +249,10 @@ class DelimitedFile:
             re.DOTALL,
         )
         if cell:
-            column, line, kind, value = cell.groups()
+            column, row, kind, value = cell.groups()
             word = {"double": "number", "bool": "boolean"}.get(kind, kind)
-            return ColumnKindError.cell(names[int(column)], self.where, word, line, value)
+            name = self._schema.names[int(column)]
+            return ColumnKindError.cell(name, self.where, word, self._line_of(int(row or 0)), value)
         if "UTF8" in message or "utf-8" in message:
             return SourceError.not_utf8(self.path)
         if "Empty CSV file" in message:
@@ -142,34 +261,11 @@ class DelimitedFile:
             r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", message
         )
         if fields:
-            line, expected, got = fields.groups()
-            return SourceError.ragged(self.path, line, int(expected), int(got))
+            row, expected, got = fields.groups()
+            return SourceError.ragged(
+                self.path, self._line_of(int(row or 0)), int(expected), int(got)
+            )
         return SourceError.unreadable(self.path, "CSV", message.partition("\n")[0])
-
-
-class _CountedFile(io.RawIOBase):
-    """A file that counts the bytes it has given, for progress; gzip is unpacked on the way."""
-
-    def __init__(self, path: str, *, compressed: bool) -> None:
-        self._raw = Path(path).open("rb")  # noqa: SIM115 - closed in close()
-        self._file: Any = self._raw
-        if compressed:
-            import gzip
-
-            self._file = gzip.GzipFile(fileobj=self._raw)
-        self.read_bytes = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read(size)
-        self.read_bytes = self._raw.tell()
-        return data
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 def _is_number(text: str) -> bool:
@@ -178,3 +274,10 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _parse(cell: str | None) -> float | str | None:
+    """A cell of a column of numbers: null words are nulls, and what is no number stays text."""
+    if cell is None or cell in NULL_WORDS:
+        return None
+    return float(cell) if _is_number(cell) else cell

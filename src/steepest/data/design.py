@@ -108,20 +108,19 @@ def _why_left_out(column: Column) -> str:
     }.get(column.kind, "")
 
 
-def name_columns(target: str, features: Iterable[str] | None) -> dict[str, str] | None:
-    """Names with their roles for :func:`choose_columns`; None where all columns are features.
+def name_columns(columns: Iterable[str], target: str | None = None) -> dict[str, str]:
+    """Names with their roles for :func:`choose_columns`: features and a target, or just columns.
 
-    Raises ColumnNameError for a feature named twice and for the target among the features.
+    Raises ColumnNameError for a name that stands twice, and for the target among the features.
     """
-    if features is None:
-        return None
-    names = [features] if isinstance(features, str) else list(features)
+    names = [columns] if isinstance(columns, str) else list(columns)
+    role = "scanned" if target is None else "feature"
     for name in names:
         if names.count(name) > 1:
-            raise ColumnNameError.repeated(name, "the features", names.count(name))
+            raise ColumnNameError.repeated(name, names.count(name), f"the {role} columns")
         if name == target:
             raise ColumnNameError.target_among_features(name)
-    return {**dict.fromkeys(names, "feature"), target: "target"}
+    return dict.fromkeys(names, role) | ({} if target is None else {target: "target"})
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ class LinearPredictor:
         """Each column used and the kind it must have."""
         return {t.column: Kind.NUMBER if t.level is None else Kind.CATEGORY for t in self.terms}
 
-    def __call__(self, batch: Batch, first_row: int = 1) -> Floats:
+    def __call__(self, batch: Batch, where: str, first_row: int = 1) -> Floats:
         """Predictions for a batch, shape (n_rows,); ValueFoundError at an unseen level."""
         tables: dict[str, dict[str, float]] = {name: {} for name in self.columns}
         for term, value in zip(self.terms, self.coef, strict=True):
@@ -154,12 +153,17 @@ class LinearPredictor:
                 eta += tables[name][""] * batch.numbers([name])[:, 0]
             else:
                 table = tables[name] | dict.fromkeys(self.references.get(name, ()), 0.0)
-                eta += _look_up(name, table, *batch.codes(name), first_row)
+                eta += _look_up(name, table, *batch.codes(name), where, first_row)
         return eta
 
 
 def _look_up(
-    column: str, table: Mapping[str, float], codes: Codes, levels: Sequence[str], first_row: int
+    column: str,
+    table: Mapping[str, float],
+    codes: Codes,
+    levels: Sequence[str],
+    where: str,
+    first_row: int,
 ) -> Floats:
     values = np.array([table.get(level, np.inf) for level in levels] + [np.nan])
     found = values[codes]  # the code of a null, -1, picks the NaN at the end
@@ -167,7 +171,7 @@ def _look_up(
     if unseen.size:
         row = int(unseen[0])
         raise ValueFoundError.unseen(
-            column, levels[int(codes[row])], first_row + row, sorted(table)
+            column, levels[int(codes[row])], where, first_row + row, sorted(table)
         )
     return found
 

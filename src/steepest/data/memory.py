@@ -145,7 +145,9 @@ def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Co
     if len(names) != values.shape[1]:
         raise LengthError.names(values.shape[1], len(names))
     names = tuple(str(name) for name in names)
-    if values.dtype.kind in "iuf":
+    if len(set(names)) < len(names):
+        raise ColumnNameError.repeated(*_repeated(names), "the array")
+    if values.dtype.kind in "iuf" and not isinstance(values, np.ma.MaskedArray):
         return Matrix(values, names)
     return gather_columns(dict(zip(names, values.T, strict=True)), "the array")
 
@@ -155,6 +157,9 @@ def gather_columns(columns: Mapping[Any, Any], where: str) -> Columns:
 
     Raises LengthError for columns of different length, or that are not one-dimensional.
     """
+    names = [str(name) for name in columns]
+    if len(set(names)) < len(names):
+        raise ColumnNameError.repeated(*_repeated(names), where)
     gathered = {str(name): _gather(str(name), values) for name, values in columns.items()}
     lengths = {name: len(column) for name, column in gathered.items()}
     for name, length in lengths.items():
@@ -169,11 +174,11 @@ def _gather(name: str, values: Any) -> Any:
 
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
-    if isinstance(values, np.ma.MaskedArray):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    elif not isinstance(values, np.ndarray) and hasattr(values, "to_arrow"):
+    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
+        return pa.array(np.asarray(values.data), mask=np.ma.getmaskarray(values))
+    if not isinstance(values, np.ndarray) and hasattr(values, "to_arrow"):
         return values.to_arrow()
-    elif type(values).__module__.startswith("torch"):
+    if is_from(values, "torch"):
         values = values.detach().cpu().numpy()
     # A list, a pandas Series or an array: numbers stay as they are, the rest goes to Arrow.
     array = values if isinstance(values, np.ndarray) else getattr(values, "values", values)
@@ -185,19 +190,25 @@ def _gather(name: str, values: Any) -> Any:
         if array.dtype.kind in "iufb" and array.dtype.itemsize <= 8:
             return array
     try:
+        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+            raise TypeError(f"It is a {type(values).__name__}")  # noqa: TRY301
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SourceError.unreadable(name, "a column of one kind", reason) from None
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise SourceError.column(name, str(error).partition("\n")[0]) from None
 
 
 def from_pandas(frame: Any) -> Columns:
     """A pandas DataFrame, column by column, without its index."""
     if not frame.columns.is_unique:
-        names = [str(name) for name in frame.columns]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ColumnNameError.repeated(twice, "the DataFrame", names.count(twice))
+        name, times = _repeated([str(name) for name in frame.columns])
+        raise ColumnNameError.repeated(name, times, "the DataFrame")
     return gather_columns({name: frame[name] for name in frame.columns}, "the DataFrame")
+
+
+def _repeated(names: Sequence[str]) -> tuple[str, int]:
+    """The first name that stands more than once, and how often."""
+    name = next(name for name in names if names.count(name) > 1)
+    return name, names.count(name)
 
 
 def from_arrow(table: Any, where: str = "the table") -> Columns:

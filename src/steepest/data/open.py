@@ -5,18 +5,18 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial, reduce
+from dataclasses import dataclass, replace
+from functools import cached_property, partial, reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, SourceError, SourceNotFoundError
+from ..errors import OptionError, SourceError, SourceNotFoundError, counted
 from . import memory
 from .delimited import DelimitedFile
 from .parquet import ParquetFile
-from .table import Part, Schema, Source
+from .table import Kind, Part, Schema, Source
 
 FORMATS: dict[str, Callable[[str], Source]] = {
     ".csv": DelimitedFile,
@@ -36,10 +36,28 @@ class Files:
     files: tuple[Source, ...]
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
-        return reduce(lambda a, b: a.join(b, wanted), (file.schema() for file in self.files))
+        joined = reduce(lambda a, b: a.join(b, wanted), (file.schema() for file in self._agreed))
+        return replace(
+            joined, where=f"{joined.where} and {counted(len(self.files) - 1, 'file')} more"
+        )
 
     def parts(self) -> Sequence[Part]:
-        return [part for file in self.files for part in file.parts()]
+        return [part for file in self._agreed for part in file.parts()]
+
+    @cached_property
+    def _agreed(self) -> tuple[Source, ...]:
+        """The files, with a column of text read as text also where it looks like booleans."""
+        kinds = [
+            (c.name, c.is_boolean)
+            for f in self.files
+            for c in f.schema().columns
+            if c.kind is Kind.CATEGORY
+        ]
+        mixed = {name for name, boolean in kinds if boolean and (name, False) in kinds}
+        return tuple(
+            file.read_as_text(frozenset(mixed)) if isinstance(file, DelimitedFile) else file
+            for file in self.files
+        )
 
 
 def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
@@ -65,9 +83,13 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
         return memory.gather_columns(source, "the table")
     if memory.is_from(source, "pandas") and hasattr(source, "columns"):
         return memory.from_pandas(source)
-    if memory.is_from(source, "polars") and hasattr(source, "columns"):
+    if memory.is_from(source, "polars") and type(source).__name__ in ("DataFrame", "LazyFrame"):
         return memory.from_polars(source)
-    if memory.is_from(source, "pyarrow") and hasattr(source, "schema"):
+    if (
+        memory.is_from(source, "pyarrow")
+        and hasattr(source, "schema")
+        and hasattr(source, "columns")
+    ):
         return memory.from_arrow(source)
     if isinstance(source, Sequence) and source and all(_is_path(item) for item in source):
         return _open_paths(source)
@@ -86,10 +108,14 @@ def _open_paths(patterns: Sequence[str | os.PathLike[str]]) -> Source:
 
 def _expand(pattern: str) -> list[str]:
     """A path, or the files that a glob matches, in the order of their names."""
-    path = Path(pattern).expanduser()
+    try:
+        path = Path(pattern).expanduser()
+        found = path.exists()
+    except (OSError, RuntimeError, ValueError):  # a name too long, nobody's home, a zero byte
+        raise SourceNotFoundError.of(pattern, False, []) from None
     if path.is_dir():
         raise SourceError.directory(pattern)
-    if path.exists():
+    if found:
         if not path.is_file():
             raise SourceError.not_regular(pattern)
         return [str(path)]

@@ -36,6 +36,15 @@ class Column:
     kind: Kind
     type_name: str
 
+    @property
+    def is_boolean(self) -> bool:
+        return self.type_name == "bool"
+
+    @property
+    def word(self) -> str:
+        """The kind in words; booleans and text are both categories, and do not mix."""
+        return "boolean" if self.is_boolean else str(self.kind)
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -47,7 +56,7 @@ class Schema:
     def __post_init__(self) -> None:
         for name, times in Counter(self.names).items():
             if times > 1:
-                raise ColumnNameError.repeated(name, self.where, times)
+                raise ColumnNameError.repeated(name, times, self.where)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,11 +88,11 @@ class Schema:
             twin = other.find(column.name)
             if column.kind is Kind.NULL:
                 joined.append(twin)
-            elif twin.kind in (Kind.NULL, column.kind):
+            elif twin.kind is Kind.NULL or twin.word == column.word:
                 joined.append(column)
             else:
                 raise ColumnKindError.differs(
-                    column.name, self.where, column.kind, other.where, twin.kind
+                    column.name, self.where, column.word, other.where, twin.word
                 )
         return Schema(tuple(joined), self.where)
 

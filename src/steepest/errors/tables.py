@@ -51,6 +51,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def column(cls, name: str, reason: str) -> SourceError:
+        return cls(
+            f"'{name}' is not a column of one kind.",
+            reason.strip().rstrip(".") + ".",
+            "make it a list or an array of numbers, or of text.",
+        )
+
+    @classmethod
     def not_utf8(cls, path: str, encoding: str = "") -> SourceError:
         return cls(
             f"'{path}' is {encoding or 'not UTF-8'}.",
@@ -168,7 +176,7 @@ class ColumnNameError(SteepestError, ValueError):
     """A name that stands twice, or in two roles."""
 
     @classmethod
-    def repeated(cls, name: str, where: str, times: int) -> ColumnNameError:
+    def repeated(cls, name: str, times: int, where: str) -> ColumnNameError:
         return cls(
             f"column '{name}' stands {times} times in {where}.",
             "Columns are found by name, so each name may stand only once.",
@@ -267,9 +275,12 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
-    def unseen(cls, name: str, level: str, row: int, known: Sequence[str]) -> ValueFoundError:
+    def unseen(
+        cls, name: str, level: str, where: str, row: int, known: Sequence[str]
+    ) -> ValueFoundError:
         return cls(
-            f"column '{name}' holds '{level}' in row {row:,}, which the model has not seen.",
+            f"column '{name}' of {where} holds '{level}' in row {row:,}, which the model has not "
+            "seen.",
             f"It was fitted on {listed(known, limit=6)}.",
             "fit again with rows of that level, or take those rows out.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from .. import __version__
-from ..errors import SteepestError, SteepestWarning
+from ..errors import OutputError, SteepestError, SteepestWarning
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,9 +46,14 @@ def run(arguments: Sequence[str]) -> int:
     except SteepestError as error:
         click.echo(f"steepest: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
+        _close_stdout()
         return 0
+    except OSError as error:
+        _close_stdout()
+        refused = OutputError.of("standard output", error.strerror or str(error))
+        click.echo(f"steepest: {refused}", err=True)
+        return refused.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("steepest: interrupted; nothing was written.", err=True)
         return INTERRUPTED
@@ -65,6 +71,12 @@ def run(arguments: Sequence[str]) -> int:
         )
         return OUR_BUG
     return 0
+
+
+def _close_stdout() -> None:
+    """Let what is still to be written fall away, so that Python's exit does not try again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -207,8 +219,8 @@ def descend(
         return
     click.echo("\n".join(epoch_table(model, shown)))
     if not quiet:
-        rate = f"{model.learning_rate:.6g}: {model.learning_rate_reason}"
-        _say([f"learning rate {rate}.", *model.notes])
+        rate = f"learning rate {model.learning_rate:.6g}: {model.learning_rate_reason}."
+        _say([*([rate] if model.names else []), *model.notes])
 
 
 @steepest.command()
@@ -225,7 +237,7 @@ def descend(
 def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
     """Predict each row of FILE..., in their order: one column named prediction.
 
-    A row with a null in a column that the model uses gets a null.
+    A row with a null in a column that the model uses gets a null, NA in CSV.
 
     \b
     Examples:
@@ -237,7 +249,7 @@ def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
     from .predictions import check_output, write_predictions
     from .progress import show_progress
 
-    check_output(output)
+    check_output(output, [model, *files])
     loaded = load(model)
     with show_progress(quiet=quiet) as on_progress:
         rows, nulls = write_predictions(loaded, open_source(list(files)), output, on_progress)

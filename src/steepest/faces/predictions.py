@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from math import isnan
 from pathlib import Path
@@ -20,10 +20,15 @@ from ..typing import Floats, OnProgress
 COLUMN = "prediction"
 
 
-def check_output(output: str) -> None:
+def check_output(output: str, inputs: Sequence[str]) -> None:
     """Find out before the work whether predictions can be written there; OutputError if not."""
     if output == "-":
         return
+    if any(
+        Path(path).exists() and Path(output).exists() and Path(output).samefile(path)
+        for path in inputs
+    ):
+        raise OutputError.of(output, "it is one of the files to be read")
     if not output.endswith((".csv", ".parquet")):
         raise OutputError.ending(output)
     check_writable(output)
@@ -68,6 +73,6 @@ def _csv_writer(file: IO[str]) -> Callable[[Floats], None]:
     file.write(f"{COLUMN}\n")
 
     def write(values: Floats) -> None:
-        file.writelines("\n" if isnan(value) else f"{value!r}\n" for value in values.tolist())
+        file.writelines("NA\n" if isnan(value) else f"{value!r}\n" for value in values.tolist())
 
     return write

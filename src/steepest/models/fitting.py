@@ -129,7 +129,7 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
-    named = name_columns(target, features)
+    named = None if features is None else name_columns(features, target)
     if isinstance(source, Moments):
         moments = source
     else:
@@ -228,7 +228,7 @@ def _is_real(value: object) -> bool:
 def check_target(schema: Schema, target: str) -> None:
     """Refuse a target that no scan could make usable, before the scan."""
     column = schema.find(target, "target")
-    if column.kind is Kind.CATEGORY and column.type_name != "bool":
+    if column.kind is Kind.CATEGORY and not column.is_boolean:
         raise ColumnKindError.text_target(target, ())
     if column.kind in (Kind.TIME, Kind.OTHER):
         raise ColumnKindError.unusable(target, column.type_name, column.kind)

@@ -185,7 +185,7 @@ class Model:
         for part in parts:
             row = part.first_row
             for batch, fraction in part.batches(numbers, categories):
-                values = predictor(batch, row)
+                values = predictor(batch, part.where, row)
                 row, rows = row + batch.n_rows, rows + batch.n_rows
                 progress = Progress(rows, (done + fraction * part.size) / size if size else None)
                 if on_progress:

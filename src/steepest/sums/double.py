@@ -15,14 +15,18 @@ References
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ValueFoundError
 from ..typing import Codes, Floats
+
+SMALLEST_SQUARE = 2.0**-960
+"""Sums of squares below this have lost digits to underflow."""
 
 BLOCK_ROWS = 4_096
 """Rows that are centred and multiplied at once: a block of 20 columns stays in cache."""
@@ -61,16 +65,19 @@ class Sums:
     """Σ (z - z̄)(z - z̄)ᵀ, shape (k, k)."""
     levels: Mapping[str, LevelSums] = field(default_factory=dict)
     pairs: Mapping[tuple[str, str], PairCounts] = field(default_factory=dict)
+    extremes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Smallest and largest value of the columns whose squares may have underflowed."""
 
     def __add__(self, other: Sums) -> Sums:
         """The sums of both sets of rows.  O(k²), and the levels that occur."""
         if self.numbers != other.numbers:
             other = other.restrict(self.numbers, tuple(self.levels))
         n = self.n_rows + other.n_rows
-        gap = other.mean - self.mean
-        mean = self.mean + gap * (other.n_rows / n)
-        scatter = self.scatter + other.scatter
-        scatter += np.outer(gap, gap) * (self.n_rows * (other.n_rows / n))
+        with np.errstate(over="ignore", invalid="ignore"):
+            gap = other.mean - self.mean
+            mean = self.mean + gap * (other.n_rows / n)
+            scatter = self.scatter + other.scatter
+            scatter += np.outer(gap, gap) * (self.n_rows * (other.n_rows / n))
         merged = {name: _merge(own, other.levels[name]) for name, own in self.levels.items()}
         pairs = {}
         for key in self.pairs:
@@ -82,7 +89,24 @@ class Sums:
                 )
                 sides.append(PairCounts(first[pair.first], second[pair.second], pair.counts))
             pairs[key] = _collect_pairs(sides)
-        return Sums(n, self.numbers, mean, scatter, merged, pairs)
+        extremes = {
+            name: (min(low, other.extremes[name][0]), max(high, other.extremes[name][1]))
+            for name, (low, high) in self.extremes.items()
+            if name in other.extremes
+        }
+        return Sums(n, self.numbers, mean, scatter, merged, pairs, extremes)
+
+    def refuse_out_of_range(self, where: str) -> None:
+        """ValueFoundError where sums of squares have left the range of doubles."""
+        over = [
+            n for n, s in zip(self.numbers, np.diag(self.scatter), strict=True) if not s < np.inf
+        ]
+        if over:
+            raise ValueFoundError.overflow(over, where)
+        for name, square in zip(self.numbers, np.diag(self.scatter), strict=True):
+            low, high = self.extremes.get(name, (0.0, 0.0))
+            if square < SMALLEST_SQUARE and low < high:
+                raise ValueFoundError.underflow(name, where)
 
     def restrict(self, numbers: Sequence[str], categories: Sequence[str]) -> Sums:
         """The sums of fewer columns, in the order asked for."""
@@ -95,9 +119,9 @@ class Sums:
             (a, b): self.pairs.get((a, b)) or _swap(self.pairs[b, a])
             for a, b in combinations(categories, 2)
         }
-        return Sums(
-            self.n_rows, tuple(numbers), self.mean[at], self.scatter[np.ix_(at, at)], levels, pairs
-        )
+        extremes = {name: pair for name, pair in self.extremes.items() if name in numbers}
+        mean, scatter = self.mean[at], self.scatter[np.ix_(at, at)]
+        return Sums(self.n_rows, tuple(numbers), mean, scatter, levels, pairs, extremes)
 
     def table(self, first: str, second: str) -> Floats:
         """Rows of each pair of levels, dense, shape (m of first, m of second)."""
@@ -167,7 +191,11 @@ class Accumulator:
     ) -> None:
         """Rows without nulls: numbers of shape (n, k) and one (codes, levels) a category."""
         mean, scatter = moments or centred_moments(numbers)
-        batch = Sums(len(numbers), self.numbers, mean, scatter)
+        tiny = np.flatnonzero(np.diag(scatter) < SMALLEST_SQUARE)
+        extremes = {
+            self.numbers[j]: (float(numbers[:, j].min()), float(numbers[:, j].max())) for j in tiny
+        }
+        batch = Sums(len(numbers), self.numbers, mean, scatter, extremes=extremes)
         if self._sums is None:
             self._sums, self._shift = batch, mean
         else:
@@ -204,9 +232,7 @@ class Accumulator:
             )
             for (i, j), found in self._pairs.items()
         }
-        return Sums(
-            self._sums.n_rows, self.numbers, self._sums.mean, self._sums.scatter, levels, pairs
-        )
+        return replace(self._sums, levels=levels, pairs=pairs)
 
     def _number(self, i: int, codes: Codes, levels: Sequence[str]) -> NDArray[np.int64]:
         """A batch's codes as ours, which only ever grow."""

@@ -135,9 +135,9 @@ class Moments:
             raise MomentsError.names(sorted(left - right), sorted(right - left))
         for column in self.columns:
             twin = next(c for c in other.columns if c.name == column.name)
-            if twin.kind is not column.kind:
+            if twin.word != column.word:
                 raise ColumnKindError.differs(
-                    column.name, "the left", column.kind, "the right", twin.kind
+                    column.name, "the left", column.word, "the right", twin.word
                 )
         patterns = _add_patterns([*self.patterns.items(), *other.patterns.items()])
         if len(patterns) > PATTERNS:
@@ -251,7 +251,7 @@ class Moments:
         if target in sums.numbers:
             return Term(target)
         column = next(c for c in self.columns if c.name == target)
-        if column.type_name not in ("bool", "boolean"):
+        if not column.is_boolean:
             raise ColumnKindError.text_target(target, sums.levels[target].levels)
         return Term(target, "true")
 
@@ -274,7 +274,9 @@ class Moments:
         kept = [sums for null, sums in self.patterns.items() if null.isdisjoint(used)]
         if not kept:
             raise EmptySourceError.none_left(self.n_read, dict(self._account(used).nulls))
-        return reduce(Sums.__add__, (sums.restrict(numbers, categories) for sums in kept))
+        total = reduce(Sums.__add__, (sums.restrict(numbers, categories) for sums in kept))
+        total.refuse_out_of_range(self.where)
+        return total
 
 
 def _add_patterns(items: Iterable[tuple[frozenset[str], Sums]]) -> dict[frozenset[str], Sums]:

@@ -12,17 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.design import LEVELS_UNASKED, Block, Design, choose_columns
+from ..data.design import LEVELS_UNASKED, Block, Design, choose_columns, name_columns
 from ..data.open import open_source
 from ..data.table import Part, Source
 from ..errors import EmptySourceError, MomentsError, ValueFoundError
-from ..typing import Codes, Floats, OnProgress, Progress
+from ..typing import Codes, OnProgress, Progress
 from .double import Accumulator, centred_moments
 from .executors import map_parts, one_blas_thread, runs_here
 from .moments import PATTERNS, Moments
-
-SMALLEST_SQUARE = 2.0**-960
-"""Sums of squares below this have lost digits to underflow."""
 
 LARGEST_WHOLE = 2.0**53
 """Up to here doubles hold every integer."""
@@ -83,7 +80,7 @@ def scan(
     >>> moments.names
     ('x', 'y')
     """
-    named = None if columns is None else dict.fromkeys(columns, "scanned")
+    named = None if columns is None else name_columns(columns)
     return scan_source(open_source(source, names), named, executor, on_progress)
 
 
@@ -113,6 +110,8 @@ def scan_source(
     total = tree.total()
     if not total.n_read:
         raise EmptySourceError.no_rows(schema.where)
+    for sums in total.patterns.values():
+        sums.refuse_out_of_range(schema.where)
     return replace(total, where=schema.where)
 
 
@@ -213,7 +212,6 @@ class _Collector:
         clean = not self._nulls_expected and all(own.min() >= 0 for own, _ in block.codes)
         moments = centred_moments(block.numbers) if clean else None
         if moments and np.isfinite(moments[0]).all() and np.isfinite(moments[1]).all():
-            self._refuse_underflow(block.numbers, moments[1], self.design.numbers)
             self._accumulator(frozenset()).add(block.numbers, block.codes, moments)
         else:
             self._split(block)
@@ -250,15 +248,7 @@ class _Collector:
             if over.any():
                 too_large = [self.design.numbers[kept[j]] for j in np.flatnonzero(over)]
                 raise ValueFoundError.overflow(too_large, self._part.where)
-            kept_names = [self.design.numbers[j] for j in kept]
-            self._refuse_underflow(numbers, moments[1], kept_names)
             self._accumulator(names).add(numbers, codes, moments)
-
-    def _refuse_underflow(self, numbers: Floats, scatter: Floats, names: Sequence[str]) -> None:
-        """Refuse numbers that vary so little around 0 that their squares are lost."""
-        for j in np.flatnonzero(np.diag(scatter) < SMALLEST_SQUARE):
-            if np.ptp(numbers[:, j]) > 0:
-                raise ValueFoundError.underflow(names[int(j)], self._part.where)
 
     def _accumulator(self, null: frozenset[str]) -> Accumulator:
         if null not in self._patterns:

@@ -1,0 +1,48 @@
+"""What several rooms of tests need: the penguins, and answers that come from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def penguins() -> Path:
+    return ROOT / "examples" / "penguins.csv"
+
+
+@pytest.fixture(scope="session")
+def least_squares() -> Callable[[pd.DataFrame, str, Sequence[str]], dict[str, float]]:
+    """Least squares by LAPACK on dummies made by hand; no line of steepest is involved."""
+    return _least_squares
+
+
+def _least_squares(frame: pd.DataFrame, target: str, features: Sequence[str]) -> dict[str, float]:
+    rows = frame[[*features, target]].dropna()
+    columns: dict[str, np.ndarray] = {}
+    for name in features:
+        column = rows[name]
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            columns[name] = column.to_numpy(dtype=float)
+            continue
+        text = [str(v).lower() if isinstance(v, bool | np.bool_) else str(v) for v in column]
+        for level in sorted(set(text), key=str.encode)[1:]:
+            columns[f"{name}[{level}]"] = np.array([float(value == level) for value in text])
+    x = np.column_stack(list(columns.values()))
+    y = rows[target].to_numpy(dtype=float)
+    centre = x.mean(axis=0)
+    spread = x.std(axis=0)
+    coef = np.linalg.lstsq((x - centre) / spread, y - y.mean(), rcond=None)[0] / spread
+    intercept = float(y.mean() - centre @ coef)
+    return {"intercept": intercept, **dict(zip(columns, coef.tolist(), strict=True))}

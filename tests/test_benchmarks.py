@@ -1,0 +1,105 @@
+"""The benchmarks run, agree, and say what they measured; how fast is not asked here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """Modules of the folder by name."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def lines_of(report):
+    return {line["name"]: line for table in report["tables"] for line in table["lines"]}
+
+
+def test_scan_fit(benchmarks, capsys, tmp_path):
+    file = tmp_path / "scan_fit.json"
+    arguments = ["scan_fit", "--rows", "2000", "--rounds", "2", "--json", str(file)]
+    assert benchmarks("__main__").main(arguments) == 0
+    report, printed = json.loads(file.read_text()), capsys.readouterr().out
+    assert (report["benchmark"], report["rows"], report["rounds"]) == ("scan_fit", 2000, 2)
+    assert len(report["tables"]) == len(report["goals"]) == len(report["checks"]) == 2
+    for table in report["tables"]:
+        (reference,) = (x for x in table["lines"] if x["name"] == table["reference"])
+        assert reference["ratio"] == 1
+    for name, line in lines_of(report).items():
+        assert 0 < line["min"] <= line["median"] <= line["max"]
+        assert len(line["seconds"]) == 2
+        assert name in printed
+    assert printed.count("goal ") == 2
+    assert printed.count("check passed") == 2
+
+
+def test_descent_epochs(benchmarks, capsys):
+    runner = benchmarks("runner")
+    report = runner.run(benchmarks("descent_epochs").build(2000, epochs=30, many=300), rounds=2)
+    runner.show(report)
+    printed = capsys.readouterr().out
+    (check,) = report["checks"]
+    assert check["passed"]
+    assert "over 31 epochs" in check["what"]
+    lines = lines_of(report)
+    loop, scaled = (lines[f"NumPy loop over the rows{more}"] for more in ("", ", 300 epochs"))
+    assert len(loop["seconds"]) == 1
+    assert loop["scaled"] is None
+    assert scaled["scaled"] == {"of": "NumPy loop over the rows", "factor": 10}
+    assert scaled["median"] == pytest.approx(10 * loop["median"])
+    assert "scaled, not measured: NumPy loop over the rows, 300 epochs is 10 ×" in printed
+    assert any("after a scan of only 1,000 rows" in name for name in lines)
+
+
+def test_losses_that_differ_fail_the_check(benchmarks):
+    (check,) = benchmarks("descent_epochs").check(
+        ["a", "b"], {"a": [2.0, 1.0], "b": [2.0, 1.0 + 1e-9]}
+    )
+    assert not check.passed
+
+
+def test_without_torch_and_sklearn(benchmarks, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    descent = benchmarks("descent_epochs").build(50, epochs=3, many=6)
+    fit = benchmarks("scan_fit").build(50)
+    assert any("PyTorch is not installed" in note for note in descent.notes)
+    assert any("scikit-learn is not installed" in note for note in fit.notes)
+
+
+def test_contestants_take_turns(benchmarks):
+    runner, order = benchmarks("runner"), []
+    lines = [
+        runner.Contestant("a", lambda: order.append("a")),
+        runner.Contestant("b", lambda: order.append("b"), 1, lambda: order.append("warm")),
+        runner.Contestant("c", lambda: order.append("c")),
+    ]
+    table = runner.Table("letters", "a", lines)
+    runner.run(runner.Benchmark("letters", 1, [table], lambda results: []), rounds=3)
+    assert "".join(order).replace("warm", "-") == "a-c" + "abc" + "ac" + "ac"
+
+
+def test_machine_and_environment(benchmarks):
+    runner = benchmarks("runner")
+    machine = runner.describe_machine()
+    assert machine["cores"] >= 1
+    assert machine["versions"]["numpy"]
+    assert all("threads" in blas for blas in machine["blas"])
+    (warning,) = runner.find_slowing({"OPENBLAS_CORETYPE": "Prescott", "HOME": "/"})
+    assert "OPENBLAS_CORETYPE=Prescott" in warning
+    assert runner.find_disturbance(None) == runner.find_disturbance(0.01) == []
+    assert "1.2 cores" in runner.find_disturbance(1.2)[0]
+
+
+def test_list(benchmarks, capsys):
+    assert benchmarks("__main__").main([]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == list(benchmarks("__main__").BENCHMARKS)
