@@ -1,0 +1,1 @@
+"""Contestants measured side by side: ``python -m benchmarks`` lists what there is."""
