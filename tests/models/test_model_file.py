@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import time
 import warnings
 
 import numpy as np
@@ -177,3 +180,49 @@ def test_a_wide_model_saves_and_loads(tmp_path):
     model = steepest.fit(table, target="y", l2=0.1)
     model.save(tmp_path / "wide.json")
     assert steepest.load(tmp_path / "wide.json").coefficients == model.coefficients
+
+
+SAVER = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import steepest
+models = [steepest.load(path) for path in sys.argv[2:]]
+print("ready", flush=True)
+while True:
+    for model in models:
+        model.save(sys.argv[1])
+"""
+
+
+@pytest.mark.exhaustive
+def test_a_killed_save_leaves_one_model_or_the_other(tmp_path):
+    rng = np.random.default_rng(1)
+    table = {f"x{j}": rng.standard_normal(500) for j in range(150)} | {
+        "y": rng.standard_normal(500)
+    }
+    for name, l2 in (("a", 0.1), ("b", 1.0)):
+        steepest.fit(table, target="y", l2=l2).save(tmp_path / f"{name}.json")
+    whole = {(tmp_path / f"{name}.json").read_bytes() for name in "ab"}
+    target = tmp_path / "folder" / "model.json"
+    target.parent.mkdir()
+    target.write_bytes((tmp_path / "a.json").read_bytes())
+    for i in range(40):
+        saver = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                SAVER,
+                str(target),
+                *(str(tmp_path / f"{n}.json") for n in "ab"),
+            ],
+            stdout=subprocess.PIPE,
+        )
+        assert saver.stdout.readline() == b"ready\n"
+        time.sleep(0.001 * rng.integers(1, 60))
+        saver.kill()
+        saver.wait()
+        saver.stdout.close()
+        assert target.read_bytes() in whole, i
+        steepest.load(target)
+    drafts = [p.name for p in target.parent.iterdir() if p.name != "model.json"]
+    assert all(name.startswith(".model.json.") and name.endswith(".part") for name in drafts)
