@@ -79,7 +79,7 @@ def fit_summary(model: Model) -> list[str]:
 def _describe_rows(read: int, used: int, dropped: Mapping[str, int]) -> str:
     if not dropped:
         return f"{used:,} used, all that were read"
-    reasons = "; ".join(f"{count:,} with null {name}" for name, count in dropped.items())
+    reasons = "; ".join(f"{count:,} dropped, {reason}" for reason, count in dropped.items())
     return f"{used:,} used of {read:,} read; {reasons}"
 
 

@@ -263,7 +263,7 @@ class Moments:
             for name in missing:
                 nulls[name] += sums.n_rows
             if missing:
-                reason = ", ".join(missing)
+                reason = f"null in {', '.join(missing)}"
                 dropped[reason] = dropped.get(reason, 0) + sums.n_rows
         read = self.n_read
         return Rows(read, read - sum(dropped.values()), dropped, nulls)

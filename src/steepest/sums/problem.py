@@ -18,7 +18,7 @@ class Rows:
 
     Examples
     --------
-    >>> rows = Rows(344, 333, {"sex": 9, "bill, sex": 2}, {"bill": 2, "sex": 11})
+    >>> rows = Rows(344, 333, {"null in sex": 9, "null in bill, sex": 2}, {"bill": 2, "sex": 11})
     >>> rows.read == rows.used + sum(rows.dropped.values())
     True
     """
@@ -26,7 +26,7 @@ class Rows:
     read: int
     used: int
     dropped: Mapping[str, int]
-    """Rows by the used columns that are null in them, comma-separated; each row stands once."""
+    """Rows by reason, such as ``null in sex``; each row stands once, under all its null columns."""
     nulls: Mapping[str, int]
     """Nulls in each used column, among all rows; a row may count for several."""
 
