@@ -2,13 +2,14 @@
 
 Everyone minimises the mean of (Xw + b - y)² from w = 0 and b = 0 with the same rate, over the
 columns as they are (``scale="none"``), and returns the loss of every epoch.  The loops make all
-1,000 epochs, once; their 100,000 epochs are scaled from those, and say so.
+1,000 epochs, once; their 100,000 epochs are scaled from those, and say so.  NumPy gets a second
+turn with the features in column order, which suits its products better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -29,17 +30,21 @@ FEW_ROWS = 1_000
 WARM_UP = 3
 """Epochs that the loops make in the warm-up round."""
 
-NUMPY, TORCH, STEEPEST = "NumPy loop over the rows", "PyTorch autograd loop", "steepest, with scan"
+NUMPY, COLUMNS = "NumPy loop over the rows", "NumPy loop, column order"
+TORCH, STEEPEST = "PyTorch autograd loop", "steepest, with scan"
 
 
 def build(rows: int, epochs: int = 1_000, many: int = 100_000) -> Benchmark:
     """Loops and moments, to ``epochs`` and to ``many``."""
     table = make_table(rows)
     features, target = table[:, :-1].copy(), table[:, -1].copy()
-    loops = {NUMPY: partial(loop_numpy, features, target)}
+    loops = {
+        NUMPY: partial(loop_numpy, features, target),
+        COLUMNS: partial(loop_numpy, np.asfortranarray(features), target),
+    }
     notes = [
         f"learning_rate={LEARNING_RATE}, scale='none': the columns as they are, w = 0, b = 0.",
-        "the loops made their epochs once; 'after the scan' is a fit from moments made before.",
+        "the loops made their epochs once; 'after the scan' is a fit from moments at hand.",
     ]
     try:
         import torch
@@ -50,7 +55,14 @@ def build(rows: int, epochs: int = 1_000, many: int = 100_000) -> Benchmark:
         loops[TORCH] = partial(loop_torch, *tensors)
         notes.append(f"PyTorch works on {torch.get_num_threads()} threads.")
     few = min(rows, FEW_ROWS)
-    whole, part = (steepest.scan(table[:n], names=NAMES) for n in (rows, few))
+
+    @cache
+    def scan(n: int) -> steepest.Moments:
+        return steepest.scan(table[:n], names=NAMES)
+
+    def after_scan(n: int, epochs: int) -> Floats:
+        return trace_moments(scan(n), epochs)
+
     short = Table(
         f"the loss of each of {epochs:,} epochs",
         NUMPY,
@@ -60,7 +72,7 @@ def build(rows: int, epochs: int = 1_000, many: int = 100_000) -> Benchmark:
                 for name, loop in loops.items()
             ),
             Contestant(STEEPEST, partial(trace_table, table, epochs)),
-            Contestant("steepest, after the scan", partial(trace_moments, whole, epochs)),
+            Contestant("steepest, after the scan", partial(after_scan, rows, epochs)),
         ],
     )
     long = Table(
@@ -69,8 +81,8 @@ def build(rows: int, epochs: int = 1_000, many: int = 100_000) -> Benchmark:
         [
             *(Scaled(f"{name}, {many:,} epochs", name, many / epochs) for name in loops),
             Contestant(f"{STEEPEST}, {many:,} epochs", partial(trace_table, table, many)),
-            Contestant(f"after the scan of {rows:,} rows", partial(trace_moments, whole, many)),
-            Contestant(f"after a scan of only {few:,} rows", partial(trace_moments, part, many)),
+            Contestant(f"after the scan of {rows:,} rows", partial(after_scan, rows, many)),
+            Contestant(f"after a scan of only {few:,} rows", partial(after_scan, few, many)),
         ],
     )
     return Benchmark(

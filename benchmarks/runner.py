@@ -23,14 +23,14 @@ from typing import Any
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """Set in the environment, they can make NumPy several times slower than it is."""
 
-PAUSE = 0.05
-"""Seconds between turns: the threads of OpenBLAS and OpenMP wait for more work by spinning, and
-for some 30 ms would take a core from whoever comes next."""
+PAUSE = 0.2
+"""Seconds between turns: OpenBLAS's threads wait for more work by spinning, and for 0.1 s would
+take a core from whoever comes next."""
 
 DISTURBED = 0.1
 """Cores that others may keep busy before a report warns of it."""
 
-PACKAGES = ("steepest", "numpy", "torch", "scikit-learn")
+PACKAGES = ("steepest", "numpy", "torch", "scikit-learn", "threadpoolctl")
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def run(benchmark: Benchmark, rounds: int) -> dict[str, Any]:
     entrants = [x for table in benchmark.tables for x in table.lines if isinstance(x, Contestant)]
     machine, load = describe_machine(), describe_load()
     begun, others = perf_counter(), seconds_of_others()
+    threads = count_blas_threads()
+    changed: dict[str, int] = dict.fromkeys((entrant.name for entrant in entrants), 0)
     for entrant in entrants:
         (entrant.warm_up or entrant.work)()
     seconds: dict[str, list[float]] = {entrant.name: [] for entrant in entrants}
@@ -112,6 +114,7 @@ def run(benchmark: Benchmark, rounds: int) -> dict[str, Any]:
                 start = perf_counter()
                 results[entrant.name] = entrant.work()
                 seconds[entrant.name].append(perf_counter() - start)
+                changed[entrant.name] += count_blas_threads() != threads
     busy = None if others is None else (seconds_of_others() - others) / (perf_counter() - begun)
     tables = [_summarise(table, seconds) for table in benchmark.tables]
     ratios = {line["name"]: line["ratio"] for table in tables for line in table["lines"]}
@@ -130,7 +133,8 @@ def run(benchmark: Benchmark, rounds: int) -> dict[str, Any]:
             for goal in benchmark.goals
         ],
         "checks": [
-            {**asdict(check), "passed": check.passed} for check in benchmark.check(results)
+            {**asdict(check), "passed": check.passed}
+            for check in [*benchmark.check(results), *check_threads(changed)]
         ],
         "notes": list(benchmark.notes),
         "warnings": [*find_slowing(os.environ), *find_disturbance(busy)],
@@ -212,6 +216,21 @@ def describe_machine() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def count_blas_threads() -> dict[str, int]:
+    """Threads that each BLAS in this process would use now, by its file."""
+    from threadpoolctl import threadpool_info
+
+    pools = (pool for pool in threadpool_info() if pool["user_api"] == "blas")
+    return {pool["filepath"]: pool["num_threads"] for pool in pools}
+
+
+def check_threads(changed: Mapping[str, int]) -> list[Check]:
+    """Nobody may leave BLAS with other threads than it had: the next turns would be unfair."""
+    first = next((f", first {name}" for name, turns in changed.items() if turns), "")
+    what = f"turns that ended with other BLAS threads than at the start{first}"
+    return [Check(what, sum(changed.values()), 0)]
+
+
 def describe_load() -> float | None:
     """The load average of the last minute, where the system has one."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
@@ -252,8 +271,8 @@ def show(report: Mapping[str, Any]) -> None:
               f"at most {goal['limit']}")  # fmt: skip
     for check in report["checks"]:
         verdict = "passed" if check["passed"] else "FAILED"
-        print(f"check {verdict}: {check['what']}: {check['value']:.1e}, "
-              f"at most {check['bound']:.0e}")  # fmt: skip
+        print(f"check {verdict}: {check['what']}: {check['value']:.2g}, "
+              f"at most {check['bound']:g}")  # fmt: skip
     for note in report["notes"]:
         print(f"note: {note}")
     for warning in report["warnings"]:

@@ -14,9 +14,15 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def benchmarks(monkeypatch):
-    """Modules of the folder by name."""
+    """Modules of the folder by name; here nobody waits between turns."""
     monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setattr(importlib.import_module("benchmarks.runner"), "PAUSE", 0)
     return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def agreement(report):
+    """The checks of the benchmark itself; the last is about the machine."""
+    return report["checks"][:-1]
 
 
 def lines_of(report):
@@ -26,10 +32,11 @@ def lines_of(report):
 def test_scan_fit(benchmarks, capsys, tmp_path):
     file = tmp_path / "scan_fit.json"
     arguments = ["scan_fit", "--rows", "2000", "--rounds", "2", "--json", str(file)]
-    assert benchmarks("__main__").main(arguments) == 0
+    code = benchmarks("__main__").main(arguments)
     report, printed = json.loads(file.read_text()), capsys.readouterr().out
     assert (report["benchmark"], report["rows"], report["rounds"]) == ("scan_fit", 2000, 2)
-    assert len(report["tables"]) == len(report["goals"]) == len(report["checks"]) == 2
+    assert len(report["tables"]) == len(report["goals"]) == len(agreement(report)) == 2
+    assert code == (0 if all(check["passed"] for check in report["checks"]) else 1)
     for table in report["tables"]:
         (reference,) = (x for x in table["lines"] if x["name"] == table["reference"])
         assert reference["ratio"] == 1
@@ -38,7 +45,8 @@ def test_scan_fit(benchmarks, capsys, tmp_path):
         assert len(line["seconds"]) == 2
         assert name in printed
     assert printed.count("goal ") == 2
-    assert printed.count("check passed") == 2
+    assert all(check["passed"] for check in agreement(report))
+    assert printed.count("check ") == 3
 
 
 def test_descent_epochs(benchmarks, capsys):
@@ -46,7 +54,7 @@ def test_descent_epochs(benchmarks, capsys):
     report = runner.run(benchmarks("descent_epochs").build(2000, epochs=30, many=300), rounds=2)
     runner.show(report)
     printed = capsys.readouterr().out
-    (check,) = report["checks"]
+    (check,) = agreement(report)
     assert check["passed"]
     assert "over 31 epochs" in check["what"]
     lines = lines_of(report)
@@ -97,6 +105,14 @@ def test_machine_and_environment(benchmarks):
     assert "OPENBLAS_CORETYPE=Prescott" in warning
     assert runner.find_disturbance(None) == runner.find_disturbance(0.01) == []
     assert "1.2 cores" in runner.find_disturbance(1.2)[0]
+
+
+def test_threads_left_behind_fail_a_check(benchmarks):
+    check_threads = benchmarks("runner").check_threads
+    assert check_threads({"a": 0, "b": 0})[0].passed
+    (check,) = check_threads({"a": 0, "b": 2})
+    assert not check.passed
+    assert check.what.endswith("first b")
 
 
 def test_list(benchmarks, capsys):
