@@ -176,6 +176,31 @@ class MomentsError(SteepestError, ValueError):
         )
 
     @classmethod
+    def precision(cls, first: str, second: str) -> MomentsError:
+        return cls(
+            f"the left are {first} sums, the right {second} ones.",
+            "Added, they would be neither.",
+            f"scan both with precision='{'exact' if 'exact' in (first, second) else first}'",
+        )
+
+    @classmethod
+    def not_exact(cls) -> MomentsError:
+        return cls(
+            "these sums are in double precision.",
+            "They were rounded on the way, so that rows cannot be taken away again, and equal rows "
+            "need not have equal sums.",
+            "scan with precision='exact'",
+        )
+
+    @classmethod
+    def not_contained(cls, reason: str) -> MomentsError:
+        return cls(
+            f"the rows to be taken away are not all there: {reason}.",
+            "The difference would be the sums of no rows.",
+            "take away only what was added.",
+        )
+
+    @classmethod
     def too_many_patterns(cls, patterns: int, columns: Sequence[str]) -> MomentsError:
         return cls(
             f"nulls fall in {patterns:,} different combinations over {listed(columns)}.",

@@ -125,6 +125,12 @@ _descent = _together(
         help="Centre and scale the columns for the descent, or not.",
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+    click.option(
+        "--precision",
+        default="double",
+        metavar="double|exact",
+        help="exact: no sum is rounded, whatever the order or the split.",
+    ),
 )
 _output = _together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),

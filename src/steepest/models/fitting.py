@@ -54,6 +54,7 @@ def fit(
     w: Mapping[str, float] | ArrayLike | None = None,
     collinear: str = "shortest",
     names: Sequence[str] | None = None,
+    precision: str = "double",
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Model:
@@ -89,7 +90,7 @@ def fit(
     collinear : {"shortest", "refuse"}, optional
         What to do when columns are sums of each other: take the shortest solution and say so,
         or raise CollinearError.
-    names, executor, on_progress
+    names, precision, executor, on_progress
         As for :func:`steepest.scan`.
 
     Returns
@@ -135,7 +136,9 @@ def fit(
     else:
         opened = open_source(source, names)
         check_target(opened.schema(None if named is None else list(named)), target)
-        moments = scan_source(opened, named, executor, on_progress)
+        moments = scan_source(
+            opened, named, precision=precision, executor=executor, on_progress=on_progress
+        )
     chosen = None if named is None else [name for name in named if name != target]
     problem = moments.problem(target, chosen, intercept=intercept)
     settings = Settings(learning_rate, epochs, float(l2), scale, intercept, (0.0, ()))

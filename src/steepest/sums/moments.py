@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from operator import add
 
 from ..data.design import LEVELS_UNASKED, Term
 from ..data.table import Column, Kind
 from ..errors import ColumnKindError, ColumnNotFoundError, EmptySourceError, MomentsError
 from ..typing import Floats
 from .double import Sums
+from .exact import ExactSums
 from .problem import Problem, Rows, dense_moments
+
+AnySums = Sums | ExactSums
 
 PATTERNS = 256
 """Combinations of null columns that are told apart."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Moments:
     """What one pass over a table keeps: counts, means and cross-products of all its columns.
 
@@ -36,6 +41,9 @@ class Moments:
         Columns of the table that were not scanned, with the reason.
     rounded : frozenset of str
         Integer columns with values beyond 2⁵³, which double precision cannot hold.
+    precision : {"double", "exact"}
+        How the sums were made.  Exact ones are the same in every bit whatever the order, the
+        split or the workers; they subtract, compare, and have a ``fingerprint``.
 
     Examples
     --------
@@ -53,12 +61,11 @@ class Moments:
     """
 
     columns: tuple[Column, ...] = ()
-    patterns: Mapping[frozenset[str], Sums] = field(default_factory=dict)
+    patterns: Mapping[frozenset[str], AnySums] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     rounded: frozenset[str] = frozenset()
     where: str = "the moments"
-
-    precision = "double"
+    precision: str = "double"
 
     @staticmethod
     def zero() -> Moments:
@@ -130,15 +137,7 @@ class Moments:
             return NotImplemented
         if not self.columns or not other.columns:
             return other if not self.columns else self
-        if set(self.names) != set(other.names):
-            left, right = set(self.names), set(other.names)
-            raise MomentsError.names(sorted(left - right), sorted(right - left))
-        for column in self.columns:
-            twin = next(c for c in other.columns if c.name == column.name)
-            if twin.word != column.word:
-                raise ColumnKindError.differs(
-                    column.name, "the left", column.word, "the right", twin.word
-                )
+        self._match(other)
         patterns = _add_patterns([*self.patterns.items(), *other.patterns.items()])
         if len(patterns) > PATTERNS:
             raise MomentsError.too_many_patterns(
@@ -150,6 +149,71 @@ class Moments:
             left_out={**self.left_out, **other.left_out},
             rounded=self.rounded | other.rounded,
         )
+
+    def __sub__(self, other: Moments) -> Moments:
+        """The moments of the rows that the other does not have: as if those were never seen.
+
+        ``(a + b) - b`` is ``a`` in every bit.  MomentsError for sums in double precision, and for
+        a difference that no rows can add up to.
+        """
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if not other.columns:
+            return self
+        self._match(other)
+        if self.precision != "exact":
+            raise MomentsError.not_exact()
+        patterns = dict(self.patterns)
+        for null, sums in other.patterns.items():
+            own = patterns.get(null)
+            if not isinstance(own, ExactSums) or not isinstance(sums, ExactSums):
+                raise MomentsError.not_contained("some of its null columns never occurred together")
+            left = own - sums
+            left.check()
+            patterns[null] = left
+        kept = {null: sums for null, sums in patterns.items() if sums.n_rows}
+        return replace(self, patterns=kept)
+
+    def _match(self, other: Moments) -> None:
+        """Refuse what cannot be added: other columns, other kinds, another precision."""
+        left, right = set(self.names), set(other.names)
+        if left != right:
+            raise MomentsError.names(sorted(left - right), sorted(right - left))
+        for column in self.columns:
+            twin = next(c for c in other.columns if c.name == column.name)
+            if twin.word != column.word:
+                raise ColumnKindError.differs(
+                    column.name, "the left", column.word, "the right", twin.word
+                )
+        if self.precision != other.precision:
+            raise MomentsError.precision(self.precision, other.precision)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether exact moments hold the same sums, whatever way they were made."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if self.precision == other.precision == "exact":
+            return self.fingerprint == other.fingerprint
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.names))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the exact sums, in hexadecimal: equal for equal rows, and only for those sums.
+
+        MomentsError for sums in double precision, which depend on the way they were made.
+        """
+        sha = hashlib.sha256()
+        for column in sorted(self.columns, key=lambda column: column.name):
+            sha.update(f"column {column.name!r} {column.word}\n".encode())
+        for null, sums in sorted(self.patterns.items(), key=lambda item: sorted(item[0])):
+            if not isinstance(sums, ExactSums):
+                raise MomentsError.not_exact()
+            sha.update(f"null {sorted(null)}\n".encode())
+            sums.digest_into(sha)
+        return sha.hexdigest()
 
     def __radd__(self, other: object) -> Moments:
         return self if other == 0 else NotImplemented
@@ -188,7 +252,7 @@ class Moments:
             if m > LEVELS_UNASKED
         }
 
-    def _with(self, name: str) -> list[Sums]:
+    def _with(self, name: str) -> list[AnySums]:
         return [sums for null, sums in self.patterns.items() if name not in null]
 
     # ------------------------------------------------------------ the one way out
@@ -274,14 +338,16 @@ class Moments:
         kept = [sums for null, sums in self.patterns.items() if null.isdisjoint(used)]
         if not kept:
             raise EmptySourceError.none_left(self.n_read, dict(self._account(used).nulls))
-        total = reduce(Sums.__add__, (sums.restrict(numbers, categories) for sums in kept))
+        total = reduce(add, (sums.restrict(numbers, categories) for sums in kept))
         total.refuse_out_of_range(self.where)
-        return total
+        return total.rounded()
 
 
-def _add_patterns(items: Iterable[tuple[frozenset[str], Sums]]) -> dict[frozenset[str], Sums]:
+def _add_patterns(
+    items: Iterable[tuple[frozenset[str], AnySums]],
+) -> dict[frozenset[str], AnySums]:
     """Sums of the same null pattern added, patterns in one order whatever order they came in."""
-    patterns: dict[frozenset[str], Sums] = {}
+    patterns: dict[frozenset[str], AnySums] = {}
     for null, sums in items:
-        patterns[null] = patterns[null] + sums if null in patterns else sums
+        patterns[null] = add(patterns[null], sums) if null in patterns else sums
     return dict(sorted(patterns.items(), key=lambda item: (len(item[0]), sorted(item[0]))))

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from ..data.design import LEVELS_UNASKED, Block, Design, choose_columns, name_columns
 from ..data.open import open_source
 from ..data.table import Part, Source
-from ..errors import EmptySourceError, MomentsError, ValueFoundError
+from ..errors import EmptySourceError, MomentsError, OptionError, ValueFoundError
 from ..typing import Codes, OnProgress, Progress
-from .double import Accumulator, centred_moments
+from .double import Accumulator
+from .exact import ExactAccumulator
 from .executors import map_parts, one_blas_thread, runs_here
 from .moments import PATTERNS, Moments
+
+PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
+"""How sums are made: what is given blocks of rows, and finishes as their sums."""
 
 LARGEST_WHOLE = 2.0**53
 """Up to here doubles hold every integer."""
@@ -30,6 +34,7 @@ def scan(
     *,
     columns: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
+    precision: str = "double",
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
@@ -47,6 +52,9 @@ def scan(
         text of more than 1,000 levels, are left out, with the reason in ``left_out``.
     names : sequence of str, optional
         Names of the columns of a bare two-dimensional array.
+    precision : {"double", "exact"}, optional
+        ``"exact"`` never rounds a sum: the same rows give the same bits in any order and any
+        split, and moments subtract.  It takes some ten times as long.
     executor : concurrent.futures.Executor, optional
         Maps the parts.  Default: threads, one a core.  Never changes a bit.
     on_progress : callable, optional
@@ -81,22 +89,34 @@ def scan(
     ('x', 'y')
     """
     named = None if columns is None else name_columns(columns)
-    return scan_source(open_source(source, names), named, executor, on_progress)
+    return scan_source(
+        open_source(source, names),
+        named,
+        precision=precision,
+        executor=executor,
+        on_progress=on_progress,
+    )
 
 
 def scan_source(
     source: Source,
     named: Mapping[str, str] | None,
+    *,
+    precision: str = "double",
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
     """The moments of a source's columns: those named, each with its role, or all that serve."""
+    if precision not in PRECISIONS:
+        raise OptionError.unknown("precision", precision, list(PRECISIONS))
     schema = source.schema(None if named is None else list(named))
     design = choose_columns(schema, named)
     parts = list(source.parts())
     watch = _Watch(parts, on_progress)
     here = runs_here(executor)
-    work: Callable[[Part], Moments] = partial(collect, design, watch=watch if here else None)
+    work: Callable[[Part], Moments] = partial(
+        collect, design, precision, watch=watch if here else None
+    )
     tree = _PairwiseSum(design.optional)
     results = map_parts(work, parts, executor)
     try:
@@ -169,9 +189,9 @@ def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
     return total.without(crowded) if crowded else total
 
 
-def collect(design: Design, part: Part, watch: _Watch | None = None) -> Moments:
+def collect(design: Design, precision: str, part: Part, watch: _Watch | None = None) -> Moments:
     """The moments of one part: the work that an executor is given."""
-    collector = _Collector(design, part)
+    collector = _Collector(design, part, precision)
     with one_blas_thread(), np.errstate(all="ignore"):
         for batch, fraction in part.batches(design.numbers, design.categories):
             if batch.n_rows:
@@ -192,13 +212,15 @@ class _Run:
 class _Collector:
     """Splits blocks by null pattern, and drops categories that prove to be identifiers."""
 
-    def __init__(self, design: Design, part: Part) -> None:
+    def __init__(self, design: Design, part: Part, precision: str) -> None:
         self.design, self._part = design, part
         self._row = part.first_row
-        self._patterns: dict[frozenset[str], Accumulator] = {}
+        self._patterns: dict[frozenset[str], Any] = {}
         self._total = Moments.zero()
         self._rounded: set[str] = set()
         self._nulls_expected = False
+        self._precision = precision
+        self._accumulators = PRECISIONS[precision]
         self._whole = [
             i
             for i, c in enumerate(c for c in design.columns if c.name in design.numbers)
@@ -210,9 +232,9 @@ class _Collector:
             if (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
                 self._rounded.add(self.design.numbers[i])
         clean = not self._nulls_expected and all(own.min() >= 0 for own, _ in block.codes)
-        moments = centred_moments(block.numbers) if clean else None
-        if moments and np.isfinite(moments[0]).all() and np.isfinite(moments[1]).all():
-            self._accumulator(frozenset()).add(block.numbers, block.codes, moments)
+        digest = self._accumulators.digest(block.numbers) if clean else None
+        if digest is not None:
+            self._accumulator(frozenset()).add(block.numbers, block.codes, digest)
         else:
             self._split(block)
         self._row += len(block.numbers)
@@ -243,19 +265,20 @@ class _Collector:
                 for name, (own, levels) in zip(self.design.categories, block.codes, strict=True)
                 if name not in names
             ]
-            moments = centred_moments(numbers)
-            over = ~(np.isfinite(moments[0]) & np.isfinite(np.diag(moments[1])))
-            if over.any():
+            digest = self._accumulators.digest(numbers)
+            if digest is None:
+                with np.errstate(all="ignore"):
+                    over = ~np.isfinite(np.square(numbers).sum(axis=0))
                 too_large = [self.design.numbers[kept[j]] for j in np.flatnonzero(over)]
                 raise ValueFoundError.overflow(too_large, self._part.where)
-            self._accumulator(names).add(numbers, codes, moments)
+            self._accumulator(names).add(numbers, codes, digest)
 
-    def _accumulator(self, null: frozenset[str]) -> Accumulator:
+    def _accumulator(self, null: frozenset[str]) -> Any:
         if null not in self._patterns:
             if len(self._patterns) >= PATTERNS:
                 names = set().union(*self._patterns, null)
                 raise MomentsError.too_many_patterns(PATTERNS + 1, sorted(names))
-            self._patterns[null] = Accumulator(
+            self._patterns[null] = self._accumulators(
                 [name for name in self.design.numbers if name not in null],
                 [name for name in self.design.categories if name not in null],
             )
@@ -265,8 +288,8 @@ class _Collector:
         crowded = {
             name
             for accumulator in self._patterns.values()
-            for name, levels in accumulator.most_levels().items()
-            if levels > LEVELS_UNASKED and name in self.design.optional
+            for name, size in zip(accumulator.met.categories, accumulator.met.sizes, strict=True)
+            if size > LEVELS_UNASKED and name in self.design.optional
         }
         if crowded:
             self._close()
@@ -279,6 +302,7 @@ class _Collector:
                 self.design.columns,
                 {null: accumulator.finish() for null, accumulator in self._patterns.items()},
                 self.design.left_out,
+                precision=self._precision,
             )
             self._total = join(self._total, found, self.design.optional)
             self._patterns = {}

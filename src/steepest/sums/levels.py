@@ -1,0 +1,162 @@
+"""Levels of categories as they are met: a number for each, and how often two of them meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..typing import Codes, Floats
+
+Places = NDArray[np.int64]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class PairCounts(NamedTuple):
+    """How often two levels meet; pairs that never meet are absent."""
+
+    first: Places
+    second: Places
+    counts: Floats
+    """Whole numbers below 2⁵³."""
+
+    def swapped(self) -> PairCounts:
+        return PairCounts(self.second, self.first, self.counts)
+
+
+Pairs = Mapping[tuple[str, str], PairCounts]
+
+
+class LevelCounter:
+    """Counts the levels of some categories while blocks come in."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.categories = tuple(categories)
+        self._known: list[dict[str, int]] = [{} for _ in categories]
+        self._counts: list[Floats] = [np.zeros(0) for _ in categories]
+        self._pairs: dict[tuple[int, int], list[PairCounts]] = {
+            pair: [] for pair in combinations(range(len(self.categories)), 2)
+        }
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many levels each category has shown."""
+        return [len(known) for known in self._known]
+
+    def add(self, codes: Sequence[tuple[Codes, Sequence[str]]]) -> list[Places]:
+        """Count a block's levels, and return their numbers here, which only ever grow."""
+        numbered = [self._number(i, *pair) for i, pair in enumerate(codes)]
+        for i, own in enumerate(numbered):
+            counts = np.bincount(own, minlength=len(self._known[i])).astype(np.float64)
+            self._counts[i] = widen(self._counts[i], len(counts)) + counts
+        for (i, j), found in self._pairs.items():
+            found.append(self._count_pairs(i, j, numbered[i], numbered[j]))
+            if len(found) >= 64:
+                found[:] = [add_pairs(found)]
+        return numbered
+
+    def order(self, i: int) -> tuple[tuple[str, ...], Places]:
+        """A category's levels in order of their UTF-8 bytes, and the number of each."""
+        names = tuple(sorted(self._known[i]))
+        return names, np.array([self._known[i][name] for name in names], dtype=np.int64)
+
+    def counts(self, i: int) -> Floats:
+        """Rows of each level of a category, in their order."""
+        return self._counts[i][self.order(i)[1]]
+
+    def pairs(self) -> dict[tuple[str, str], PairCounts]:
+        """How often two levels met, each by its place in the order."""
+        ranks = []
+        for i in range(len(self.categories)):
+            numbers = self.order(i)[1]
+            rank = np.empty(len(numbers), dtype=np.int64)
+            rank[numbers] = np.arange(len(numbers))
+            ranks.append(rank)
+        return {
+            (self.categories[i], self.categories[j]): add_pairs(
+                [PairCounts(ranks[i][p.first], ranks[j][p.second], p.counts) for p in found]
+            )
+            for (i, j), found in self._pairs.items()
+        }
+
+    def _number(self, i: int, codes: Codes, levels: Sequence[str]) -> Places:
+        present = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
+        known, table = self._known[i], np.zeros(len(levels), dtype=np.int64)
+        for code in present:
+            table[code] = known.setdefault(levels[int(code)], len(known))
+        return table[codes]
+
+    def _count_pairs(self, i: int, j: int, first: Places, second: Places) -> PairCounts:
+        width = len(self._known[j])
+        keys = first * width + second
+        if len(self._known[i]) * width <= max(1 << 16, 4 * len(keys)):
+            table = np.bincount(keys)
+            cells = np.flatnonzero(table)
+            times = table[cells]
+        else:
+            cells, times = np.unique(keys, return_counts=True)
+        return PairCounts(cells // width, cells % width, np.asarray(times, dtype=np.float64))
+
+
+def widen(array: NDArray[Scalar], length: int) -> NDArray[Scalar]:
+    """The array with rows of zeros at its end, up to a length."""
+    if length <= len(array):
+        return array
+    rows = np.zeros((length - len(array), *array.shape[1:]), dtype=array.dtype)
+    return np.concatenate([array, rows])
+
+
+def add_pairs(found: Sequence[PairCounts]) -> PairCounts:
+    """Counts of the same pair added up, in order of the pairs; those that cancel vanish."""
+    first = np.concatenate([pair.first for pair in found])
+    second = np.concatenate([pair.second for pair in found])
+    width = int(second.max(initial=0)) + 1
+    cells, at = np.unique(first * width + second, return_inverse=True)
+    counts = np.bincount(at, np.concatenate([pair.counts for pair in found])).astype(np.float64)
+    kept = counts != 0
+    return PairCounts(cells[kept] // width, cells[kept] % width, counts[kept])
+
+
+def places(levels: Sequence[str], within: Sequence[str]) -> Places:
+    """Where each of some levels stands among all levels."""
+    place = {level: i for i, level in enumerate(within)}
+    return np.fromiter((place[level] for level in levels), dtype=np.int64, count=len(levels))
+
+
+def pick_pairs(pairs: Pairs, categories: Sequence[str]) -> dict[tuple[str, str], PairCounts]:
+    """The pairs of some categories, keyed in their order."""
+    return {(a, b): find_pair(pairs, a, b) for a, b in combinations(categories, 2)}
+
+
+def find_pair(pairs: Pairs, first: str, second: str) -> PairCounts:
+    """A pair of categories, whichever way round it is kept."""
+    return pairs[first, second] if (first, second) in pairs else pairs[second, first].swapped()
+
+
+def merge_pairs(
+    sides: Sequence[tuple[Pairs, Mapping[str, Sequence[str]]]],
+    merged: Mapping[str, Sequence[str]],
+) -> dict[tuple[str, str], PairCounts]:
+    """Pairs of several tables added up: each table's pairs and levels, and the levels of all."""
+    if not sides:
+        return {}
+    total = {}
+    for a, b in combinations(merged, 2):
+        found = []
+        for pairs, levels in sides:
+            pair = find_pair(pairs, a, b)
+            first, second = places(levels[a], merged[a]), places(levels[b], merged[b])
+            found.append(PairCounts(first[pair.first], second[pair.second], pair.counts))
+        total[a, b] = add_pairs(found)
+    return total
+
+
+def dense_pairs(pairs: Pairs, first: str, second: str, shape: tuple[int, int]) -> Floats:
+    """Rows of each pair of levels as a table of that shape."""
+    pair = find_pair(pairs, first, second)
+    table = np.zeros(shape)
+    table[pair.first, pair.second] = pair.counts
+    return table
