@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.problems import exact_moments
+from threadpoolctl import threadpool_info
 
 import steepest
 from steepest.errors import ColumnKindError, ColumnNotFoundError, EmptySourceError, MomentsError
@@ -209,6 +210,16 @@ def test_indicators_are_never_dense():
     assert set(counts.values()) == {10}
     problem = moments.problem("y", ["s"])
     assert problem.cross[0] == pytest.approx(n / 4 * 2)
+
+
+def test_blas_has_its_threads_back_after_a_scan():
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info()]
+
+    before = threads()
+    for _ in range(8):
+        steepest.scan({"x": np.arange(600_000.0), "y": np.arange(600_000.0)})
+        assert threads() == before
 
 
 def test_progress_reports_every_row():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,13 @@ BATCH_CELLS = 1 << 19
 def batch_rows(columns: int) -> int:
     """Rows in a batch of so many columns: 4,096 to 65,536."""
     return max(4_096, min(65_536, BATCH_CELLS // max(columns, 1)))
+
+
+def make_room(room: Floats | None, columns: int, rows: int) -> Floats:
+    """A table of that shape, in the room that is there if it fits: fresh memory is slow memory."""
+    if room is not None and room.shape[0] == columns and room.shape[1] >= rows:
+        return room[:, :rows]
+    return np.empty((columns, rows))
 
 
 def arrow_schema(schema: pa.Schema, where: str) -> Schema:
@@ -55,27 +62,20 @@ class ArrowBatch:
     """A batch over an Arrow record batch."""
 
     rows: pa.RecordBatch
+    room: Floats | None = None
 
     @property
     def n_rows(self) -> int:
         return int(self.rows.num_rows)
 
     def numbers(self, names: Sequence[str]) -> Floats:
-        table = np.empty((len(names), self.n_rows))
+        table = make_room(self.room, len(names), self.n_rows)
         for row, name in zip(table, names, strict=True):
             row[:] = arrow_numbers(self.rows.column(name))
         return table.T
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         return arrow_codes(self.rows.column(name))
-
-
-def record_batches(table: pa.Table, rows: int) -> Iterator[ArrowBatch]:
-    """An Arrow table in batches of at most so many rows, its chunks joined where they are short."""
-    for start in range(0, table.num_rows, rows):
-        piece = table.slice(start, rows).combine_chunks()
-        for batch in piece.to_batches():
-            yield ArrowBatch(batch)
 
 
 def arrow_numbers(array: Any) -> Floats:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ColumnNameError, LengthError, SourceError
 from ..typing import Codes, Floats
-from .arrow import arrow_codes, arrow_kind, arrow_numbers, arrow_schema, batch_rows
+from .arrow import arrow_codes, arrow_kind, arrow_numbers, arrow_schema, batch_rows, make_room
 from .table import Batch, Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Columns:
     columns: Mapping[str, Any]
     where: str
     first_row: int = 1
+    room: Floats | None = None
+    """Where batches of one part put their numbers, one after the other."""
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
@@ -94,8 +96,10 @@ class Columns:
         self, numbers: Sequence[str], categories: Sequence[str]
     ) -> Iterator[tuple[Batch, float]]:
         rows = batch_rows(len(numbers) + len(categories))
+        room = np.empty((len(numbers), min(rows, self.n_rows)))
         for i in range(0, self.n_rows, rows):
-            yield self._slice(i, rows, 1), min(1.0, (i + rows) / self.n_rows)
+            piece = replace(self._slice(i, rows, 1), room=room)
+            yield piece, min(1.0, (i + rows) / self.n_rows)
 
     def _slice(self, start: int, rows: int, first_row: int) -> Columns:
         pieces = {
@@ -107,7 +111,7 @@ class Columns:
         return Columns(pieces, self.where, first_row)
 
     def numbers(self, names: Sequence[str]) -> Floats:
-        table = np.empty((len(names), self.n_rows))
+        table = make_room(self.room, len(names), self.n_rows)
         for row, name in zip(table, names, strict=True):
             column = self.columns[name]
             row[:] = column if isinstance(column, np.ndarray) else arrow_numbers(_whole(column))

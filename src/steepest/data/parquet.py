@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import SourceError
 from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .table import Batch, Schema
@@ -61,16 +63,17 @@ class ParquetFile:
         self, numbers: Sequence[str], categories: Sequence[str]
     ) -> Iterator[tuple[Batch, float]]:
         names = [*numbers, *categories]
-        done = 0
+        rows, done = batch_rows(len(names)), 0
+        room = np.empty((len(numbers), rows))
         with self._translated(), self._open() as file:
             for batch in file.iter_batches(
-                batch_size=batch_rows(len(names)),
+                batch_size=rows,
                 row_groups=list(self.groups),
                 columns=names,
                 use_threads=False,
             ):
                 done += batch.num_rows
-                yield ArrowBatch(batch), done / max(self.n_rows, 1)
+                yield ArrowBatch(batch, room), done / max(self.n_rows, 1)
 
     def _open(self) -> parquet.ParquetFile:
         from pyarrow import parquet

@@ -106,7 +106,10 @@ class Batch(Protocol):
         ...
 
     def numbers(self, names: Sequence[str]) -> Floats:
-        """Number columns as float64, shape (n_rows, len(names)), nulls as NaN, to read only."""
+        """Number columns as float64, shape (n_rows, len(names)), nulls as NaN.
+
+        To read only, and only until the next batch is asked for.
+        """
         ...
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:

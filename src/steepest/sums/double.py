@@ -38,6 +38,12 @@ SMALLEST_SQUARE = 2.0**-960
 BLOCK_ROWS = 4_096
 """Rows that are centred and multiplied at once: a block of 20 columns stays in cache."""
 
+CENTRE_ROWS = 1_024
+"""Rows that the centre is chosen from."""
+
+TOGETHER = 64
+"""Rows that are centred as one, since loops over a single short row are slow."""
+
 NEARLY_CONSTANT = BLOCK_ROWS * 2.0**-52
 """A mean this close to the first value may be that of a constant column."""
 
@@ -135,20 +141,32 @@ def centred_moments(rows: Floats) -> tuple[Floats, Floats]:
     O(n k²).  Not finite where the rows are not, or where squares overflow.
     """
     n, k = rows.shape
-    centre = _choose_centre(rows[:BLOCK_ROWS])
-    ones = np.ones(min(n, BLOCK_ROWS))
+    # Rows are multiplied in blocks that stay in cache; columns whole, for BLAS packs them itself.
+    step = BLOCK_ROWS if rows.flags.c_contiguous else n
+    centre = _choose_centre(rows[:CENTRE_ROWS])
+    ones = np.ones(min(n, step))
     total, products = np.zeros(k), np.zeros((k, k))
-    centred = np.empty_like(rows[:BLOCK_ROWS])
-    for start in range(0, n, BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS]
-        if centre is not None:
-            block = np.subtract(block, centre, out=centred[: len(block)])
+    centred = None if centre is None else np.empty_like(rows[:step])
+    for start in range(0, n, step):
+        block = rows[start : start + step]
+        if centre is not None and centred is not None:
+            block = _subtract(block, centre, centred[: len(block)])
         # np.dot, for matmul keeps the interpreter's lock where the result is small.
         total += np.dot(ones[: len(block)], block)
         products += np.dot(block.T, block)
     shift = total / n
     products -= np.outer(total, shift)
     return shift if centre is None else centre + shift, products
+
+
+def _subtract(block: Floats, centre: Floats, out: Floats) -> Floats:
+    """Block minus centre, into ``out``: many rows at once where they are short and contiguous."""
+    rows, k = block.shape
+    if block.flags.c_contiguous and rows % TOGETHER == 0:
+        wide = (rows // TOGETHER, TOGETHER * k)
+        np.subtract(block.reshape(wide), np.tile(centre, TOGETHER), out=out.reshape(wide))
+        return out
+    return np.subtract(block, centre, out=out)
 
 
 def _choose_centre(block: Floats) -> Floats | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -50,43 +50,19 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class _BlasThreads:
-    """How many blocks are at work, so that BLAS's own threads rest while ours run."""
+@cache
+def _controller() -> Any:
+    from threadpoolctl import ThreadpoolController
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._controller: Any = None
-        self._limit: Any = None
-
-    def enter(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                from threadpoolctl import ThreadpoolController
-
-                self._controller = self._controller or ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-            self._users += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._limit.restore_original_limits()
-
-
-_blas_threads = _BlasThreads()
+    return ThreadpoolController()
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS on one thread while any of our own threads is inside; restored when the last leaves.
+    """BLAS on one thread inside, and as it was afterwards; to be entered by one thread for all.
 
     Our threads each work on rows of their own.  OpenBLAS's threads beside them are slow on
     tall narrow blocks, and collapse when another process runs.
     """
-    _blas_threads.enter()
-    try:
+    with _controller().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        _blas_threads.leave()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -120,10 +121,11 @@ def scan_source(
     tree = _PairwiseSum(design.optional)
     results = map_parts(work, parts, executor)
     try:
-        for part, moments in zip(parts, results, strict=True):
-            tree.add(moments)
-            if not here:
-                watch(part, moments.n_read, 1.0)
+        with one_blas_thread() if here else nullcontext():
+            for part, moments in zip(parts, results, strict=True):
+                tree.add(moments)
+                if not here:
+                    watch(part, moments.n_read, 1.0)
     except BaseException:
         watch.stopped = True
         raise
@@ -192,7 +194,8 @@ def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
 def collect(design: Design, precision: str, part: Part, watch: _Watch | None = None) -> Moments:
     """The moments of one part: the work that an executor is given."""
     collector = _Collector(design, part, precision)
-    with one_blas_thread(), np.errstate(all="ignore"):
+    # In this process the scan has seen to BLAS for all its threads.
+    with one_blas_thread() if watch is None else nullcontext(), np.errstate(all="ignore"):
         for batch, fraction in part.batches(design.numbers, design.categories):
             if batch.n_rows:
                 collector.add(collector.design.block(batch))
