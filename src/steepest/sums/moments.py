@@ -76,7 +76,7 @@ class Moments:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns scanned, in the table's order."""
+        """All columns, in the table's order."""
         return tuple(column.name for column in self.columns)
 
     @property
@@ -102,7 +102,7 @@ class Moments:
 
     @property
     def weight(self) -> float:
-        """W = Σ wᵢ over the rows without nulls; every weight is 1."""
+        """W over the rows without nulls; every row counts 1."""
         return float(self.n_rows)
 
     @property
@@ -156,8 +156,6 @@ class Moments:
         ``(a + b) - b`` is ``a`` in every bit.  MomentsError for sums in double precision, and for
         a difference that no rows can add up to.
         """
-        if not isinstance(other, Moments):
-            return NotImplemented
         if not other.columns:
             return self
         self._match(other)
@@ -190,9 +188,7 @@ class Moments:
 
     def __eq__(self, other: object) -> bool:
         """Whether exact moments hold the same sums, whatever way they were made."""
-        if not isinstance(other, Moments):
-            return NotImplemented
-        if self.precision == other.precision == "exact":
+        if isinstance(other, Moments) and self.precision == other.precision == "exact":
             return self.fingerprint == other.fingerprint
         return self is other
 
