@@ -15,6 +15,7 @@ from typing import Any
 from .errors import ModelFileError, OutputError, SteepestError
 
 FORMAT = 1
+MODEL_HEAD = b'{\n "format": "steepest model"'
 LARGEST_FILE = 1 << 30
 
 
@@ -59,7 +60,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         target.exists()
     except OSError as error:
         raise OutputError.of(name, error.strerror or str(error)) from None
-    if target.is_dir():
+    if target.is_dir() or name.endswith(os.sep):
         raise OutputError.of(name, "it is a directory")
     if not target.parent.is_dir():
         raise OutputError.of(name, f"there is no folder '{target.parent}'")
@@ -71,9 +72,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise OutputError.of(name, "it is write-protected")
 
 
+def check_model_place(path: str | os.PathLike[str]) -> None:
+    """Find out whether a model can be saved there: never over a file that is something else."""
+    check_writable(path)
+    name = os.fspath(path)
+    if name == "-":
+        raise OutputError.of(name, "a model is saved in a file")
+    if Path(path).exists():
+        with Path(path).open("rb") as file:
+            head = file.read(64)
+        if head and not head.startswith(MODEL_HEAD):
+            raise OutputError.of(name, "it holds something that is not a model, and would be lost")
+
+
 def write_json(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """JSON, then one last line: the SHA-256 of every byte above it, in hexadecimal."""
     body = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    check_model_place(path)
     with replacing(path) as draft:
         draft.write_bytes(body + hashlib.sha256(body).hexdigest().encode() + b"\n")
 

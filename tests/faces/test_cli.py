@@ -286,6 +286,40 @@ def test_predict_quietly_and_for_several_files(model: Path, cli: Callable[..., R
     assert cli("predict", model, "?.csv", "--quiet") == whole
 
 
+def test_predictions_reach_their_file_while_a_terminal_shows_progress(
+    model: Path, tmp_path: Path
+) -> None:
+    main, side = pty.openpty()
+    with (tmp_path / "out.csv").open("wb") as out:
+        command = [sys.executable, "-m", "steepest", "predict", str(model), "examples/penguins.csv"]
+        done = subprocess.run(command, stdout=out, stderr=side, check=False, timeout=60)
+    os.close(side)
+    os.close(main)
+    assert done.returncode == 0
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 345
+
+
+@pytest.mark.parametrize("place", ["examples/penguins.csv", "notes.txt"])
+def test_a_model_is_never_saved_over_something_else(place: str, cli: Callable[..., Ran]) -> None:
+    Path("notes.txt").write_text("dear diary", encoding="utf-8")
+    before = Path(place).read_bytes()
+    ran = cli(*ONE, "-o", place)
+    assert ran.code == 1
+    assert "is not a model, and would be lost" in ran.err
+    assert Path(place).read_bytes() == before
+    with pytest.raises(OSError, match="would be lost"):
+        steepest.fit({"x": [1.0, 2.0], "y": [1.0, 3.0]}, target="y").save(place)
+
+
+def test_predictions_are_never_written_over_what_is_read(
+    model: Path, cli: Callable[..., Ran]
+) -> None:
+    before = Path("examples/penguins.csv").read_bytes()
+    ran = cli("predict", model, "examples/*.csv", "-o", "examples/penguins.csv")
+    assert ran.code == 1
+    assert Path("examples/penguins.csv").read_bytes() == before
+
+
 def test_an_unseen_level_is_refused_with_its_row(model: Path, cli: Callable[..., Ran]) -> None:
     text = Path("examples/penguins.csv").read_text(encoding="utf-8").splitlines()
     text[151] = text[151].replace("Adelie", "Emperor")

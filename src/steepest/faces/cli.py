@@ -181,10 +181,10 @@ def fit(
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price -o price.json --json
     """
-    from ..store import check_writable
+    from ..store import check_model_place
 
     if output is not None:
-        check_writable(output)
+        check_model_place(output)
     model = _fit(files, quiet=quiet, **options)
     if output is not None:
         model.save(output)
@@ -257,7 +257,7 @@ def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
 
     check_output(output, [model, *files])
     loaded = load(model)
-    with show_progress(quiet=quiet) as on_progress:
+    with show_progress(quiet=quiet, prints=output == "-") as on_progress:
         rows, nulls = write_predictions(loaded, open_source(list(files)), output, on_progress)
     if not quiet:
         notes = [f"{nulls:,} of {rows:,} predictions are null: a used column is null."]

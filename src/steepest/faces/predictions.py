@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -24,9 +25,9 @@ def check_output(output: str, inputs: Sequence[str]) -> None:
     """Find out before the work whether predictions can be written there; OutputError if not."""
     if output == "-":
         return
-    if any(
-        Path(path).exists() and Path(output).exists() and Path(output).samefile(path)
-        for path in inputs
+    paths = [path for given in inputs for path in glob.glob(given) or [given]]
+    if Path(output).exists() and any(
+        Path(path).exists() and Path(output).samefile(path) for path in paths
     ):
         raise OutputError.of(output, "it is one of the files to be read")
     if not output.endswith((".csv", ".parquet")):

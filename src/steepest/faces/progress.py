@@ -11,9 +11,12 @@ from ..typing import OnProgress, Progress
 
 
 @contextmanager
-def show_progress(*, quiet: bool = False) -> Iterator[OnProgress | None]:
-    """Something to call with each :class:`Progress`; None where stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
+def show_progress(*, quiet: bool = False, prints: bool = False) -> Iterator[OnProgress | None]:
+    """Something to call with each :class:`Progress`; None where stderr is no terminal.
+
+    Also None where the work ``prints`` to a terminal as it goes: the two would mix.
+    """
+    if quiet or not sys.stderr.isatty() or (prints and sys.stdout.isatty()):
         yield None
         return
     from rich.console import Console
@@ -22,7 +25,15 @@ def show_progress(*, quiet: bool = False) -> Iterator[OnProgress | None]:
 
     began = time.monotonic()
     columns = (TextColumn("reading"), BarColumn(24), TextColumn("{task.fields[words]}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    # rich would otherwise put its own stream in the place of standard output.
+    bar = Bar(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with bar:
         task = bar.add_task("reading", total=None, words="")
 
         def on_progress(progress: Progress) -> None:
