@@ -544,4 +544,7 @@ def test_quiet_shows_nothing_on_a_terminal(long_scan: Path) -> None:
 
 
 def test_no_progress_where_nobody_looks(cli: Callable[..., Ran]) -> None:
-    assert cli(*ONE).err == ""
+    said = cli(*ONE).err
+    assert said.startswith("note: 2 of 344 rows were dropped")
+    assert said.count("\n") == 1
+    assert cli(*ONE, "--quiet").err == ""

@@ -113,7 +113,7 @@ def name_columns(columns: Iterable[str], target: str | None = None) -> dict[str,
 
     Raises ColumnNameError for a name that stands twice, and for the target among the features.
     """
-    names = [columns] if isinstance(columns, str) else list(columns)
+    names = [columns] if isinstance(columns, str) else [str(name) for name in columns]
     role = "scanned" if target is None else "feature"
     for name in names:
         if names.count(name) > 1:

@@ -179,6 +179,8 @@ class Path:
 
     def at(self, epoch: float | None) -> dict[str, float]:
         """The coefficients of one epoch by name, the intercept first if there is one."""
+        if np.ndim(np.inf if epoch is None else epoch):
+            raise OptionError.outside("epoch", epoch, "a single epoch", "path.coef([0, 1, 2])")
         u = self.position([np.inf if epoch is None else epoch])[0]
         intercept, coef = self.coordinates.leave(u)
         return name_coefficients(
@@ -267,7 +269,12 @@ def _as_asked(values: Floats, epochs: ArrayLike | None) -> Floats:
 
 
 def _as_epochs(epochs: ArrayLike) -> Floats:
-    t = np.atleast_1d(np.asarray(epochs, dtype=np.float64))
+    try:
+        t = np.atleast_1d(np.asarray(epochs, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise OptionError.outside(
+            "epochs", epochs, "a whole number, or several", "epochs=range(0, 101)"
+        ) from None
     bad = t[~(t >= 0) | (np.isfinite(t) & (t != np.floor(t)))]
     if bad.size:
         raise OptionError.outside(

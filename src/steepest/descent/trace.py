@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, MutableSequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -77,8 +77,16 @@ class Trace(Generic[Item]):
         if not self._on_grid(self._last):
             yield self._latest
 
-    def __getitem__(self, epoch: int) -> Item:
+    @overload
+    def __getitem__(self, epoch: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, epoch: slice) -> list[Item]: ...
+
+    def __getitem__(self, epoch: int | slice) -> Item | list[Item]:
         """Return the value at that epoch; negative ones count back from the last."""
+        if isinstance(epoch, slice):
+            return [self[t] for t in range(*epoch.indices(self._last + 1))]
         wanted = operator.index(epoch)
         wanted += (self._last + 1) * (wanted < 0)
         if not 0 <= wanted <= self._last:

@@ -34,6 +34,11 @@ class OptionError(SteepestError, ValueError):
         )
 
 
+def _times(ratio: float) -> str:
+    """A ratio with three digits, and with as many as it takes to tell it from 1."""
+    return f"{ratio:.3g}" if ratio >= 1.01 or ratio == 1 else f"{ratio:.10g}"
+
+
 class LearningRateError(SteepestError, ValueError):
     """A rate that cannot converge, refused before the first step."""
 
@@ -44,7 +49,7 @@ class LearningRateError(SteepestError, ValueError):
         cls, rate: float, limit: float, smoothness: float, best: float
     ) -> LearningRateError:
         return cls(
-            f"learning_rate={rate:.6g} is {rate / limit:.3g} times the largest stable rate, "
+            f"learning_rate={rate:.6g} is {_times(rate / limit)} times the largest stable rate, "
             f"2/L = {limit:.6g}.",
             f"L = {smoothness:.6g} is this loss's largest curvature; at 2/L and above, the descent "
             "never settles.",

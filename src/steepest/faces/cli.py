@@ -22,6 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
 
+LINES = 100_000
+"""Lines of an epoch table, at the most."""
+
 
 class Terminated(BaseException):
     """SIGTERM came in."""
@@ -102,7 +105,12 @@ class _Names(click.ParamType[list[str]]):
 _data = _together(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
     click.option("--target", required=True, metavar="COLUMN", help="The column to explain."),
-    click.option("--features", type=_Names(), help="The columns that explain it. Default: all."),
+    click.option(
+        "--features",
+        type=_Names(),
+        multiple=True,
+        help="The columns that explain it; may stand several times.  Default: all.",
+    ),
 )
 _descent = _together(
     click.option(
@@ -191,9 +199,11 @@ def fit(
     if as_json:
         _print_json(_model_object(model))
         return
-    from .terminal import describe_model
+    from .terminal import describe_fit
 
-    click.echo(describe_model(model))
+    click.echo("\n".join(describe_fit(model)))
+    if not quiet:
+        _say(model.notes)
 
 
 @steepest.command()
@@ -219,6 +229,10 @@ def descend(
         raise OptionError.outside("every", every, "a whole number of at least 1", "--every 10")
     model = _fit(files, epochs=epochs, quiet=quiet, collinear="shortest", **options)
     step = every or max(1, epochs // 20)
+    if epochs // step > LINES:
+        raise OptionError.outside(
+            "every", step, f"enough: it makes more than {LINES:,} lines", f"--every {epochs // 100}"
+        )
     shown = sorted({*range(0, epochs + 1, step), epochs})
     if as_json:
         _print_json({**_model_object(model), "path": epoch_rows(model, shown)})
@@ -264,13 +278,24 @@ def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
         _say(notes if nulls else [])
 
 
-def _fit(files: Sequence[str], *, quiet: bool, no_intercept: bool, **options: Any) -> Any:
+def _fit(
+    files: Sequence[str],
+    *,
+    features: Sequence[Sequence[str]],
+    quiet: bool,
+    no_intercept: bool,
+    **options: Any,
+) -> Any:
     from ..models.fitting import fit as fit_model
     from .progress import show_progress
 
     with show_progress(quiet=quiet) as on_progress:
         return fit_model(
-            list(files), intercept=not no_intercept, on_progress=on_progress, **options
+            list(files),
+            features=[name for names in features for name in names] if features else None,
+            intercept=not no_intercept,
+            on_progress=on_progress,
+            **options,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..descent.path import name_coefficients
 from ..errors import counted
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ def number(value: float | None) -> str:
 
 def describe_model(model: Model) -> str:
     """The table of coefficients, with what a reader needs to judge it."""
-    return "\n".join([*coefficient_table(model), "", *fit_summary(model)])
+    notes = [f"note: {note}" for note in model.notes]
+    return "\n".join([*describe_fit(model), *notes])
+
+
+def describe_fit(model: Model) -> list[str]:
+    """The table and its summary, without the notes."""
+    return [*coefficient_table(model), "", *fit_summary(model)]
 
 
 def coefficient_table(model: Model) -> list[str]:
@@ -51,12 +58,14 @@ def coefficient_table(model: Model) -> list[str]:
         (name, number(value), number(value * sd), number(mean), number(sd))
         for (name, value), mean, sd in zip(values, coordinates.mean, deviation, strict=True)
     ]
-    head = f"{model.target} ~ {counted(len(model.names), 'column')} of {model.provenance.source}"
+    columns = counted(len({term.column for term in model.problem.terms}), "column")
+    terms = counted(len(model.names), "coefficient")
+    head = f"{model.target} ~ {terms} of {columns} of {model.provenance.source}"
     return [head, "", *align(rows)]
 
 
 def fit_summary(model: Model) -> list[str]:
-    """Loss, rows, rate and notes, a line each."""
+    """Loss, rows and rate, a line each."""
     settings, rows = model.settings, model.rows
     r2 = "undefined" if model.r2 is None else f"{model.r2:.6g}"
     lines = [("loss", f"{number(model.loss)}  (mean squared error; R² {r2})")]
@@ -70,10 +79,7 @@ def fit_summary(model: Model) -> list[str]:
     if not np.isnan(model.learning_rate):
         rate = f"{number(model.learning_rate)}  ({model.learning_rate_reason})"
         lines.append(("learning rate", rate))
-    return [
-        *(f"{label:<13}  {text}" for label, text in lines),
-        *(f"note: {note}" for note in model.notes),
-    ]
+    return [f"{label:<13}  {text}" for label, text in lines]
 
 
 def _describe_rows(read: int, used: int, dropped: Mapping[str, int]) -> str:
@@ -95,14 +101,20 @@ def epoch_rows(model: Model, epochs: Sequence[int]) -> list[dict[str, Any]]:
     """Loss and coefficients at each epoch, from the closed form."""
     path = model.path
     losses, objectives = path.loss(epochs), path.objective(epochs)
+    intercepts, coefs = path.intercept(epochs), path.coef(epochs)
+    has_intercept = model.settings.intercept
     return [
         {
             "epoch": int(epoch),
-            "loss": float(loss),
-            "objective": float(objective),
-            "coefficients": coefficient_list(path.at(epoch)),
+            "loss": float(losses[i]),
+            "objective": float(objectives[i]),
+            "coefficients": coefficient_list(
+                name_coefficients(
+                    model.names, coefs[i], float(intercepts[i]) if has_intercept else None
+                )
+            ),
         }
-        for epoch, loss, objective in zip(epochs, losses, objectives, strict=True)
+        for i, epoch in enumerate(epochs)
     ]
 
 

@@ -130,6 +130,7 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
+    target = str(target)
     named = None if features is None else name_columns(features, target)
     if isinstance(source, Moments):
         moments = source
@@ -142,6 +143,8 @@ def fit(
     chosen = None if named is None else [name for name in named if name != target]
     problem = moments.problem(target, chosen, intercept=intercept)
     settings = Settings(learning_rate, epochs, float(l2), scale, intercept, (0.0, ()))
+    if named is not None:  # what was not asked for is not missed
+        moments = replace(moments, left_out={})
     model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)
     for note in model.notes:
         warnings.warn(note, SteepestWarning, stacklevel=2)
@@ -157,7 +160,7 @@ def fit_problem(
     moments: Moments,
 ) -> Model:
     """The model of a dense problem: the same fit, after the scan."""
-    notes = [*_row_notes(problem), *_rounding_notes(problem, moments)]
+    notes = [*_row_notes(problem), *_left_out_notes(moments), *_rounding_notes(problem, moments)]
     problem, constant = _leave_out_constants(problem, settings.intercept)
     if constant:
         verb = "is constant and was" if len(constant) == 1 else "are constant and were"
@@ -245,6 +248,13 @@ def _row_notes(problem: Problem) -> list[str]:
     nulls = ", ".join(f"'{name}' {count:,}" for name, count in rows.nulls.items() if count)
     verb = "was" if gone == 1 else "were"
     return [f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."]
+
+
+def _left_out_notes(moments: Moments) -> list[str]:
+    if not moments.left_out:
+        return []
+    reasons = "; ".join(f"'{name}': {reason}" for name, reason in moments.left_out.items())
+    return [f"left out of the scan, since nobody named them: {reasons}."]
 
 
 def _rounding_notes(problem: Problem, moments: Moments) -> list[str]:
