@@ -20,16 +20,13 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Floats
+from .integers import Integers, Whole, no_integers
 from .levels import Places, widen
-
-Whole = NDArray[Any]
-"""Python integers of any size, in an array of objects."""
 
 BITS = 22
 BLOCK_ROWS = 2_048
@@ -38,50 +35,6 @@ FEW, MANY = 3, 8
 
 BLOCKS_HELD = 256
 """Blocks that 64-bit sums have room for: 3 · 2⁵³ · 256 < 2⁶³."""
-
-
-class Integers(NamedTuple):
-    """Exact sums of k columns, column j counted in units of 2^unitsⱼ."""
-
-    units: NDArray[np.int64]
-    totals: Whole
-    """Σ z, shape (k,)."""
-    products: Whole
-    """Σ z zᵀ, shape (k, k), entry ij in units of 2^(unitsᵢ + unitsⱼ)."""
-    levels: tuple[Whole, ...]
-    """Σ z of each level, shape (m, k), one array a category."""
-
-    def moved(self, units: NDArray[np.int64]) -> Integers:
-        """The same sums in units that are no larger."""
-        factor = np.array([1 << int(d) for d in self.units - units], dtype=object)
-        return Integers(
-            units,
-            self.totals * factor,
-            self.products * factor * factor[:, None],
-            tuple(table * factor for table in self.levels),
-        )
-
-    def plus(self, other: Integers, sign: int = 1) -> Integers:
-        """Both added, or the other taken away; levels by their number."""
-        units = np.minimum(self.units, other.units)
-        a, b = self.moved(units), other.moved(units)
-        return Integers(
-            units,
-            a.totals + sign * b.totals,
-            a.products + sign * b.products,
-            tuple(
-                widen(x, len(y)) + sign * widen(y, len(x))
-                for x, y in zip(a.levels, b.levels, strict=True)
-            ),
-        )
-
-
-def no_integers(columns: int, categories: int) -> Integers:
-    """The sums of no rows."""
-    nothing = np.zeros(columns, dtype=object)
-    levels = tuple(np.zeros((0, columns), dtype=object) for _ in range(categories))
-    units = np.full(columns, 1023, dtype=np.int64)
-    return Integers(units, nothing, np.zeros((columns, columns), dtype=object), levels)
 
 
 class Grid:
@@ -144,7 +97,8 @@ class Grid:
         levels = tuple(
             _shifted(np.moveaxis(table, 1, 0).astype(np.int64), shifts) for table in self._levels
         )
-        return Integers(units, _shifted(self._totals, shifts), products, levels)
+        fives = np.zeros_like(units)
+        return Integers(units, fives, _shifted(self._totals, shifts), products, levels)
 
 
 def _shifted(parts: NDArray[np.int64], shifts: Sequence[int]) -> Whole:
@@ -238,4 +192,5 @@ def _integers_of(row: Floats, levels: Sequence[int]) -> Integers:
         table: Whole = np.zeros((level + 1, len(row)), dtype=object)
         table[level] = totals
         tables.append(table)
-    return Integers(units, totals, np.outer(totals, totals), tuple(tables))
+    fives = np.zeros_like(units)
+    return Integers(units, fives, totals, np.outer(totals, totals), tuple(tables))

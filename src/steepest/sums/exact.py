@@ -11,8 +11,9 @@ import numpy as np
 
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Codes, Floats
-from .digits import DigitSums, Integers, Whole
+from .digits import DigitSums
 from .double import LevelSums, Sums
+from .integers import Integers, Whole
 from .levels import (
     LevelCounter,
     Pairs,
@@ -123,9 +124,8 @@ class ExactSums:
         at = [self.numbers.index(name) for name in numbers]
         order = list(self.levels)
         tables = tuple(self.whole.levels[order.index(name)][:, at] for name in categories)
-        whole = Integers(
-            self.whole.units[at], self.whole.totals[at], self.whole.products[np.ix_(at, at)], tables
-        )
+        units, fives, totals, products, _ = self.whole
+        whole = Integers(units[at], fives[at], totals[at], products[np.ix_(at, at)], tables)
         levels = {name: self.levels[name] for name in categories}
         return ExactSums(
             self.n_rows, tuple(numbers), whole, levels, pick_pairs(self.pairs, categories)
@@ -133,19 +133,22 @@ class ExactSums:
 
     def rounded(self) -> Sums:
         """Means and centred sums, each the double nearest to the exact value."""
-        n, (units, totals, products, tables) = self.n_rows, self.whole
-        mean = np.array([_nearest(t, n, int(u)) for t, u in zip(totals, units, strict=True)])
+        n, (units, fives, totals, products, tables) = self.n_rows, self.whole
+        places = list(zip(units.tolist(), fives.tolist(), strict=True))
+        mean = np.array([_nearest(t, n, *place) for t, place in zip(totals, places, strict=True)])
         scatter = np.zeros(products.shape)
         for i in range(len(totals)):
             for j in range(i, len(totals)):
                 centred = n * products[i, j] - totals[i] * totals[j]
-                scatter[i, j] = _nearest(centred, n, int(units[i] + units[j]))
+                scatter[i, j] = _nearest(
+                    centred, n, int(units[i] + units[j]), int(fives[i] + fives[j])
+                )
                 scatter[j, i] = scatter[i, j]
         levels = {}
         for (name, found), table in zip(self.levels.items(), tables, strict=True):
             means = np.array(
                 [
-                    [_nearest(t, int(c), int(u)) for t, u in zip(row, units, strict=True)]
+                    [_nearest(t, int(c), *place) for t, place in zip(row, places, strict=True)]
                     for row, c in zip(table, found.counts, strict=True)
                 ]
             ).reshape(len(table), len(units))
@@ -165,20 +168,26 @@ class ExactSums:
     def digest_into(self, sha: Any) -> None:
         """Feed the canonical content to a hash: the same for the same rows, whatever the way."""
         order = sorted(range(len(self.numbers)), key=lambda j: self.numbers[j])
-        units, totals, products, tables = self.whole
+        units, fives, totals, products, tables = self.whole
         sha.update(f"rows {self.n_rows}\n".encode())
         for i in order:
-            _feed(sha, self.numbers[i], totals[i], int(units[i]))
+            _feed(sha, self.numbers[i], totals[i], int(units[i]), int(fives[i]))
             for j in order:
                 if self.numbers[j] >= self.numbers[i]:
                     key = f"{self.numbers[i]!r} {self.numbers[j]!r}"
-                    _feed(sha, key, products[i, j], int(units[i] + units[j]))
+                    _feed(
+                        sha,
+                        key,
+                        products[i, j],
+                        int(units[i] + units[j]),
+                        int(fives[i] + fives[j]),
+                    )
         for name in sorted(self.levels):
             table, found = tables[list(self.levels).index(name)], self.levels[name]
             for level, count, sums in zip(found.levels, found.counts, table, strict=True):
                 sha.update(f"level {name!r} {level!r} {int(count)}\n".encode())
                 for i in order:
-                    _feed(sha, self.numbers[i], sums[i], int(units[i]))
+                    _feed(sha, self.numbers[i], sums[i], int(units[i]), int(fives[i]))
         names = sorted(self.levels)
         for i, a in enumerate(names):
             for b in names[i + 1 :]:
@@ -196,14 +205,18 @@ def _spread(table: Whole, at: Places, length: int) -> Whole:
     return longer
 
 
-def _feed(sha: Any, key: str, value: int, unit: int) -> None:
+def _feed(sha: Any, key: str, value: int, two: int, five: int) -> None:
+    while five < 0 and value % 5 == 0 and value:
+        value, five = value // 5, five + 1
     zeros = (value & -value).bit_length() - 1 if value else 0
-    sha.update(f"{key!r} {value >> zeros:x} {unit + zeros if value else 0}\n".encode())
+    unit = (two + zeros, five) if value else (0, 0)
+    sha.update(f"{key!r} {value >> zeros:x} {unit}\n".encode())
 
 
-def _nearest(value: int, divisor: int, unit: int) -> float:
-    """The double nearest to value / divisor · 2^unit: division of integers rounds once."""
-    above, below = (value << unit, divisor) if unit >= 0 else (value, divisor << -unit)
+def _nearest(value: int, divisor: int, two: int, five: int) -> float:
+    """The double nearest to value / divisor · 2^two 5^five: dividing integers rounds once."""
+    divisor *= 5**-five
+    above, below = (value << two, divisor) if two >= 0 else (value, divisor << -two)
     try:
         return above / below
     except OverflowError:
