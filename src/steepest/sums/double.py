@@ -52,8 +52,8 @@ class LevelSums(NamedTuple):
     """A category's levels, sorted by their UTF-8 bytes, with what they sum up to."""
 
     levels: tuple[str, ...]
-    counts: Floats
-    """Rows of each level, shape (m,)."""
+    weights: Floats
+    """Σ w of each level, shape (m,): its rows, where they have no weights."""
     means: Floats
     """Mean of each number in each level, shape (m, k)."""
 
@@ -72,17 +72,19 @@ class Sums:
     pairs: Pairs = field(default_factory=dict)
     extremes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Smallest and largest value of the columns whose squares may have underflowed."""
+    weight: float = 0.0
+    """Σ w: the number of rows, where they have no weights."""
 
     def __add__(self, other: Sums) -> Sums:
         """The sums of both sets of rows.  O(k²), and the levels that occur."""
         if self.numbers != other.numbers:
             other = other.restrict(self.numbers, tuple(self.levels))
-        n = self.n_rows + other.n_rows
+        weight = self.weight + other.weight
         with np.errstate(over="ignore", invalid="ignore"):
             gap = other.mean - self.mean
-            mean = self.mean + gap * (other.n_rows / n)
+            mean = self.mean + gap * (other.weight / weight)
             scatter = self.scatter + other.scatter
-            scatter += np.outer(gap, gap) * (self.n_rows * (other.n_rows / n))
+            scatter += np.outer(gap, gap) * (self.weight * (other.weight / weight))
         merged = {name: _merge(own, other.levels[name]) for name, own in self.levels.items()}
         pairs = merge_pairs(
             [
@@ -96,7 +98,8 @@ class Sums:
             for name, (low, high) in self.extremes.items()
             if name in other.extremes
         }
-        return Sums(n, self.numbers, mean, scatter, merged, pairs, extremes)
+        n_rows = self.n_rows + other.n_rows
+        return Sums(n_rows, self.numbers, mean, scatter, merged, pairs, extremes, weight)
 
     def refuse_out_of_range(self, where: str) -> None:
         """ValueFoundError where sums of squares have left the range of doubles."""
@@ -117,10 +120,15 @@ class Sums:
             name: self.levels[name]._replace(means=self.levels[name].means[:, at])
             for name in categories
         }
-        pairs = pick_pairs(self.pairs, categories)
-        extremes = {name: pair for name, pair in self.extremes.items() if name in numbers}
-        mean, scatter = self.mean[at], self.scatter[np.ix_(at, at)]
-        return Sums(self.n_rows, tuple(numbers), mean, scatter, levels, pairs, extremes)
+        return replace(
+            self,
+            numbers=tuple(numbers),
+            mean=self.mean[at],
+            scatter=self.scatter[np.ix_(at, at)],
+            levels=levels,
+            pairs=pick_pairs(self.pairs, categories),
+            extremes={name: pair for name, pair in self.extremes.items() if name in numbers},
+        )
 
     def table(self, first: str, second: str) -> Floats:
         """Rows of each pair of levels, dense, shape (m of first, m of second)."""
@@ -210,7 +218,9 @@ class Accumulator:
         extremes = {
             self.numbers[j]: (float(numbers[:, j].min()), float(numbers[:, j].max())) for j in tiny
         }
-        batch = Sums(len(numbers), self.numbers, mean, scatter, extremes=extremes)
+        batch = Sums(
+            len(numbers), self.numbers, mean, scatter, {}, {}, extremes, float(len(numbers))
+        )
         if self._sums is None:
             self._sums, self._shift = batch, mean
         else:
@@ -236,10 +246,10 @@ class Accumulator:
 
 def _merge(a: LevelSums, b: LevelSums) -> LevelSums:
     levels = tuple(sorted({*a.levels, *b.levels}))
-    counts, means = np.zeros(len(levels)), np.zeros((len(levels), a.means.shape[1]))
+    weights, means = np.zeros(len(levels)), np.zeros((len(levels), a.means.shape[1]))
     at = places(a.levels, levels)
-    counts[at], means[at] = a.counts, a.means
+    weights[at], means[at] = a.weights, a.means
     at = places(b.levels, levels)
-    counts[at] += b.counts
-    means[at] += (b.means - means[at]) * (b.counts / counts[at])[:, None]
-    return LevelSums(levels, counts, means)
+    weights[at] += b.weights
+    means[at] += (b.means - means[at]) * (b.weights / weights[at])[:, None]
+    return LevelSums(levels, weights, means)

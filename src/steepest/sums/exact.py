@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from .double import LevelSums, Sums
 from .integers import Integers, Whole
 from .levels import (
     LevelCounter,
+    PairCounts,
     Pairs,
     Places,
     find_pair,
@@ -57,8 +58,8 @@ class ExactSums:
         if self.numbers != other.numbers or list(self.levels) != list(other.levels):
             other = other.restrict(self.numbers, tuple(self.levels))
         merged: dict[str, ExactLevels] = {}
-        ours: list[Whole] = []
-        theirs: list[Whole] = []
+        ours: list[tuple[Whole, Whole]] = []
+        theirs: list[tuple[Whole, Whole]] = []
         for i, (name, own) in enumerate(self.levels.items()):
             added = other.levels[name]
             names = tuple(sorted({*own.levels, *added.levels}))
@@ -67,54 +68,77 @@ class ExactSums:
             counts[at] = own.counts
             counts[to] += sign * added.counts
             merged[name] = ExactLevels(names, counts)
-            ours.append(_spread(self.whole.levels[i], at, len(names)))
-            theirs.append(_spread(other.whole.levels[i], to, len(names)))
+            ours.append(self.spread(i, at, len(names)))
+            theirs.append(other.spread(i, to, len(names)))
+        whole = _replace_levels(self.whole, ours).plus(_replace_levels(other.whole, theirs), sign)
+        unit = whole.weight_unit
         sides = [
-            (s.pairs, {n: found.levels for n, found in s.levels.items()}) for s in (self, other)
+            (self.pairs_in(unit, 1), self.level_names()),
+            (other.pairs_in(unit, sign), other.level_names()),
         ]
-        if sign < 0:
-            negative = {
-                key: pair._replace(counts=-pair.counts) for key, pair in other.pairs.items()
-            }
-            sides[1] = (negative, sides[1][1])
         pairs = merge_pairs(sides, {name: found.levels for name, found in merged.items()})
-        whole = self.whole._replace(levels=tuple(ours)).plus(
-            other.whole._replace(levels=tuple(theirs)), sign
-        )
         total = ExactSums(self.n_rows + sign * other.n_rows, self.numbers, whole, merged, pairs)
         return total if sign > 0 else total._without_empty_levels()
 
+    def level_names(self) -> dict[str, tuple[str, ...]]:
+        """The levels of each category."""
+        return {name: found.levels for name, found in self.levels.items()}
+
+    def spread(self, i: int, at: Places, length: int) -> tuple[Whole, Whole]:
+        """A category's sums and weights at some places of a longer list of levels."""
+        table: Whole = np.zeros((length, len(self.numbers)), dtype=object)
+        weights: Whole = np.zeros(length, dtype=object)
+        table[at], weights[at] = self.whole.levels[i], self.whole.level_weights[i]
+        return table, weights
+
+    def pairs_in(self, unit: int, sign: int) -> dict[tuple[str, str], PairCounts]:
+        """The pairs with their weights in another unit, to be added or taken away."""
+        times = sign * (1 << (self.whole.weight_unit - unit))
+        return {
+            key: pair._replace(
+                counts=sign * pair.counts,
+                weights=None if pair.weights is None else pair.weights * times,
+            )
+            for key, pair in self.pairs.items()
+        }
+
     def _without_empty_levels(self) -> ExactSums:
         levels, tables, names = {}, [], {}
-        for (name, found), table in zip(self.levels.items(), self.whole.levels, strict=True):
-            kept = np.flatnonzero(found.counts != 0)
-            if any(table[i].any() for i in np.flatnonzero(found.counts == 0)):
+        for i, (name, found) in enumerate(self.levels.items()):
+            table, weights = self.whole.levels[i], self.whole.level_weights[i]
+            gone = found.counts == 0
+            if table[gone].any() or weights[gone].any():
                 raise MomentsError.not_contained("a level has sums left, and no rows")
+            kept = np.flatnonzero(~gone)
             levels[name] = ExactLevels(tuple(found.levels[i] for i in kept), found.counts[kept])
-            tables.append(table[kept])
+            tables.append((table[kept], weights[kept]))
             names[name] = kept
-        pairs = {}
-        for (a, b), pair in self.pairs.items():
-            first = np.searchsorted(names[a], pair.first)
-            second = np.searchsorted(names[b], pair.second)
-            pairs[a, b] = pair._replace(first=first, second=second)
-        return ExactSums(
-            self.n_rows, self.numbers, self.whole._replace(levels=tuple(tables)), levels, pairs
-        )
+        pairs = {
+            (a, b): pair._replace(
+                first=np.searchsorted(names[a], pair.first),
+                second=np.searchsorted(names[b], pair.second),
+            )
+            for (a, b), pair in self.pairs.items()
+        }
+        whole = _replace_levels(self.whole, tables)
+        return replace(self, whole=whole, levels=levels, pairs=pairs)
 
     def check(self) -> None:
         """Refuse what no rows can add up to: MomentsError."""
+        whole = self.whole
         counts = [found.counts for found in self.levels.values()]
         counts += [pair.counts for pair in self.pairs.values()]
-        if self.n_rows < 0 or any((count < 0).any() for count in counts):
+        weights = [*whole.level_weights, np.array([whole.weight], dtype=object)]
+        weights += [pair.weights for pair in self.pairs.values() if pair.weights is not None]
+        if self.n_rows < 0 or any((count < 0).any() for count in [*counts, *weights]):
             raise MomentsError.not_contained(
                 "some rows or levels would be counted less than 0 times"
             )
-        squares, totals = np.diag(self.whole.products), self.whole.totals
-        if self.n_rows == 0 and (totals.any() or self.whole.products.any()):
+        squares, totals = np.diag(whole.products), whole.totals
+        if self.n_rows == 0 and (whole.weight or totals.any() or whole.products.any()):
             raise MomentsError.not_contained("sums are left, and no rows")
         for name, square, total in zip(self.numbers, squares, totals, strict=True):
-            if square * self.n_rows < total * total:
+            if square * whole.weight < total * total:
                 raise MomentsError.not_contained(
                     f"the squares of '{name}' are too small for its sum"
                 )
@@ -122,44 +146,65 @@ class ExactSums:
     def restrict(self, numbers: Sequence[str], categories: Sequence[str]) -> ExactSums:
         """The sums of fewer columns, in the order asked for."""
         at = [self.numbers.index(name) for name in numbers]
-        order = list(self.levels)
-        tables = tuple(self.whole.levels[order.index(name)][:, at] for name in categories)
-        units, fives, totals, products, _ = self.whole
-        whole = Integers(units[at], fives[at], totals[at], products[np.ix_(at, at)], tables)
-        levels = {name: self.levels[name] for name in categories}
-        return ExactSums(
-            self.n_rows, tuple(numbers), whole, levels, pick_pairs(self.pairs, categories)
+        order = [list(self.levels).index(name) for name in categories]
+        whole = self.whole._replace(
+            units=self.whole.units[at],
+            fives=self.whole.fives[at],
+            totals=self.whole.totals[at],
+            products=self.whole.products[np.ix_(at, at)],
+            levels=tuple(self.whole.levels[i][:, at] for i in order),
+            level_weights=tuple(self.whole.level_weights[i] for i in order),
         )
+        levels = {name: self.levels[name] for name in categories}
+        pairs = pick_pairs(self.pairs, categories)
+        return ExactSums(self.n_rows, tuple(numbers), whole, levels, pairs)
+
+    @property
+    def weight(self) -> float:
+        """Σ w, rounded once: the number of rows, where they have no weights."""
+        return _nearest(self.whole.weight, 1, self.whole.weight_unit, 0)
 
     def rounded(self) -> Sums:
         """Means and centred sums, each the double nearest to the exact value."""
-        n, (units, fives, totals, products, tables) = self.n_rows, self.whole
-        places = list(zip(units.tolist(), fives.tolist(), strict=True))
-        mean = np.array([_nearest(t, n, *place) for t, place in zip(totals, places, strict=True)])
-        scatter = np.zeros(products.shape)
-        for i in range(len(totals)):
-            for j in range(i, len(totals)):
-                centred = n * products[i, j] - totals[i] * totals[j]
-                scatter[i, j] = _nearest(
-                    centred, n, int(units[i] + units[j]), int(fives[i] + fives[j])
-                )
-                scatter[j, i] = scatter[i, j]
+        whole = self.whole
+        n, grid = whole.weight, list(zip(whole.units.tolist(), whole.fives.tolist(), strict=True))
+        mean = np.array([_nearest(t, n, *unit) for t, unit in zip(whole.totals, grid, strict=True)])
+        scatter = np.zeros(whole.products.shape)
+        for i, (two, five) in enumerate(grid):
+            for j in range(i, len(grid)):
+                centred = n * whole.products[i, j] - whole.totals[i] * whole.totals[j]
+                unit = (two + grid[j][0] + whole.weight_unit, five + grid[j][1])
+                scatter[i, j] = scatter[j, i] = _nearest(centred, n, *unit)
         levels = {}
-        for (name, found), table in zip(self.levels.items(), tables, strict=True):
-            means = np.array(
-                [
-                    [_nearest(t, int(c), *place) for t, place in zip(row, places, strict=True)]
-                    for row, c in zip(table, found.counts, strict=True)
-                ]
-            ).reshape(len(table), len(units))
-            levels[name] = LevelSums(found.levels, found.counts, means)
-        return Sums(n, self.numbers, mean, scatter, levels, self.pairs)
+        tables = zip(whole.levels, whole.level_weights, strict=True)
+        for (name, found), (table, weights) in zip(self.levels.items(), tables, strict=True):
+            means = [
+                [_nearest(t, w, *unit) for t, unit in zip(row, grid, strict=True)]
+                for row, w in zip(table, weights, strict=True)
+            ]
+            shares = np.array([_nearest(w, 1, whole.weight_unit, 0) for w in weights])
+            levels[name] = LevelSums(
+                found.levels, shares, np.array(means).reshape(len(table), len(grid))
+            )
+        pairs = self._rounded_pairs()
+        return Sums(self.n_rows, self.numbers, mean, scatter, levels, pairs, weight=self.weight)
+
+    def _rounded_pairs(self) -> dict[tuple[str, str], PairCounts]:
+        unit = self.whole.weight_unit
+        return {
+            key: pair
+            if pair.weights is None
+            else pair._replace(
+                counts=np.array([_nearest(w, 1, unit, 0) for w in pair.weights]), weights=None
+            )
+            for key, pair in self.pairs.items()
+        }
 
     def refuse_out_of_range(self, where: str) -> None:
         """ValueFoundError where the spread of a column is no double any more."""
         rounded = self.rounded()
         rounded.refuse_out_of_range(where)
-        n, squares, totals = self.n_rows, np.diag(self.whole.products), self.whole.totals
+        n, squares, totals = self.whole.weight, np.diag(self.whole.products), self.whole.totals
         for j, name in enumerate(self.numbers):
             varies = n * squares[j] != totals[j] * totals[j]
             if varies and rounded.scatter[j, j] == 0:
@@ -168,7 +213,7 @@ class ExactSums:
     def digest_into(self, sha: Any) -> None:
         """Feed the canonical content to a hash: the same for the same rows, whatever the way."""
         order = sorted(range(len(self.numbers)), key=lambda j: self.numbers[j])
-        units, fives, totals, products, tables = self.whole
+        units, fives, totals, products, tables = self.whole[:5]
         sha.update(f"rows {self.n_rows}\n".encode())
         for i in order:
             _feed(sha, self.numbers[i], totals[i], int(units[i]), int(fives[i]))
@@ -198,11 +243,11 @@ class ExactSums:
                     sha.update(f"pair {a!r} {b!r} {key} {int(c)}\n".encode())
 
 
-def _spread(table: Whole, at: Places, length: int) -> Whole:
-    """The rows of a table at some places of a longer one."""
-    longer: Whole = np.zeros((length, table.shape[1]), dtype=object)
-    longer[at] = table
-    return longer
+def _replace_levels(whole: Integers, tables: Sequence[tuple[Whole, Whole]]) -> Integers:
+    return whole._replace(
+        levels=tuple(table for table, _ in tables),
+        level_weights=tuple(weights for _, weights in tables),
+    )
 
 
 def _feed(sha: Any, key: str, value: int, two: int, five: int) -> None:
@@ -247,15 +292,14 @@ class ExactAccumulator:
 
     def finish(self) -> ExactSums:
         """The sums of everything added, levels in order."""
-        whole = self._digits.finish()
+        whole = self._digits.finish()._replace(weight=self._rows)
         levels, tables = {}, []
         for i, name in enumerate(self.met.categories):
-            names, at = self.met.order(i)
-            levels[name] = ExactLevels(names, self.met.counts(i))
-            tables.append(whole.levels[i][at])
-        return ExactSums(
-            self._rows, self.numbers, whole._replace(levels=tuple(tables)), levels, self.met.pairs()
-        )
+            (names, at), counts = self.met.order(i), self.met.counts(i)
+            levels[name] = ExactLevels(names, counts)
+            tables.append((whole.levels[i][at], counts.astype(np.int64).astype(object)))
+        whole = _replace_levels(whole, tables)
+        return ExactSums(self._rows, self.numbers, whole, levels, self.met.pairs())
 
 
 def fingerprint(parts: Sequence[tuple[str, ExactSums]]) -> str:

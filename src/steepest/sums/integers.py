@@ -17,21 +17,30 @@ class Integers(NamedTuple):
     """Exact sums of k columns, column j counted in units of 2^unitsⱼ 5^fivesⱼ.
 
     Doubles need powers of two alone; decimals with s places are whole numbers of 2^-s 5^-s.
+    Every sum is over rows weighted by w, a whole number of 2^weight_unit.
     """
 
     units: NDArray[np.int64]
     fives: NDArray[np.int64]
     """At most 0."""
     totals: Whole
-    """Σ z, shape (k,)."""
+    """Σ w z, shape (k,)."""
     products: Whole
-    """Σ z zᵀ, shape (k, k), entry ij in units of column i times units of column j."""
+    """Σ w z zᵀ, shape (k, k), entry ij in units of column i times units of column j."""
     levels: tuple[Whole, ...]
-    """Σ z of each level, shape (m, k), one array a category."""
+    """Σ w z of each level, shape (m, k), one array a category."""
+    weight: int = 0
+    """Σ w: the number of rows, where they have no weights."""
+    level_weights: tuple[Whole, ...] = ()
+    """Σ w of each level, shape (m,), one array a category."""
+    weight_unit: int = 0
 
-    def moved(self, units: NDArray[np.int64], fives: NDArray[np.int64]) -> Integers:
+    def moved(
+        self, units: NDArray[np.int64], fives: NDArray[np.int64], weight_unit: int
+    ) -> Integers:
         """The same sums in units that divide these."""
-        if (units == self.units).all() and (fives == self.fives).all():
+        same = (units == self.units).all() and (fives == self.fives).all()
+        if same and weight_unit == self.weight_unit:
             return self
         factor = np.array(
             [
@@ -40,28 +49,39 @@ class Integers(NamedTuple):
             ],
             dtype=object,
         )
+        times = 1 << (self.weight_unit - weight_unit)
         return Integers(
             units,
             fives,
-            self.totals * factor,
-            self.products * factor * factor[:, None],
-            tuple(table * factor for table in self.levels),
+            self.totals * (factor * times),
+            self.products * factor * (factor * times)[:, None],
+            tuple(table * (factor * times) for table in self.levels),
+            self.weight * times,
+            tuple(weights * times for weights in self.level_weights),
+            weight_unit,
         )
 
     def plus(self, other: Integers, sign: int = 1) -> Integers:
         """Both added, or the other taken away; levels by their number."""
         units, fives = np.minimum(self.units, other.units), np.minimum(self.fives, other.fives)
-        a, b = self.moved(units, fives), other.moved(units, fives)
+        unit = min(self.weight_unit, other.weight_unit)
+        a, b = self.moved(units, fives, unit), other.moved(units, fives, unit)
         return Integers(
             units,
             fives,
             a.totals + sign * b.totals,
             a.products + sign * b.products,
-            tuple(
-                widen(x, len(y)) + sign * widen(y, len(x))
-                for x, y in zip(a.levels, b.levels, strict=True)
-            ),
+            _add_levels(a.levels, b.levels, sign),
+            a.weight + sign * b.weight,
+            _add_levels(a.level_weights, b.level_weights, sign),
+            unit,
         )
+
+
+def _add_levels(ours: tuple[Whole, ...], theirs: tuple[Whole, ...], sign: int) -> tuple[Whole, ...]:
+    return tuple(
+        widen(x, len(y)) + sign * widen(y, len(x)) for x, y in zip(ours, theirs, strict=True)
+    )
 
 
 def no_integers(columns: int, categories: int) -> Integers:

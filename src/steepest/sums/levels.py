@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,11 @@ class PairCounts(NamedTuple):
     second: Places
     counts: Floats
     """Whole numbers below 2⁵³."""
+    weights: NDArray[Any] | None = None
+    """Σ w of each pair as Python integers, where rows have weights."""
 
     def swapped(self) -> PairCounts:
-        return PairCounts(self.second, self.first, self.counts)
+        return self._replace(first=self.second, second=self.first)
 
 
 Pairs = Mapping[tuple[str, str], PairCounts]
@@ -46,14 +48,19 @@ class LevelCounter:
         """How many levels each category has shown."""
         return [len(known) for known in self._known]
 
-    def add(self, codes: Sequence[tuple[Codes, Sequence[str]]]) -> list[Places]:
-        """Count a block's levels, and return their numbers here, which only ever grow."""
+    def add(
+        self, codes: Sequence[tuple[Codes, Sequence[str]]], weights: NDArray[Any] | None = None
+    ) -> list[Places]:
+        """Count a block's levels, and return their numbers here, which only ever grow.
+
+        ``weights``, shape (n,), are Python integers, added up for each pair of levels.
+        """
         numbered = [self._number(i, *pair) for i, pair in enumerate(codes)]
         for i, own in enumerate(numbered):
             counts = np.bincount(own, minlength=len(self._known[i])).astype(np.float64)
             self._counts[i] = widen(self._counts[i], len(counts)) + counts
         for (i, j), found in self._pairs.items():
-            found.append(self._count_pairs(i, j, numbered[i], numbered[j]))
+            found.append(self._count_pairs(i, j, numbered[i], numbered[j], weights))
             if len(found) >= 64:
                 found[:] = [add_pairs(found)]
         return numbered
@@ -77,7 +84,7 @@ class LevelCounter:
             ranks.append(rank)
         return {
             (self.categories[i], self.categories[j]): add_pairs(
-                [PairCounts(ranks[i][p.first], ranks[j][p.second], p.counts) for p in found]
+                [p._replace(first=ranks[i][p.first], second=ranks[j][p.second]) for p in found]
             )
             for (i, j), found in self._pairs.items()
         }
@@ -89,9 +96,13 @@ class LevelCounter:
             table[code] = known.setdefault(levels[int(code)], len(known))
         return table[codes]
 
-    def _count_pairs(self, i: int, j: int, first: Places, second: Places) -> PairCounts:
+    def _count_pairs(
+        self, i: int, j: int, first: Places, second: Places, weights: NDArray[Any] | None
+    ) -> PairCounts:
         width = len(self._known[j])
         keys = first * width + second
+        if weights is not None:
+            return add_pairs([PairCounts(first, second, np.ones(len(first)), weights)])
         if len(self._known[i]) * width <= max(1 << 16, 4 * len(keys)):
             table = np.bincount(keys)
             cells = np.flatnonzero(table)
@@ -116,8 +127,14 @@ def add_pairs(found: Sequence[PairCounts]) -> PairCounts:
     width = int(second.max(initial=0)) + 1
     cells, at = np.unique(first * width + second, return_inverse=True)
     counts = np.bincount(at, np.concatenate([pair.counts for pair in found])).astype(np.float64)
+    weights = None
+    if any(pair.weights is not None for pair in found):
+        weights = np.zeros(len(cells), dtype=object)
+        np.add.at(weights, at, np.concatenate([pair.weights for pair in found]))
     kept = counts != 0
-    return PairCounts(cells[kept] // width, cells[kept] % width, counts[kept])
+    if weights is not None:
+        weights = weights[kept]
+    return PairCounts(cells[kept] // width, cells[kept] % width, counts[kept], weights)
 
 
 def places(levels: Sequence[str], within: Sequence[str]) -> Places:
@@ -149,14 +166,14 @@ def merge_pairs(
         for pairs, levels in sides:
             pair = find_pair(pairs, a, b)
             first, second = places(levels[a], merged[a]), places(levels[b], merged[b])
-            found.append(PairCounts(first[pair.first], second[pair.second], pair.counts))
+            found.append(pair._replace(first=first[pair.first], second=second[pair.second]))
         total[a, b] = add_pairs(found)
     return total
 
 
 def dense_pairs(pairs: Pairs, first: str, second: str, shape: tuple[int, int]) -> Floats:
-    """Rows of each pair of levels as a table of that shape."""
+    """Weight of each pair of levels as a table of that shape: its rows, where they have none."""
     pair = find_pair(pairs, first, second)
     table = np.zeros(shape)
-    table[pair.first, pair.second] = pair.counts
+    table[pair.first, pair.second] = pair.counts if pair.weights is None else pair.weights
     return table

@@ -102,8 +102,8 @@ class Moments:
 
     @property
     def weight(self) -> float:
-        """W over the rows without nulls; every row counts 1."""
-        return float(self.n_rows)
+        """W over the rows without nulls: their number, where they have no weights."""
+        return self._complete.weight
 
     @property
     def mean(self) -> Floats:
@@ -118,7 +118,7 @@ class Moments:
     def levels(self, category: str) -> dict[str, int]:
         """Rows of each level of a category among the rows without nulls."""
         found = self._complete.levels[category]
-        return dict(zip(found.levels, (int(count) for count in found.counts), strict=True))
+        return dict(zip(found.levels, (int(count) for count in found.weights), strict=True))
 
     def __repr__(self) -> str:
         kinds = f"{len(self.numbers)} of numbers and {len(self.categories)} of levels"
@@ -290,7 +290,7 @@ class Moments:
         return Problem(
             tuple(terms),
             target,
-            float(rows.used),
+            sums.weight,
             mean[:-1],
             float(mean[-1]),
             scatter[:-1, :-1],

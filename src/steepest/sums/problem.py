@@ -59,7 +59,7 @@ def dense_moments(sums: Sums, terms: Sequence[Term]) -> tuple[Floats, Floats]:
     For the indicators D of levels with n_l of n rows: Σ (D - D̄)(z - z̄) = n_l (z̄_l - z̄), and
     two of them meet in n_ll' - n_l n_l' / n.
     """
-    n = sums.n_rows
+    n = sums.weight
     groups: dict[str | None, list[int]] = {}
     for i, term in enumerate(terms):
         groups.setdefault(None if term.level is None else term.column, []).append(i)
@@ -74,7 +74,7 @@ def dense_moments(sums: Sums, terms: Sequence[Term]) -> tuple[Floats, Floats]:
         picked[name] = [place.get(terms[i].level or "", -1) for i in own]
     for name, own in groups.items():
         found = sums.levels[name or ""]
-        counts = np.append(found.counts, 0.0)[picked[name]]
+        counts = np.append(found.weights, 0.0)[picked[name]]
         means = np.vstack([found.means, sums.mean])[picked[name]][:, at]
         mean[own] = counts / n
         block = counts[:, None] * (means - sums.mean[at])
@@ -84,7 +84,7 @@ def dense_moments(sums: Sums, terms: Sequence[Term]) -> tuple[Floats, Floats]:
                 met = np.diag(counts)
                 them = counts
             else:
-                them = np.append(sums.levels[other or ""].counts, 0.0)[picked[other]]
+                them = np.append(sums.levels[other or ""].weights, 0.0)[picked[other]]
                 table = np.pad(sums.table(name or "", other or ""), ((0, 1), (0, 1)))
                 met = table[np.ix_(picked[name], picked[other])]
             scatter[np.ix_(own, theirs)] = met - np.outer(counts, them) / n
