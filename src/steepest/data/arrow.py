@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..typing import Codes, Floats
+from .expansions import Expansion, expand_integers, expand_words
 from .table import Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class ArrowBatch:
             row[:] = arrow_numbers(self.rows.column(name))
         return table.T
 
+    def expansion(self, name: str) -> Expansion | None:
+        return arrow_expansion(self.rows.column(name))
+
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         return arrow_codes(self.rows.column(name))
 
@@ -94,6 +98,26 @@ def arrow_numbers(array: Any) -> Floats:
     numbers = values.astype(np.float64)
     numbers[~_valid(array)] = np.nan
     return numbers
+
+
+def arrow_expansion(array: Any) -> Expansion | None:
+    """The exact values of an Arrow array of numbers; None where doubles hold them."""
+    from pyarrow import types
+
+    if types.is_integer(array.type):
+        values = _values(array)
+        return expand_integers(np.where(_valid(array), values, 0) if array.null_count else values)
+    if not types.is_decimal(array.type):
+        return None
+    bits = array.type.bit_width
+    if bits < 64:
+        words = np.frombuffer(array.buffers()[1], dtype=np.int32).astype(np.int64).view(np.uint64)
+    else:
+        words = np.frombuffer(array.buffers()[1], dtype=np.uint64)
+    words = words.reshape(-1, max(bits // 64, 1))[array.offset :][: len(array)]
+    if array.null_count:
+        words = np.where(_valid(array)[:, None], words, np.uint64(0))
+    return expand_words(words, array.type.scale)
 
 
 def arrow_codes(array: Any) -> tuple[Codes, Sequence[str]]:

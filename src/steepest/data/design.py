@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from ..errors import (
     ColumnKindError,
     ColumnNameError,
     EmptySourceError,
+    OptionError,
     ValueFoundError,
 )
 from ..typing import Codes, Floats
+from .expansions import SAFE, Expansion, exponents, raise_rounded, raise_to
 from .table import Batch, Column, Kind, Schema
 
 LEVELS_UNASKED = 1_000
@@ -26,11 +28,42 @@ class Term(NamedTuple):
 
     column: str
     level: str | None = None
+    base: str = ""
+    """The column of which this one is a power, where it is one."""
+    power: int = 1
 
     @property
     def name(self) -> str:
-        """``area``, or ``city[Oslo]``."""
+        """``area``, ``area^2``, or ``city[Oslo]``."""
         return self.column if self.level is None else f"{self.column}[{self.level}]"
+
+    @property
+    def source(self) -> str:
+        """The column of the table that it is made from."""
+        return self.base or self.column
+
+
+WEIGHT_KINDS = ("analytic", "frequency")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a scan is asked for."""
+
+    named: Mapping[str, str] | None = None
+    """Columns, each with its role in words; None for all that serve."""
+    powers: tuple[tuple[str, int], ...] = ()
+    """Columns of which whole powers are formed."""
+    weights: str = ""
+    weight_kind: str = ""
+
+    @property
+    def sources(self) -> list[str] | None:
+        """The columns of the table that are read; None for all."""
+        if self.named is None:
+            return None
+        weights = [self.weights] if self.weights else []
+        return list(dict.fromkeys([*self.named, *(base for base, _ in self.powers), *weights]))
 
 
 class Block(NamedTuple):
@@ -40,6 +73,23 @@ class Block(NamedTuple):
     """Shape (n, k), NaN where null."""
     codes: tuple[tuple[Codes, Sequence[str]], ...]
     """One pair a category: level numbers of shape (n,), -1 where null, and the levels."""
+    expansions: Mapping[int, Expansion] = {}
+    """By place, the exact values of the columns that take more than a double."""
+    weights: Floats | None = None
+    """Shape (n,), NaN where null; None where every row counts once."""
+
+    def take(self, rows: Any, numbers: Sequence[int], categories: Sequence[int]) -> Block:
+        """Some rows of some columns."""
+        return Block(
+            np.ascontiguousarray(self.numbers.T[list(numbers)][:, rows]).T,
+            tuple((self.codes[i][0][rows], self.codes[i][1]) for i in categories),
+            {
+                j: self.expansions[i].take(rows)
+                for j, i in enumerate(numbers)
+                if i in self.expansions
+            },
+            None if self.weights is None else self.weights[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +99,9 @@ class Design:
     columns: tuple[Column, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
+    weights: str = ""
+    """The column that says how much each row counts; none by default."""
+    weight_kind: str = ""
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -58,14 +111,60 @@ class Design:
     def categories(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns if c.kind is Kind.CATEGORY)
 
-    def block(self, batch: Batch) -> Block:
-        return Block(
-            batch.numbers(self.numbers), tuple(batch.codes(name) for name in self.categories)
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The number columns of the table that it takes, the weights last."""
+        sources = dict.fromkeys(c.source for c in self.columns if c.kind is Kind.NUMBER)
+        return (*(name for name in sources if name != self.weights), *filter(None, [self.weights]))
+
+    def block(self, batch: Batch, where: str, first_row: int, *, exact: bool) -> Block:
+        """A batch as numbers, with the values that are no doubles where they are wanted exactly.
+
+        ValueFoundError for a power that leaves the range of doubles.
+        """
+        reads, columns = self.reads, [c for c in self.columns if c.kind is Kind.NUMBER]
+        table = batch.numbers(reads)
+        codes = tuple(batch.codes(name) for name in self.categories)
+        weights = table[:, -1] if self.weights else None
+        expansions: dict[int, Expansion] = {}
+        if exact:
+            found = {name: batch.expansion(name) for name in reads}
+            expansions = {j: e for j, c in enumerate(columns) if (e := found[c.source]) is not None}
+        if not any(c.base for c in columns):
+            return Block(table[:, : len(columns)], codes, expansions, weights)
+        numbers = np.empty((len(columns), len(table)))
+        for j, column in enumerate(columns):
+            base = table[:, reads.index(column.source)]
+            numbers[j] = base
+            if not column.base:
+                continue
+            _check_power(column, base, where, first_row)
+            numbers[j] = raise_rounded(base, column.power)
+            if exact:
+                whole = expansions.get(j, Expansion(0, (base,)))
+                expansions[j] = raise_to(whole, column.power)
+        return Block(numbers.T, codes, expansions, weights)
+
+
+def _check_power(column: Column, base: Floats, where: str, first_row: int) -> None:
+    finite = np.isfinite(base) & (base != 0)
+    size = exponents(np.where(finite, base, 1.0)) * column.power
+    far = np.flatnonzero(np.abs(size) > SAFE)
+    if far.size:
+        row = int(far[0])
+        raise ValueFoundError.power(
+            column.name, column.base, float(base[row]), where, first_row + row
         )
 
 
-def choose_columns(schema: Schema, named: Mapping[str, str] | None = None) -> Design:
+def choose_columns(schema: Schema, wanted: Wanted) -> Design:
     """The design of a scan: the columns named, each with its role in words, or all that serve.
+
+    With them go powers of columns, and the column that weighs the rows.
 
     A column asked for by name must be a number, a boolean or text.  Among all columns, those
     that are none of these are left out, with the reason.
@@ -75,6 +174,36 @@ def choose_columns(schema: Schema, named: Mapping[str, str] | None = None) -> De
     ColumnNotFoundError, ColumnNameError, ColumnKindError
         A name that is not there; a table without names; a column that cannot be used.
     """
+    weights = wanted.weights
+    if weights:
+        column = schema.find(weights, "weights")
+        if column.kind not in (Kind.NUMBER, Kind.NULL):
+            raise ColumnKindError.weights(weights, column.type_name)
+        if weights in (wanted.named or {}):
+            raise ColumnNameError.weights_among_columns(weights)
+        if wanted.weight_kind not in WEIGHT_KINDS:
+            raise OptionError.unknown("weight_kind", wanted.weight_kind, WEIGHT_KINDS)
+    design = _choose(schema, wanted.named, weights)
+    raised = tuple(_raise(schema, base, power) for base, power in wanted.powers)
+    for column in raised:
+        if column.name in design.names:
+            raise ColumnNameError.repeated(column.name, 2, schema.where)
+    return replace(
+        design,
+        columns=design.columns + raised,
+        weights=weights,
+        weight_kind=wanted.weight_kind,
+    )
+
+
+def _raise(schema: Schema, base: str, power: int) -> Column:
+    column = _as_number(schema.find(base, "feature"))
+    if column.kind is not Kind.NUMBER:
+        raise ColumnKindError.power(base, column.type_name, power)
+    return Column(f"{base}^{power}", Kind.NUMBER, column.type_name, base, power)
+
+
+def _choose(schema: Schema, named: Mapping[str, str] | None, weights: str) -> Design:
     if named is not None:
         chosen = [_as_number(schema.find(name, role)) for name, role in named.items()]
         for column in chosen:
@@ -82,8 +211,9 @@ def choose_columns(schema: Schema, named: Mapping[str, str] | None = None) -> De
                 raise ColumnKindError.unusable(column.name, column.type_name, column.kind)
         order = {name: i for i, name in enumerate(schema.names)}
         return Design(tuple(sorted(chosen, key=lambda column: order[column.name])))
-    left_out = {c.name: _why_left_out(c) for c in schema.columns if _why_left_out(c)}
-    kept = tuple(c for c in schema.columns if c.name not in left_out)
+    columns = [c for c in schema.columns if c.name != weights]
+    left_out = {c.name: _why_left_out(c) for c in columns if _why_left_out(c)}
+    kept = tuple(c for c in columns if c.name not in left_out)
     if not kept and any(column.kind is Kind.NULL for column in schema.columns):
         # Perhaps there are no rows at all: the pass will tell.
         return Design(tuple(_as_number(c) for c in schema.columns if c.kind is Kind.NULL))
@@ -140,20 +270,21 @@ class LinearPredictor:
     @property
     def columns(self) -> dict[str, Kind]:
         """Each column used and the kind it must have."""
-        return {t.column: Kind.NUMBER if t.level is None else Kind.CATEGORY for t in self.terms}
+        return {t.source: Kind.NUMBER if t.level is None else Kind.CATEGORY for t in self.terms}
 
     def __call__(self, batch: Batch, where: str, first_row: int = 1) -> Floats:
         """Predictions for a batch, shape (n_rows,); ValueFoundError at an unseen level."""
-        tables: dict[str, dict[str, float]] = {name: {} for name in self.columns}
-        for term, value in zip(self.terms, self.coef, strict=True):
-            tables[term.column][term.level or ""] = value
+        tables: dict[str, dict[str, float]] = {}
         eta = np.full(batch.n_rows, self.intercept)
-        for name, kind in self.columns.items():
-            if kind is Kind.NUMBER:
-                eta += tables[name][""] * batch.numbers([name])[:, 0]
-            else:
-                table = tables[name] | dict.fromkeys(self.references.get(name, ()), 0.0)
-                eta += _look_up(name, table, *batch.codes(name), where, first_row)
+        for term, value in zip(self.terms, self.coef, strict=True):
+            if term.level is not None:
+                tables.setdefault(term.column, {})[term.level] = value
+                continue
+            base = batch.numbers([term.source])[:, 0]
+            eta += value * raise_rounded(base, term.power)
+        for name, table in tables.items():
+            known = table | dict.fromkeys(self.references.get(name, ()), 0.0)
+            eta += _look_up(name, known, *batch.codes(name), where, first_row)
         return eta
 
 

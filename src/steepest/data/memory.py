@@ -11,7 +11,16 @@ import numpy as np
 
 from ..errors import ColumnNameError, LengthError, SourceError
 from ..typing import Codes, Floats
-from .arrow import arrow_codes, arrow_kind, arrow_numbers, arrow_schema, batch_rows, make_room
+from .arrow import (
+    arrow_codes,
+    arrow_expansion,
+    arrow_kind,
+    arrow_numbers,
+    arrow_schema,
+    batch_rows,
+    make_room,
+)
+from .expansions import Expansion, expand_integers
 from .table import Batch, Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -60,6 +69,11 @@ class Matrix:
             return np.asarray(self.values, dtype=np.float64)
         picked = [self.names.index(name) for name in names]
         return np.asarray(self.values[:, picked], dtype=np.float64)
+
+    def expansion(self, name: str) -> Expansion | None:
+        if self.values.dtype.kind not in "iu":
+            return None
+        return expand_integers(self.values[:, self.names.index(name)])
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         raise LookupError(name)  # a matrix has no categories
@@ -116,6 +130,12 @@ class Columns:
             column = self.columns[name]
             row[:] = column if isinstance(column, np.ndarray) else arrow_numbers(_whole(column))
         return table.T
+
+    def expansion(self, name: str) -> Expansion | None:
+        column = self.columns[name]
+        if not isinstance(column, np.ndarray):
+            return arrow_expansion(_whole(column))
+        return expand_integers(column) if column.dtype.kind in "iu" else None
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         column = self.columns[name]

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from ..typing import Codes, Floats
+from .expansions import Expansion
 
 
 class Kind(StrEnum):
@@ -35,6 +36,14 @@ class Column:
     name: str
     kind: Kind
     type_name: str
+    base: str = ""
+    """The column of which this one is a power, where it is one."""
+    power: int = 1
+
+    @property
+    def source(self) -> str:
+        """The column of the table that it is read from."""
+        return self.base or self.name
 
     @property
     def is_boolean(self) -> bool:
@@ -109,6 +118,13 @@ class Batch(Protocol):
         """Number columns as float64, shape (n_rows, len(names)), nulls as NaN.
 
         To read only, and only until the next batch is asked for.
+        """
+        ...
+
+    def expansion(self, name: str) -> Expansion | None:
+        """A number column's exact values; None where ``numbers`` gives them exactly.
+
+        Anything where null.
         """
         ...
 

@@ -8,6 +8,7 @@ SteepestError                     exit code 1 unless said
 ├── ColumnNameError               ValueError    a name twice, a target among the features
 ├── ColumnKindError               TypeError     a column is not what is asked of it
 ├── ValueFoundError               ValueError    an infinity, an unseen level, a cell out of place
+├── FormulaError                  ValueError    a formula that cannot be read
 ├── LengthError                   ValueError    columns, names or arguments of different length
 ├── OptionError                   ValueError    an argument outside its range
 ├── LearningRateError             ValueError    exit 3: a rate that cannot converge
@@ -27,6 +28,7 @@ can raise them.
 
 from __future__ import annotations
 
+from .cells import FormulaError, ValueFoundError
 from .fits import (
     CollinearError,
     DivergedError,
@@ -46,7 +48,6 @@ from .tables import (
     LengthError,
     SourceError,
     SourceNotFoundError,
-    ValueFoundError,
 )
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 
@@ -57,6 +58,7 @@ __all__ = [
     "ColumnNotFoundError",
     "DivergedError",
     "EmptySourceError",
+    "FormulaError",
     "GradientError",
     "LearningRateError",
     "LengthError",

@@ -24,6 +24,27 @@ class OptionError(SteepestError, ValueError):
         )
 
     @classmethod
+    def beside(cls, name: str, others: str) -> OptionError:
+        return cls(
+            f"{name} is given, and {others} too.",
+            "Both say which columns are meant.",
+            f"give {name} alone, or leave it out.",
+        )
+
+    @classmethod
+    def missing(cls, name: str, hint: str) -> OptionError:
+        return cls(f"{name} is not given.", "A fit explains a column.", f"name it: {hint}")
+
+    @classmethod
+    def other_weights(cls, asked: str, found: str) -> OptionError:
+        has = f"weights '{found}'" if found else "no weights"
+        return cls(
+            f"weights='{asked}' is asked for, and the moments were scanned with {has}.",
+            "A weight enters every sum, so it is chosen before the scan.",
+            f"scan again: steepest.scan(table, weights='{asked}')",
+        )
+
+    @classmethod
     def mixed(cls, names: Sequence[str], beside: Sequence[str]) -> OptionError:
         one, other = len(names) == 1, len(beside) == 1
         return cls(

@@ -192,6 +192,14 @@ class ColumnNameError(SteepestError, ValueError):
         )
 
     @classmethod
+    def weights_among_columns(cls, name: str) -> ColumnNameError:
+        return cls(
+            f"'{name}' is asked for as a column and as the weights.",
+            "A column that says how much a row counts explains nothing.",
+            "leave it out of the features, or copy it under another name.",
+        )
+
+    @classmethod
     def unnamed(cls, columns: int) -> ColumnNameError:
         return cls(
             f"an array of {counted(columns, 'column')} came without names.",
@@ -227,6 +235,22 @@ class ColumnKindError(SteepestError, TypeError):
         return cls(f"column '{name}' has type {type_name}.", why, hint)
 
     @classmethod
+    def weights(cls, name: str, type_name: str) -> ColumnKindError:
+        return cls(
+            f"weights '{name}' are of type {type_name}.",
+            "Weights are numbers.",
+            f"turn '{name}' into numbers first.",
+        )
+
+    @classmethod
+    def power(cls, name: str, type_name: str, power: int) -> ColumnKindError:
+        return cls(
+            f"'{name}^{power}' cannot be formed: column '{name}' is of type {type_name}.",
+            "Only numbers have powers.",
+            f"use '{name}' as it is.",
+        )
+
+    @classmethod
     def cell(
         cls, name: str, where: str, word: str, line: str | None, value: str
     ) -> ColumnKindError:
@@ -244,45 +268,6 @@ class ColumnKindError(SteepestError, TypeError):
             f"column '{name}' is a {kind} in {first} but a {other} in {second}.",
             "One column has one kind in every part.",
             f"convert one of the two, or leave '{name}' out.",
-        )
-
-
-class ValueFoundError(SteepestError, ValueError):
-    """A cell that no model can use."""
-
-    @classmethod
-    def infinite(cls, value: float, name: str, where: str, row: int) -> ValueFoundError:
-        return cls(
-            f"column '{name}' of {where} holds {value:+.0f} in row {row:,}.".replace("+inf", "inf"),
-            "An infinity makes every sum infinite.",
-            "replace it by a null, and its row is dropped and counted.",
-        )
-
-    @classmethod
-    def overflow(cls, names: Sequence[str], where: str) -> ValueFoundError:
-        return cls(
-            f"the squares of {listed(names)} in {where} overflow double precision.",
-            "Sums of squares are kept as doubles, which end at 1.8e308.",
-            "divide the column by a power of ten first.",
-        )
-
-    @classmethod
-    def underflow(cls, name: str, where: str) -> ValueFoundError:
-        return cls(
-            f"the squares of '{name}' in {where} underflow double precision.",
-            "Its values vary by less than 1e-144, and sums of squares are kept as doubles.",
-            "multiply the column by a power of ten first.",
-        )
-
-    @classmethod
-    def unseen(
-        cls, name: str, level: str, where: str, row: int, known: Sequence[str]
-    ) -> ValueFoundError:
-        return cls(
-            f"column '{name}' of {where} holds '{level}' in row {row:,}, which the model has not "
-            "seen.",
-            f"It was fitted on {listed(known, limit=6)}.",
-            "fit again with rows of that level, or take those rows out.",
         )
 
 

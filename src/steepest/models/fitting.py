@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import __version__
-from ..data.design import Term, name_columns
+from ..data.design import Term
 from ..data.open import open_source
 from ..data.table import Kind, Schema
 from ..descent.path import intercept_name
@@ -35,6 +35,7 @@ from ..sums.problem import Problem
 from ..sums.scanning import scan_source
 from ..typing import OnProgress
 from .model import Model, Provenance, Settings, find_path
+from .request import check_weights, read_request
 
 COLLINEAR = ("shortest", "refuse")
 LARGEST_PROBLEM = 10_000
@@ -44,8 +45,11 @@ ILL_CONDITIONED = 1e8
 def fit(
     source: Any,
     *,
-    target: str,
+    target: str | None = None,
     features: Iterable[str] | None = None,
+    formula: str | None = None,
+    weights: str | None = None,
+    weight_kind: str = "analytic",
     learning_rate: float | None = None,
     epochs: int | None = None,
     l2: float = 0.0,
@@ -54,7 +58,7 @@ def fit(
     w: Mapping[str, float] | ArrayLike | None = None,
     collinear: str = "shortest",
     names: Sequence[str] | None = None,
-    precision: str = "double",
+    precision: str | None = None,
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Model:
@@ -72,6 +76,11 @@ def fit(
     features : sequence of str, optional
         The columns that explain it.  Default: all others that can.  Text and booleans give a
         coefficient for each level but the first in the order of UTF-8 bytes, the reference.
+    formula : str, optional
+        Instead of ``target`` and ``features``: ``"y ~ x + x^2"``, ending in ``+ 0`` for no
+        intercept.  Powers are formed exactly.
+    weights, weight_kind
+        The column that says how much each row counts: as for :func:`steepest.scan`.
     learning_rate : float, optional
         Step per unit gradient.  Default: 2/(L + ℓ), the best fixed rate, L and ℓ the largest
         and smallest curvature.
@@ -130,20 +139,26 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
-    target = str(target)
-    named = None if features is None else name_columns(features, target)
+    request = read_request(
+        target,
+        features,
+        formula,
+        intercept=intercept,
+        weights=weights,
+        weight_kind=weight_kind,
+    )
     if isinstance(source, Moments):
         moments = source
+        check_weights(request, moments)
     else:
         opened = open_source(source, names)
-        check_target(opened.schema(None if named is None else list(named)), target)
+        check_target(opened.schema(request.wanted.sources), request.target)
         moments = scan_source(
-            opened, named, precision=precision, executor=executor, on_progress=on_progress
+            opened, request.wanted, precision=precision, executor=executor, on_progress=on_progress
         )
-    chosen = None if named is None else [name for name in named if name != target]
-    problem = moments.problem(target, chosen, intercept=intercept)
-    settings = Settings(learning_rate, epochs, float(l2), scale, intercept, (0.0, ()))
-    if named is not None:  # what was not asked for is not missed
+    problem = moments.problem(request.target, request.features, intercept=request.intercept)
+    settings = Settings(learning_rate, epochs, float(l2), scale, request.intercept, (0.0, ()))
+    if request.features is not None:  # what was not asked for is not missed
         moments = replace(moments, left_out={})
     model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)
     for note in model.notes:

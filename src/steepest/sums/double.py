@@ -20,8 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..data.design import Block
 from ..errors import ValueFoundError
-from ..typing import Codes, Floats
+from ..typing import Floats
 from .levels import (
     LevelCounter,
     Pairs,
@@ -190,48 +191,59 @@ def _choose_centre(block: Floats) -> Floats | None:
     return np.where(far, np.where(near, block[0], mean), 0.0) if far.any() else None
 
 
+def weighted_moments(rows: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Weighted mean, shape (k,), and Σ w (z - z̄)(z - z̄)ᵀ, shape (k, k), of rows of weight > 0."""
+    total = weights.sum()
+    mean = np.dot(weights, rows) / total
+    centred = rows - mean
+    shift = np.dot(weights, centred) / total
+    centred *= np.sqrt(weights)[:, None]
+    return mean + shift, np.dot(centred.T, centred) - np.outer(shift, shift) * total
+
+
 class Accumulator:
     """The sums of one null pattern while a part is read: blocks go in, ``Sums`` come out."""
 
-    def __init__(self, numbers: Sequence[str], categories: Sequence[str]) -> None:
+    def __init__(self, numbers: Sequence[str], categories: Sequence[str], weight_kind: str) -> None:
         self.numbers = tuple(numbers)
         self.met = LevelCounter(categories)
+        self._kind = weight_kind
         self._sums: Sums | None = None
         self._shift = np.zeros(len(self.numbers))
         self._totals: list[Floats] = [np.zeros((0, len(self.numbers))) for _ in categories]
 
     @staticmethod
-    def digest(numbers: Floats) -> tuple[Floats, Floats] | None:
+    def digest(block: Block) -> tuple[Floats, Floats] | None:
         """What a block adds up to; None where it is not finite, or its squares are not."""
-        mean, scatter = centred_moments(numbers)
+        if block.weights is None:
+            mean, scatter = centred_moments(block.numbers)
+        else:
+            mean, scatter = weighted_moments(block.numbers, block.weights)
         return (mean, scatter) if np.isfinite(mean).all() and np.isfinite(scatter).all() else None
 
-    def add(
-        self,
-        numbers: Floats,
-        codes: Sequence[tuple[Codes, Sequence[str]]],
-        digest: tuple[Floats, Floats],
-    ) -> None:
-        """Rows without nulls: numbers of shape (n, k), and one (codes, levels) a category."""
+    def add(self, block: Block, digest: tuple[Floats, Floats]) -> None:
+        """Rows without nulls."""
         mean, scatter = digest
+        numbers, weights = block.numbers, block.weights
         tiny = np.flatnonzero(np.diag(scatter) < SMALLEST_SQUARE)
         extremes = {
             self.numbers[j]: (float(numbers[:, j].min()), float(numbers[:, j].max())) for j in tiny
         }
-        batch = Sums(
-            len(numbers), self.numbers, mean, scatter, {}, {}, extremes, float(len(numbers))
-        )
+        weight = float(len(numbers) if weights is None else weights.sum())
+        rows = int(weight) if self._kind == "frequency" else len(numbers)
+        batch = Sums(rows, self.numbers, mean, scatter, {}, {}, extremes, weight)
         if self._sums is None:
             self._sums, self._shift = batch, mean
         else:
             self._sums += batch
-        numbered = self.met.add(codes)
+        numbered = self.met.add(block.codes, times=weights)
         shifted = numbers - self._shift if numbered else numbers
         for i, own in enumerate(numbered):
             m = self.met.sizes[i]
             self._totals[i] = widen(self._totals[i], m)
             for j in range(shifted.shape[1]):
-                self._totals[i][:, j] += np.bincount(own, shifted[:, j], minlength=m)
+                column = shifted[:, j] if weights is None else shifted[:, j] * weights
+                self._totals[i][:, j] += np.bincount(own, column, minlength=m)
 
     def finish(self) -> Sums:
         """The sums of everything added, levels in order."""

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import MomentsError, ValueFoundError
-from ..typing import Codes, Floats
-from .digits import DigitSums
+from ..typing import Floats
 from .double import LevelSums, Sums
 from .integers import Integers, Whole
 from .levels import (
-    LevelCounter,
     PairCounts,
     Pairs,
     Places,
@@ -70,7 +68,7 @@ class ExactSums:
             merged[name] = ExactLevels(names, counts)
             ours.append(self.spread(i, at, len(names)))
             theirs.append(other.spread(i, to, len(names)))
-        whole = _replace_levels(self.whole, ours).plus(_replace_levels(other.whole, theirs), sign)
+        whole = replace_levels(self.whole, ours).plus(replace_levels(other.whole, theirs), sign)
         unit = whole.weight_unit
         sides = [
             (self.pairs_in(unit, 1), self.level_names()),
@@ -120,7 +118,7 @@ class ExactSums:
             )
             for (a, b), pair in self.pairs.items()
         }
-        whole = _replace_levels(self.whole, tables)
+        whole = replace_levels(self.whole, tables)
         return replace(self, whole=whole, levels=levels, pairs=pairs)
 
     def check(self) -> None:
@@ -162,27 +160,29 @@ class ExactSums:
     @property
     def weight(self) -> float:
         """Σ w, rounded once: the number of rows, where they have no weights."""
-        return _nearest(self.whole.weight, 1, self.whole.weight_unit, 0)
+        return nearest_double(self.whole.weight, 1, self.whole.weight_unit, 0)
 
     def rounded(self) -> Sums:
         """Means and centred sums, each the double nearest to the exact value."""
         whole = self.whole
         n, grid = whole.weight, list(zip(whole.units.tolist(), whole.fives.tolist(), strict=True))
-        mean = np.array([_nearest(t, n, *unit) for t, unit in zip(whole.totals, grid, strict=True)])
+        mean = np.array(
+            [nearest_double(t, n, *unit) for t, unit in zip(whole.totals, grid, strict=True)]
+        )
         scatter = np.zeros(whole.products.shape)
         for i, (two, five) in enumerate(grid):
             for j in range(i, len(grid)):
                 centred = n * whole.products[i, j] - whole.totals[i] * whole.totals[j]
                 unit = (two + grid[j][0] + whole.weight_unit, five + grid[j][1])
-                scatter[i, j] = scatter[j, i] = _nearest(centred, n, *unit)
+                scatter[i, j] = scatter[j, i] = nearest_double(centred, n, *unit)
         levels = {}
         tables = zip(whole.levels, whole.level_weights, strict=True)
         for (name, found), (table, weights) in zip(self.levels.items(), tables, strict=True):
             means = [
-                [_nearest(t, w, *unit) for t, unit in zip(row, grid, strict=True)]
+                [nearest_double(t, w, *unit) for t, unit in zip(row, grid, strict=True)]
                 for row, w in zip(table, weights, strict=True)
             ]
-            shares = np.array([_nearest(w, 1, whole.weight_unit, 0) for w in weights])
+            shares = np.array([nearest_double(w, 1, whole.weight_unit, 0) for w in weights])
             levels[name] = LevelSums(
                 found.levels, shares, np.array(means).reshape(len(table), len(grid))
             )
@@ -195,7 +195,7 @@ class ExactSums:
             key: pair
             if pair.weights is None
             else pair._replace(
-                counts=np.array([_nearest(w, 1, unit, 0) for w in pair.weights]), weights=None
+                counts=np.array([nearest_double(w, 1, unit, 0) for w in pair.weights]), weights=None
             )
             for key, pair in self.pairs.items()
         }
@@ -243,7 +243,8 @@ class ExactSums:
                     sha.update(f"pair {a!r} {b!r} {key} {int(c)}\n".encode())
 
 
-def _replace_levels(whole: Integers, tables: Sequence[tuple[Whole, Whole]]) -> Integers:
+def replace_levels(whole: Integers, tables: Sequence[tuple[Whole, Whole]]) -> Integers:
+    """The sums with other levels: for each category the sums and the weights of its levels."""
     return whole._replace(
         levels=tuple(table for table, _ in tables),
         level_weights=tuple(weights for _, weights in tables),
@@ -258,7 +259,7 @@ def _feed(sha: Any, key: str, value: int, two: int, five: int) -> None:
     sha.update(f"{key!r} {value >> zeros:x} {unit}\n".encode())
 
 
-def _nearest(value: int, divisor: int, two: int, five: int) -> float:
+def nearest_double(value: int, divisor: int, two: int, five: int) -> float:
     """The double nearest to value / divisor · 2^two 5^five: dividing integers rounds once."""
     divisor *= 5**-five
     above, below = (value << two, divisor) if two >= 0 else (value, divisor << -two)
@@ -266,40 +267,6 @@ def _nearest(value: int, divisor: int, two: int, five: int) -> float:
         return above / below
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
-
-
-class ExactAccumulator:
-    """The exact sums of one null pattern while a part is read."""
-
-    def __init__(self, numbers: Sequence[str], categories: Sequence[str]) -> None:
-        self.numbers = tuple(numbers)
-        self.met = LevelCounter(categories)
-        self._rows = 0
-        self._digits = DigitSums(len(self.numbers), len(self.met.categories))
-
-    @staticmethod
-    def digest(numbers: Floats) -> bool | None:
-        """Whether every number of a block is finite; None where not."""
-        return True if np.isfinite(numbers).all() else None
-
-    def add(
-        self, numbers: Floats, codes: Sequence[tuple[Codes, Sequence[str]]], digest: bool
-    ) -> None:
-        """Rows without nulls: numbers of shape (n, k), and one (codes, levels) a category."""
-        del digest
-        self._digits.add(numbers, self.met.add(codes))
-        self._rows += len(numbers)
-
-    def finish(self) -> ExactSums:
-        """The sums of everything added, levels in order."""
-        whole = self._digits.finish()._replace(weight=self._rows)
-        levels, tables = {}, []
-        for i, name in enumerate(self.met.categories):
-            (names, at), counts = self.met.order(i), self.met.counts(i)
-            levels[name] = ExactLevels(names, counts)
-            tables.append((whole.levels[i][at], counts.astype(np.int64).astype(object)))
-        whole = _replace_levels(whole, tables)
-        return ExactSums(self._rows, self.numbers, whole, levels, self.met.pairs())
 
 
 def fingerprint(parts: Sequence[tuple[str, ExactSums]]) -> str:

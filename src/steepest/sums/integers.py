@@ -79,6 +79,8 @@ class Integers(NamedTuple):
 
 
 def _add_levels(ours: tuple[Whole, ...], theirs: tuple[Whole, ...], sign: int) -> tuple[Whole, ...]:
+    if not ours or not theirs:  # weights that are not known yet
+        return ours or tuple(sign * table for table in theirs)
     return tuple(
         widen(x, len(y)) + sign * widen(y, len(x)) for x, y in zip(ours, theirs, strict=True)
     )
@@ -90,4 +92,5 @@ def no_integers(columns: int, categories: int) -> Integers:
     levels = tuple(np.zeros((0, columns), dtype=object) for _ in range(categories))
     units = np.full(columns, 1023, dtype=np.int64)
     fives = np.zeros(columns, dtype=np.int64)
-    return Integers(units, fives, nothing, np.zeros((columns, columns), dtype=object), levels)
+    products = np.zeros((columns, columns), dtype=object)
+    return Integers(units, fives, nothing, products, levels)

@@ -44,23 +44,32 @@ class LevelCounter:
         }
 
     @property
+    def range(self) -> range:
+        """The places of the categories."""
+        return range(len(self.categories))
+
+    @property
     def sizes(self) -> list[int]:
         """How many levels each category has shown."""
         return [len(known) for known in self._known]
 
     def add(
-        self, codes: Sequence[tuple[Codes, Sequence[str]]], weights: NDArray[Any] | None = None
+        self,
+        codes: Sequence[tuple[Codes, Sequence[str]]],
+        weights: NDArray[Any] | None = None,
+        times: Floats | None = None,
     ) -> list[Places]:
         """Count a block's levels, and return their numbers here, which only ever grow.
 
-        ``weights``, shape (n,), are Python integers, added up for each pair of levels.
+        ``weights``, shape (n,), are Python integers, added up for each pair of levels;
+        ``times``, shape (n,), is how much each row counts, 1 by default.
         """
         numbered = [self._number(i, *pair) for i, pair in enumerate(codes)]
         for i, own in enumerate(numbered):
-            counts = np.bincount(own, minlength=len(self._known[i])).astype(np.float64)
+            counts = np.bincount(own, times, minlength=len(self._known[i])).astype(np.float64)
             self._counts[i] = widen(self._counts[i], len(counts)) + counts
         for (i, j), found in self._pairs.items():
-            found.append(self._count_pairs(i, j, numbered[i], numbered[j], weights))
+            found.append(self._count_pairs(i, j, numbered[i], numbered[j], weights, times))
             if len(found) >= 64:
                 found[:] = [add_pairs(found)]
         return numbered
@@ -69,6 +78,10 @@ class LevelCounter:
         """A category's levels in order of their UTF-8 bytes, and the number of each."""
         names = tuple(sorted(self._known[i]))
         return names, np.array([self._known[i][name] for name in names], dtype=np.int64)
+
+    def counted(self, i: int) -> Floats:
+        """Rows of each level of a category, by its number."""
+        return self._counts[i]
 
     def counts(self, i: int) -> Floats:
         """Rows of each level of a category, in their order."""
@@ -97,19 +110,26 @@ class LevelCounter:
         return table[codes]
 
     def _count_pairs(
-        self, i: int, j: int, first: Places, second: Places, weights: NDArray[Any] | None
+        self,
+        i: int,
+        j: int,
+        first: Places,
+        second: Places,
+        weights: NDArray[Any] | None,
+        times: Floats | None,
     ) -> PairCounts:
         width = len(self._known[j])
         keys = first * width + second
-        if weights is not None:
-            return add_pairs([PairCounts(first, second, np.ones(len(first)), weights)])
+        if weights is not None or times is not None:
+            counts = np.ones(len(first)) if times is None else times
+            return add_pairs([PairCounts(first, second, counts, weights)])
         if len(self._known[i]) * width <= max(1 << 16, 4 * len(keys)):
             table = np.bincount(keys)
             cells = np.flatnonzero(table)
-            times = table[cells]
+            met = table[cells]
         else:
-            cells, times = np.unique(keys, return_counts=True)
-        return PairCounts(cells // width, cells % width, np.asarray(times, dtype=np.float64))
+            cells, met = np.unique(keys, return_counts=True)
+        return PairCounts(cells // width, cells % width, np.asarray(met, dtype=np.float64))
 
 
 def widen(array: NDArray[Scalar], length: int) -> NDArray[Scalar]:

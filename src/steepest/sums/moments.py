@@ -66,6 +66,9 @@ class Moments:
     rounded: frozenset[str] = frozenset()
     where: str = "the moments"
     precision: str = "double"
+    precision_reason: str = ""
+    weights: str = ""
+    weight_kind: str = ""
 
     @staticmethod
     def zero() -> Moments:
@@ -78,6 +81,10 @@ class Moments:
     def names(self) -> tuple[str, ...]:
         """All columns, in the table's order."""
         return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """A column by its name, which must be there."""
+        return next(column for column in self.columns if column.name == name)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -178,7 +185,7 @@ class Moments:
         if left != right:
             raise MomentsError.names(sorted(left - right), sorted(right - left))
         for column in self.columns:
-            twin = next(c for c in other.columns if c.name == column.name)
+            twin = other.column(column.name)
             if twin.word != column.word:
                 raise ColumnKindError.differs(
                     column.name, "the left", column.word, "the right", twin.word
@@ -270,7 +277,7 @@ class Moments:
         features = tuple(n for n in self.names if n != target) if features is None else features
         for name, role in [*((name, "feature") for name in features), (target, "target")]:
             self._find(name, role)
-        used = (*features, target)
+        used = (*features, target, *filter(None, [self.weights]))
         rows = self._account(used)
         if not rows.used:
             raise EmptySourceError.none_left(rows.read, dict(rows.nulls))
@@ -279,7 +286,8 @@ class Moments:
         whole = not intercept
         for name in features:
             if name in sums.numbers:
-                terms.append(Term(name))
+                column = self.column(name)
+                terms.append(Term(name, None, column.base, column.power))
                 continue
             levels = sums.levels[name].levels
             first = 0 if whole else 1
@@ -310,8 +318,7 @@ class Moments:
     def _target_term(self, target: str, sums: Sums) -> Term:
         if target in sums.numbers:
             return Term(target)
-        column = next(c for c in self.columns if c.name == target)
-        if not column.is_boolean:
+        if not self.column(target).is_boolean:
             raise ColumnKindError.text_target(target, sums.levels[target].levels)
         return Term(target, "true")
 

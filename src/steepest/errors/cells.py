@@ -1,0 +1,99 @@
+"""Messages about cells, and about formulas that name their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .words import SteepestError, listed
+
+
+class ValueFoundError(SteepestError, ValueError):
+    """A cell that no model can use."""
+
+    @classmethod
+    def infinite(cls, value: float, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} holds {value:+.0f} in row {row:,}.".replace("+inf", "inf"),
+            "An infinity makes every sum infinite.",
+            "replace it by a null, and its row is dropped and counted.",
+        )
+
+    @classmethod
+    def overflow(cls, names: Sequence[str], where: str) -> ValueFoundError:
+        return cls(
+            f"the squares of {listed(names)} in {where} overflow double precision.",
+            "Sums of squares are kept as doubles, which end at 1.8e308.",
+            "divide the column by a power of ten first.",
+        )
+
+    @classmethod
+    def underflow(cls, name: str, where: str) -> ValueFoundError:
+        return cls(
+            f"the squares of '{name}' in {where} underflow double precision.",
+            "Its values vary by less than 1e-144, and sums of squares are kept as doubles.",
+            "multiply the column by a power of ten first.",
+        )
+
+    @classmethod
+    def unseen(
+        cls, name: str, level: str, where: str, row: int, known: Sequence[str]
+    ) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} holds '{level}' in row {row:,}, which the model has not "
+            "seen.",
+            f"It was fitted on {listed(known, limit=6)}.",
+            "fit again with rows of that level, or take those rows out.",
+        )
+
+    @classmethod
+    def power(cls, name: str, base: str, value: float, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"'{name}' of {where} is no double any more in row {row:,}, where '{base}' is "
+            f"{value:.6g}.",
+            "Doubles end at 1.8e308, and lose digits below 1e-270.",
+            f"divide or multiply '{base}' by a power of ten first.",
+        )
+
+    @classmethod
+    def weight(cls, value: float, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"weights '{name}' of {where} hold {value:.6g} in row {row:,}.",
+            "A weight says how much a row counts: it is finite and at least 0.",
+            "give the row weight 0, or a null, and it does not count.",
+        )
+
+    @classmethod
+    def frequency(cls, value: float, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"weights '{name}' of {where} hold {value:.6g} in row {row:,}.",
+            "A frequency says how often a row stands for itself: a whole number up to 2⁵³.",
+            "use weight_kind='analytic' for weights that are no counts.",
+        )
+
+
+class FormulaError(SteepestError, ValueError):
+    """A formula that cannot be read."""
+
+    @classmethod
+    def _at(cls, text: str, place: int, why: str) -> FormulaError:
+        return cls(
+            f"the formula stops making sense here:\n    {text}\n    {' ' * place}^",
+            why,
+            "write it like 'y ~ x + x^2', with '+ 0' at the end for no intercept.",
+        )
+
+    @classmethod
+    def expected(cls, text: str, place: int, what: str) -> FormulaError:
+        return cls._at(text, place, f"Here {what} is expected.")
+
+    @classmethod
+    def repeated(cls, text: str, place: int, name: str) -> FormulaError:
+        return cls._at(text, place, f"This term of '{name}' stands twice.")
+
+    @classmethod
+    def target(cls, text: str, target: str) -> FormulaError:
+        return cls._at(text, 0, f"The target '{target}' cannot explain itself.")
+
+    @classmethod
+    def no_terms(cls, text: str) -> FormulaError:
+        return cls._at(text, len(text), "There is no column to explain the target.")

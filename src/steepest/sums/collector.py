@@ -1,0 +1,201 @@
+"""One part of a table, row by row, into sums: split by null pattern, weighed, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.design import LEVELS_UNASKED, Block, Design
+from ..data.table import Batch, Part
+from ..errors import MomentsError, ValueFoundError
+from ..typing import Floats
+from .double import Accumulator
+from .executors import one_blas_thread
+from .moments import PATTERNS, Moments
+from .pieces import ExactAccumulator
+
+PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
+"""How sums are made: what is given blocks of rows, and finishes as their sums."""
+
+LARGEST_WHOLE = 2.0**53
+"""Up to here doubles hold every integer."""
+
+Watch = Callable[[Part, int, float], None]
+"""Told of so many more rows of a part, which make this share of it."""
+
+
+def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
+    """The sum, after leaving out what either left out and what grew too many levels."""
+    both = {**a.left_out, **b.left_out}
+    total = (a.without(both) if a.columns else a) + (b.without(both) if b.columns else b)
+    crowded = total.crowded(optional)
+    return total.without(crowded) if crowded else total
+
+
+def collect(design: Design, precision: str, part: Part, watch: Watch | None = None) -> Moments:
+    """The moments of one part: the work that an executor is given."""
+    collector = Collector(design, part, precision)
+    # In this process the scan has seen to BLAS for all its threads.
+    with one_blas_thread() if watch is None else nullcontext(), np.errstate(all="ignore"):
+        for batch, fraction in part.batches(design.reads, design.categories):
+            if batch.n_rows:
+                collector.add(batch)
+            if watch:
+                watch(part, batch.n_rows, fraction)
+    return collector.finish()
+
+
+class Collector:
+    """Splits blocks by null pattern, and drops categories that prove to be identifiers."""
+
+    def __init__(self, design: Design, part: Part, precision: str) -> None:
+        self.design, self._part = design, part
+        self._row = part.first_row
+        self._patterns: dict[frozenset[str], Any] = {}
+        self._total = Moments.zero()
+        self._rounded: set[str] = set()
+        self._nulls_expected = False
+        self._precision = precision
+        self._accumulators = PRECISIONS[precision]
+        self._whole = [
+            i
+            for i, c in enumerate(c for c in design.columns if c.name in design.numbers)
+            if precision == "double"
+            and (c.type_name in ("int64", "uint64") or c.type_name.startswith("decimal"))
+        ]
+
+    def add(self, batch: Batch) -> None:
+        exact = self._precision == "exact"
+        where, row = self._part.where, self._row
+        block = self.design.block(batch, where, row, exact=exact)
+        self._row += batch.n_rows
+        places = np.arange(row, row + batch.n_rows)
+        if block.weights is not None:
+            self._check_weights(block.weights, row)
+            if (block.weights == 0).any():  # as if they were not there
+                counted = np.flatnonzero(block.weights != 0)
+                every = range(len(self.design.numbers)), range(len(self.design.categories))
+                block, places = block.take(counted, *every), places[counted]
+        for i in self._whole:
+            if (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
+                self._rounded.add(self.design.numbers[i])
+        clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
+        clean = clean and (block.weights is None or bool((block.weights > 0).all()))
+        digest = self._accumulators.digest(block) if clean and len(block.numbers) else None
+        if digest is not None:
+            self._accumulator(frozenset()).add(block, digest)
+        else:
+            self._split(block, places)
+        self._leave_out_identifiers()
+
+    def _check_weights(self, weights: Floats, row: int) -> None:
+        """ValueFoundError for what is no weight."""
+        frequency = self.design.weight_kind == "frequency"
+        bad = (weights < 0) | np.isinf(weights)
+        if frequency:
+            bad |= (weights != np.floor(weights)) | (weights > LARGEST_WHOLE)
+            bad &= ~np.isnan(weights)
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            refuse = ValueFoundError.weight
+            if frequency and 0 <= weights[i] < np.inf:
+                refuse = ValueFoundError.frequency
+            raise refuse(float(weights[i]), self.design.weights, self._part.where, row + i)
+
+    def _split(self, block: Block, places: NDArray[np.int64]) -> None:
+        """A block with nulls, or with infinities to be found."""
+        infinite = np.argwhere(np.isinf(block.numbers))
+        if infinite.size:
+            i, column = (int(place) for place in infinite[0])
+            raise ValueFoundError.infinite(
+                float(block.numbers[i, column]),
+                self.design.numbers[column],
+                self._part.where,
+                int(places[i]),
+            )
+        null = np.isnan(block.numbers)
+        missing = {name: null[:, j] for j, name in enumerate(self.design.numbers)}
+        for name, (own, _) in zip(self.design.categories, block.codes, strict=True):
+            missing[name] = own < 0
+        if block.weights is not None:
+            missing[self.design.weights] = np.isnan(block.weights)
+        missing = {name: mask for name, mask in missing.items() if mask.any()}
+        self._nulls_expected = bool(missing)
+        for names, rows in _patterns(missing, len(block.numbers)):
+            kept = [j for j, name in enumerate(self.design.numbers) if name not in names]
+            coded = [j for j, name in enumerate(self.design.categories) if name not in names]
+            piece = block.take(rows, kept, coded)
+            if self.design.weights in names:  # a null is no weight: such rows are only counted
+                piece = piece._replace(weights=None)
+            digest = self._accumulators.digest(piece)
+            if digest is None:
+                with np.errstate(all="ignore"):
+                    over = ~np.isfinite(np.square(piece.numbers).sum(axis=0))
+                too_large = [self.design.numbers[kept[j]] for j in np.flatnonzero(over)]
+                raise ValueFoundError.overflow(too_large, self._part.where)
+            self._accumulator(names).add(piece, digest)
+
+    def _accumulator(self, null: frozenset[str]) -> Any:
+        if null not in self._patterns:
+            if len(self._patterns) >= PATTERNS:
+                names = set().union(*self._patterns, null)
+                raise MomentsError.too_many_patterns(PATTERNS + 1, sorted(names))
+            self._patterns[null] = self._accumulators(
+                [name for name in self.design.numbers if name not in null],
+                [name for name in self.design.categories if name not in null],
+                "" if self.design.weights in null else self.design.weight_kind,
+            )
+        return self._patterns[null]
+
+    def _leave_out_identifiers(self) -> None:
+        crowded = {
+            name
+            for accumulator in self._patterns.values()
+            for name, size in zip(accumulator.met.categories, accumulator.met.sizes, strict=True)
+            if size > LEVELS_UNASKED and name in self.design.optional
+        }
+        if crowded:
+            self._close()
+            kept = tuple(c for c in self.design.columns if c.name not in crowded)
+            self.design = replace(self.design, columns=kept)
+
+    def _close(self) -> None:
+        if self._patterns:
+            found = Moments(
+                self.design.columns,
+                {null: accumulator.finish() for null, accumulator in self._patterns.items()},
+                self.design.left_out,
+                precision=self._precision,
+                weights=self.design.weights,
+                weight_kind=self.design.weight_kind,
+            )
+            self._total = join(self._total, found, self.design.optional)
+            self._patterns = {}
+
+    def finish(self) -> Moments:
+        self._close()
+        return replace(self._total, rounded=frozenset(self._rounded))
+
+
+def _patterns(
+    missing: Mapping[str, NDArray[np.bool_]], n_rows: int
+) -> list[tuple[frozenset[str], NDArray[np.int64]]]:
+    """The combinations of null columns that occur, each with its rows."""
+    if not missing:
+        return [(frozenset(), np.arange(n_rows))]
+    packed = np.packbits(np.column_stack(list(missing.values())), axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    unique, first, at = np.unique(keys, return_index=True, return_inverse=True)
+    names = list(missing)
+    return [
+        (
+            frozenset(name for name in names if missing[name][first[i]]),
+            np.flatnonzero(at == i),
+        )
+        for i in range(len(unique))
+    ]
