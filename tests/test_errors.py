@@ -12,17 +12,21 @@ from steepest import errors
 
 GOLDEN = Path(__file__).parent / "recorded" / "messages.txt"
 EXAMPLES = {
-    "batch": 1, "beside": ["homes.csv"], "best": 0.5, "coefficients": 9, "columns": 5,
+    "asked": "w", "base": "area", "batch": 1, "beside": ["homes.csv"], "best": 0.5,
+    "coefficients": 9, "columns": 5,
     "data": ["x"], "encoding": "UTF-16", "end": 2.7e7, "epoch": 4, "expected": 3, "extra": ["c"],
-    "extra_name": "torch", "first": "area", "first_kind": "number", "got": 2, "hint": None,
+    "extra_name": "torch", "found": "", "first": "area", "first_kind": "number", "got": 2,
+    "hint": None,
     "kind": "number", "known": ["standard", "none"], "left_out": {"when": "it is a time"},
     "level": "Oslo", "levels": ["Bergen", "Oslo"], "limit": 0.565, "line": "7", "loss": 9.0,
     "m": 4, "missing": ["b"], "n": 3, "name": "pirce", "names": ["area", "rooms", "price"],
     "nulls": {"area": 7, "rooms": 3}, "other": "category", "package": "torch", "path": "homes.csv",
-    "pattern": False, "patterns": 300, "rate": 10.0, "read": 10, "reason": "it was cut off",
+    "others": "columns", "pattern": False, "patterns": 300, "place": 4, "power": 2, "rate": 10.0,
+    "read": 10, "reason": "it was cut off",
     "relations": ["c = a + b"], "role": "target", "row": 12, "rows": 3, "rule": "gradient descent",
-    "second": "rooms", "shape": (3, 4), "smoothness": 3.54, "start": 6.25, "terms": 20_000,
-    "times": 2, "type_name": "timestamp[s]", "value": float("inf"), "version": 7, "w": "a float",
+    "second": "rooms", "shape": (3, 4), "smoothness": 3.54, "start": 6.25, "target": "y",
+    "terms": 20_000, "text": "y ~ x ++ x", "times": 2, "type_name": "timestamp[s]",
+    "value": float("inf"), "version": 7, "w": "a float",
     "wanted": (3,), "what": "Parquet", "where": "'homes.csv'", "word": "number",
 }  # fmt: skip
 SPECIAL = {
@@ -57,6 +61,20 @@ SPECIAL = {
     ("EmptySourceError", "no_arguments", "name"): "x",
     ("GradientError", "nothing", "name"): "forward",
     ("SourceError", "directory", "path"): "homes",
+    ("OptionError", "beside", "name"): "formula",
+    ("OptionError", "missing", "name"): "target",
+    ("OptionError", "missing", "hint"): "target='price'",
+    ("ValueFoundError", "weight", "value"): -1.0,
+    ("ValueFoundError", "frequency", "value"): 1.5,
+    ("ValueFoundError", "power", "name"): "area^2",
+    ("ValueFoundError", "power", "value"): 1e200,
+    ("FormulaError", "expected", "place"): 7,
+    ("FormulaError", "expected", "what"): "a column",
+    ("FormulaError", "repeated", "text"): "y ~ x + x",
+    ("FormulaError", "repeated", "place"): 8,
+    ("FormulaError", "repeated", "name"): "x",
+    ("FormulaError", "target", "text"): "y ~ y",
+    ("FormulaError", "no_terms", "text"): "y ~ 0",
     ("SourceError", "no_header", "names"): ["3.5", "2", "1995"],
     ("SourceNotFoundError", "of", "path"): "hoems.csv",
 }
@@ -70,7 +88,7 @@ def rendered() -> dict[str, errors.SteepestError]:
         if not (inspect.isclass(kind) and issubclass(kind, errors.SteepestError)):
             continue
         for member, method in vars(kind).items():
-            if isinstance(method, classmethod):
+            if isinstance(method, classmethod) and not member.startswith("_"):
                 call = getattr(kind, member)
                 arguments = {
                     p: SPECIAL.get((name, member, p), EXAMPLES[p])

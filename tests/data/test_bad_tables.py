@@ -306,15 +306,22 @@ def test_integers_beyond_doubles_are_said_aloud(kind: str, null: bool, tmp_path:
         "csv": tmp_path / "t.csv",
     }[kind]
     with pytest.warns(steepest.SteepestWarning) as said:
-        model = steepest.fit(source, target="y")
+        model = steepest.fit(source, target="y", precision="double")
     note = "'id' holds integers beyond 2⁵³, which were rounded to doubles."
     assert note in model.notes
     assert note in [str(warning.message) for warning in said]
+    exact = steepest.scan(source)
+    if kind == "csv":  # a number in text is its nearest double, and that is said
+        assert exact.rounded == {"id"}
+    else:
+        assert not exact.rounded
 
 
 def test_integers_up_to_2_53_are_not_mentioned() -> None:
-    model = steepest.fit({"id": [2**53 - 1, 5, 7], "y": [1.0, 2.0, 4.0]}, target="y")
-    assert not any("2⁵³" in note for note in model.notes)
+    table = {"id": [2**53 - 1, 5, 7], "y": [1.0, 2.0, 4.0]}
+    for precision in ("double", "exact"):
+        model = steepest.fit(table, target="y", precision=precision)
+        assert not any("2⁵³" in note for note in model.notes)
 
 
 # ------------------------------------------------------------------ nulls and levels

@@ -60,8 +60,8 @@ def same(a: steepest.Moments, b: steepest.Moments) -> None:
     assert a.numbers == b.numbers
     assert a.n_read == b.n_read
     assert a.patterns.keys() == b.patterns.keys()
-    for null, ours in a.patterns.items():
-        theirs = b.patterns[null]
+    for null, own in a.patterns.items():
+        ours, theirs = own.rounded(), b.patterns[null].rounded()
         assert ours.n_rows == theirs.n_rows
         assert ours.numbers == theirs.numbers
         np.testing.assert_array_equal(ours.mean, theirs.mean)
@@ -78,11 +78,14 @@ def same(a: steepest.Moments, b: steepest.Moments) -> None:
 @given(table=tables())
 def test_a_file_is_its_table(table: Table, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("law")
-    expected = steepest.scan(table)
     _write_csv(table, folder / "t.csv")
-    same(steepest.scan(folder / "t.csv"), expected)
     parquet.write_table(pa.table(table), folder / "t.parquet")
-    same(steepest.scan(folder / "t.parquet"), expected)
+    for precision in ("double", "exact"):
+        expected = steepest.scan(table, precision=precision)
+        for name in ("t.csv", "t.parquet"):
+            found = steepest.scan(folder / name, precision=precision)
+            same(found, expected)
+            assert precision == "double" or found.fingerprint == expected.fingerprint
 
 
 @settings(max_examples=40, deadline=None)

@@ -274,7 +274,8 @@ def test_a_rate_at_or_above_the_limit_is_refused():
 def test_integers_beyond_doubles_are_said():
     table = {"x": np.array([2**53 + 1, 5, 9, 1]), "y": [1.0, 2, 3, 4]}
     with pytest.warns(SteepestWarning, match="'x' holds integers beyond 2⁵³"):
-        steepest.fit(table, target="y")
+        steepest.fit(table, target="y", precision="double")
+    steepest.fit(table, target="y")
 
 
 def test_predictions_follow_nulls_and_levels():

@@ -157,7 +157,7 @@ def test_what_was_never_added_cannot_be_taken_away():
 
 
 def test_double_sums_neither_subtract_nor_mix():
-    double = steepest.scan({"x": [1.0]})
+    double = steepest.scan({"x": [1.0]}, precision="double")
     with pytest.raises(MomentsError, match="double precision"):
         double - double
     with pytest.raises(MomentsError, match="double precision"):

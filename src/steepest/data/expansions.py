@@ -44,10 +44,10 @@ class Expansion(NamedTuple):
 
 
 def expand_integers(values: NDArray[Any]) -> Expansion | None:
-    """64-bit integers as two doubles each; None where one double holds them all."""
+    """64-bit integers as two doubles each; None where all are below 2⁵³."""
     if values.dtype.itemsize < 8 or not values.size:
         return None
-    if values.min() >= -LARGEST_WHOLE and values.max() <= LARGEST_WHOLE:
+    if values.min() > -LARGEST_WHOLE and values.max() < LARGEST_WHOLE:
         return None
     low = values & np.asarray(0xFFFF_FFFF, dtype=values.dtype)
     return Expansion(0, ((values - low).astype(np.float64), low.astype(np.float64)))

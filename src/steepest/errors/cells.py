@@ -76,8 +76,9 @@ class FormulaError(SteepestError, ValueError):
 
     @classmethod
     def _at(cls, text: str, place: int, why: str) -> FormulaError:
+        rest = f"character {place + 1}, '{text[place : place + 20]}'"
         return cls(
-            f"the formula stops making sense here:\n    {text}\n    {' ' * place}^",
+            f"the formula '{text}' makes no sense at {rest if text[place:] else 'its end'}.",
             why,
             "write it like 'y ~ x + x^2', with '+ 0' at the end for no intercept.",
         )

@@ -17,17 +17,14 @@ from ..data.design import Term
 from ..data.open import open_source
 from ..data.table import Kind, Schema
 from ..descent.path import intercept_name
-from ..descent.quadratic import SCALES, find_coordinates
-from ..descent.solve import decompose, find_relations
+from ..descent.quadratic import SCALES
 from ..errors import (
-    CollinearError,
     ColumnKindError,
     LengthError,
     MomentsError,
     OptionError,
     SteepestWarning,
     TooFewRowsError,
-    counted,
     listed,
 )
 from ..sums.moments import Moments
@@ -35,11 +32,11 @@ from ..sums.problem import Problem
 from ..sums.scanning import scan_source
 from ..typing import OnProgress
 from .model import Model, Provenance, Settings, find_path
+from .notes import note_collinearity, note_left_out, note_rounding, note_rows
 from .request import check_weights, read_request
 
 COLLINEAR = ("shortest", "refuse")
 LARGEST_PROBLEM = 10_000
-ILL_CONDITIONED = 1e8
 
 
 def fit(
@@ -175,7 +172,7 @@ def fit_problem(
     moments: Moments,
 ) -> Model:
     """The model of a dense problem: the same fit, after the scan."""
-    notes = [*_row_notes(problem), *_left_out_notes(moments), *_rounding_notes(problem, moments)]
+    notes = [*note_rows(problem), *note_left_out(moments), *note_rounding(problem, moments)]
     problem, constant = _leave_out_constants(problem, settings.intercept)
     if constant:
         verb = "is constant and was" if len(constant) == 1 else "are constant and were"
@@ -195,7 +192,7 @@ def fit_problem(
     settings = replace(settings, start=_read_start(w, problem, settings))
     path, reason, condition = find_path(problem, settings)
     if settings.l2 == 0:
-        notes += _collinearity_notes(problem, settings, collinear, condition)
+        notes += note_collinearity(problem, settings, collinear, condition)
     epoch = np.inf if settings.epochs is None else settings.epochs
     loss, square = float(path.loss(epoch)), problem.target_scatter / problem.weight
     if not settings.intercept:
@@ -255,32 +252,6 @@ def check_target(schema: Schema, target: str) -> None:
         raise ColumnKindError.unusable(target, column.type_name, column.kind)
 
 
-def _row_notes(problem: Problem) -> list[str]:
-    rows = problem.rows
-    gone = rows.read - rows.used
-    if not gone:
-        return []
-    nulls = ", ".join(f"'{name}' {count:,}" for name, count in rows.nulls.items() if count)
-    verb = "was" if gone == 1 else "were"
-    return [f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."]
-
-
-def _left_out_notes(moments: Moments) -> list[str]:
-    if not moments.left_out:
-        return []
-    reasons = "; ".join(f"'{name}': {reason}" for name, reason in moments.left_out.items())
-    return [f"left out of the scan, since nobody named them: {reasons}."]
-
-
-def _rounding_notes(problem: Problem, moments: Moments) -> list[str]:
-    used = {term.column for term in problem.terms} | {problem.target}
-    rounded = sorted(used & moments.rounded)
-    if not rounded:
-        return []
-    verb = "holds" if len(rounded) == 1 else "hold"
-    return [f"{listed(rounded)} {verb} integers beyond 2⁵³, which were rounded to doubles."]
-
-
 def _leave_out_constants(problem: Problem, intercept: bool) -> tuple[Problem, list[str]]:
     """The problem without columns that do not vary, and their names.
 
@@ -307,35 +278,6 @@ def _leave_out_constants(problem: Problem, intercept: bool) -> tuple[Problem, li
 
 def _name(term: Term, single: Sequence[str]) -> str:
     return term.column if term.column in single else term.name
-
-
-def _collinearity_notes(
-    problem: Problem, settings: Settings, collinear: str, condition: float
-) -> list[str]:
-    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
-    spectrum = decompose(problem, coordinates)
-    p = len(problem.terms)
-    if spectrum.rank == p:
-        if condition < ILL_CONDITIONED:
-            return []
-        digits = max(1, int(15.9 - math.log10(condition)))
-        return [
-            f"the columns are nearly collinear (condition number {condition:.1e}): the "
-            f"coefficients carry about {counted(digits, 'digit')}."
-        ]
-    if problem.rows.used <= p:
-        return [
-            f"{problem.rows.used:,} rows for {p:,} columns: many solutions fit equally well, and "
-            "the descent takes the one nearest to its start."
-        ]
-    names = [term.name for term in problem.terms]
-    relations = find_relations(problem, coordinates, names)
-    if collinear == "refuse":
-        raise CollinearError.of(relations)
-    return [
-        f"collinear columns: {'; '.join(relations)}.  Many solutions fit equally well; the "
-        "coefficients are the shortest."
-    ]
 
 
 def _read_start(

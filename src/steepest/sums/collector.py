@@ -65,8 +65,7 @@ class Collector:
         self._whole = [
             i
             for i, c in enumerate(c for c in design.columns if c.name in design.numbers)
-            if precision == "double"
-            and (c.type_name in ("int64", "uint64") or c.type_name.startswith("decimal"))
+            if c.type_name in ("int64", "uint64") or c.type_name.startswith("decimal")
         ]
 
     def add(self, batch: Batch) -> None:
@@ -81,8 +80,8 @@ class Collector:
                 counted = np.flatnonzero(block.weights != 0)
                 every = range(len(self.design.numbers)), range(len(self.design.categories))
                 block, places = block.take(counted, *every), places[counted]
-        for i in self._whole:
-            if (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
+        for i in self._whole:  # whole numbers in text are read as doubles
+            if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
                 self._rounded.add(self.design.numbers[i])
         clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
         clean = clean and (block.weights is None or bool((block.weights > 0).all()))

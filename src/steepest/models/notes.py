@@ -1,0 +1,74 @@
+"""What a result would be misread without: rows dropped, columns left out or dependent."""
+
+from __future__ import annotations
+
+import math
+
+from ..descent.quadratic import find_coordinates
+from ..descent.solve import decompose, find_relations
+from ..errors import CollinearError, counted, listed
+from ..sums.moments import Moments
+from ..sums.problem import Problem
+from .model import Settings
+
+ILL_CONDITIONED = 1e8
+"""Condition number of the columns from which a result says so."""
+
+
+def note_rows(problem: Problem) -> list[str]:
+    """Rows that were dropped, by the columns that were null."""
+    rows = problem.rows
+    gone = rows.read - rows.used
+    if not gone:
+        return []
+    nulls = ", ".join(f"'{name}' {count:,}" for name, count in rows.nulls.items() if count)
+    verb = "was" if gone == 1 else "were"
+    return [f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."]
+
+
+def note_left_out(moments: Moments) -> list[str]:
+    """Columns that were not scanned."""
+    if not moments.left_out:
+        return []
+    reasons = "; ".join(f"'{name}': {reason}" for name, reason in moments.left_out.items())
+    return [f"left out of the scan, since nobody named them: {reasons}."]
+
+
+def note_rounding(problem: Problem, moments: Moments) -> list[str]:
+    """Whole numbers that doubles could not hold."""
+    used = {term.column for term in problem.terms} | {problem.target}
+    rounded = sorted(used & moments.rounded)
+    if not rounded:
+        return []
+    verb = "holds" if len(rounded) == 1 else "hold"
+    return [f"{listed(rounded)} {verb} integers beyond 2⁵³, which were rounded to doubles."]
+
+
+def note_collinearity(
+    problem: Problem, settings: Settings, collinear: str, condition: float
+) -> list[str]:
+    """Columns that depend on each other, or nearly; CollinearError where those are refused."""
+    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
+    spectrum = decompose(problem, coordinates)
+    p = len(problem.terms)
+    if spectrum.rank == p:
+        if condition < ILL_CONDITIONED:
+            return []
+        digits = max(1, int(15.9 - math.log10(condition)))
+        return [
+            f"the columns are nearly collinear (condition number {condition:.1e}): the "
+            f"coefficients carry about {counted(digits, 'digit')}."
+        ]
+    if problem.rows.used <= p:
+        return [
+            f"{problem.rows.used:,} rows for {p:,} columns: many solutions fit equally well, and "
+            "the descent takes the one nearest to its start."
+        ]
+    names = [term.name for term in problem.terms]
+    relations = find_relations(problem, coordinates, names)
+    if collinear == "refuse":
+        raise CollinearError.of(relations)
+    return [
+        f"collinear columns: {'; '.join(relations)}.  Many solutions fit equally well; the "
+        "coefficients are the shortest."
+    ]
