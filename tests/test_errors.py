@@ -53,6 +53,8 @@ SPECIAL = {
     ("OptionError", "mixed", "names"): ["x", "y"],
     ("MomentsError", "precision", "first"): "double",
     ("MomentsError", "precision", "second"): "exact",
+    ("MomentsError", "weights", "first"): "analytic weights 'w'",
+    ("MomentsError", "weights", "second"): "no weights",
     ("MomentsError", "not_contained", "reason"): "sums are left, and no rows",
     ("OptionError", "mixed", "beside"): ["w"],
     ("ColumnKindError", "differs", "first"): "'2025.csv'",

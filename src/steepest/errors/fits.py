@@ -210,6 +210,14 @@ class MomentsError(SteepestError, ValueError):
         )
 
     @classmethod
+    def weights(cls, first: str, second: str) -> MomentsError:
+        return cls(
+            f"the left were scanned with {first}, the right with {second}.",
+            "Rows that count by different measures cannot be added.",
+            "scan both with the same weights and weight_kind.",
+        )
+
+    @classmethod
     def not_exact(cls) -> MomentsError:
         return cls(
             "these sums are in double precision.",

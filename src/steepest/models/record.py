@@ -71,7 +71,14 @@ def to_record(model: Model) -> dict[str, Any]:
         "target": problem.target,
         "intercept": model.intercept,
         "coefficients": [
-            {"name": t.name, "column": t.column, "level": t.level, "value": float(value)}
+            {
+                "name": t.name,
+                "column": t.column,
+                "level": t.level,
+                "base": t.base,
+                "power": t.power,
+                "value": float(value),
+            }
             for t, value in zip(problem.terms, model.coef, strict=True)
         ],
         "references": {name: list(levels) for name, levels in problem.references.items()},
@@ -120,7 +127,7 @@ def finite(value: float) -> float | None:
 
 def _from_record(content: dict[str, Any]) -> Model:
     rows, asked, found = content["rows"], content["settings"], content["statistic"]
-    terms = tuple(Term(item["column"], item["level"]) for item in content["coefficients"])
+    terms = tuple(_term(item) for item in content["coefficients"])
     p = len(terms)
     problem = Problem(
         terms,
@@ -157,6 +164,13 @@ def _from_record(content: dict[str, Any]) -> Model:
         str(content["learning_rate_reason"]),
         tuple(content["notes"]),
     )
+
+
+def _term(item: dict[str, Any]) -> Term:
+    power = item["power"]
+    if isinstance(power, bool) or not isinstance(power, int) or power < 1:
+        raise TypeError(f"{power!r} is not a power")
+    return Term(item["column"], item["level"], item["base"], power)
 
 
 def _real(value: Any) -> float:

@@ -122,6 +122,11 @@ class Moments:
         """Σ (z - z̄)(z - z̄)ᵀ over the rows without nulls, shape (k, k)."""
         return self._complete.scatter.copy()
 
+    @property
+    def weighing(self) -> str:
+        """The weights in words: ``analytic weights 'w'``, or ``no weights``."""
+        return f"{self.weight_kind} weights '{self.weights}'" if self.weights else "no weights"
+
     def levels(self, category: str) -> dict[str, int]:
         """Rows of each level of a category among the rows without nulls."""
         found = self._complete.levels[category]
@@ -192,6 +197,8 @@ class Moments:
                 )
         if self.precision != other.precision:
             raise MomentsError.precision(self.precision, other.precision)
+        if self.weighing != other.weighing:
+            raise MomentsError.weights(self.weighing, other.weighing)
 
     def __eq__(self, other: object) -> bool:
         """Whether exact moments hold the same sums, whatever way they were made."""
