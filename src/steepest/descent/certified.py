@@ -1,0 +1,243 @@
+"""The limit of the descent to the last bit: least squares and ridge from exact sums.
+
+The normal equations A v = c are whole numbers.  From x = 0, steps x ← x + (L Lᵀ)⁻¹ (c - A x)
+descend on the quadratic of A, preconditioned by its factor; x is kept in whole numbers and the
+residual c - A x is computed without rounding [1]_ [2]_.  With λ, a proven lower bound of the
+smallest eigenvalue, ‖x - A⁻¹c‖ ≤ ‖c - A x‖ / λ encloses every coefficient; where both ends of
+the enclosure round to the same double, that is the coefficient correctly rounded.
+
+References
+----------
+.. [1] J. H. Wilkinson.  Rounding Errors in Algebraic Processes.  HMSO, London, 1963.
+.. [2] S. M. Rump.  Verification methods: rigorous results using floating-point arithmetic.
+   Acta Numerica 19, 287-449, 2010.  doi:10.1017/S096249291000005X
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from ..sums.integers import Whole
+from ..sums.normal import ExactNormal
+from ..typing import Floats
+from .factor import Factor, factor
+
+BITS = (192, 512)
+"""Bits behind the point: the first nearly always does; more where a value lies near a tie."""
+
+LAST_BITS = 1_200
+"""A value enclosed this closely around 0 rounds to 0."""
+
+FEW = 300
+"""Columns up to which that many bits are tried."""
+
+
+class Certificate(NamedTuple):
+    """How near the coefficients are to the exact solution for the numbers given."""
+
+    ulps: float | None
+    """At most so many units in the last place; 0.5 is correctly rounded, None not proven."""
+    text: str
+
+
+CORRECT = Certificate(
+    0.5, "correctly rounded: each coefficient is the double nearest to the exact solution"
+)
+NEAR = Certificate(
+    1.0, "each coefficient is within 1 unit in the last place of the exact solution"
+)
+
+
+@dataclass(frozen=True)
+class System:
+    """A v = c scaled by powers of two: Â = matrix · 2^(-2 top)."""
+
+    matrix: Whole
+    top: int
+    factor: Factor
+
+    @property
+    def places(self) -> Whole:
+        """d, shape (p,): column j of Â is column j of A times 2^-dⱼ."""
+        return np.array(self.factor.places, dtype=object)
+
+    def refine(self, right: Whole, shift: int, bits: int) -> tuple[Whole, int]:
+        """The x of Â x = right · 2^-shift, shape (p, m), in whole numbers of 2^-bits.
+
+        And by how many of these any entry may be off.  O(p² m) a step.
+        """
+        p = len(right)
+        target = right << (2 * self.top + bits - shift)
+        x: Whole = np.zeros(right.shape, dtype=object)
+        last = math.inf
+        while True:
+            residual = target - np.dot(self.matrix, x)
+            size = max((abs(int(value)) for value in residual.ravel()), default=0)
+            if not size:
+                return x, 0
+            step, behind = self.factor.solve(residual)
+            behind += 2 * self.top
+            step = step >> behind if behind >= 0 else step << -behind
+            length = max(abs(int(value)).bit_length() for value in step.ravel())
+            if length <= 4 or length >= last:
+                return x, ((p * size << self.factor.bits) >> (2 * self.top)) + 1
+            x, last = x + step, length
+
+
+def build_system(matrix: Whole) -> System | None:
+    """A symmetric matrix of whole numbers, scaled and factored; None where it is singular."""
+    found = factor(matrix)
+    if found is None:
+        return None
+    d = np.array(found.places, dtype=object)
+    top = max(found.places, default=0)
+    return System(matrix << (2 * top - (d + d[:, None])), top, found)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The minimiser of a squared-error objective, from exact sums."""
+
+    coef: Floats
+    intercept: float
+    residual: Fraction
+    """Σ w (y - ŷ)², to far more digits than a double has."""
+    total: Fraction
+    """Σ w (y - ȳ)², or Σ w y² without an intercept."""
+    certificate: Certificate
+    system: System
+
+
+def solve_exactly(
+    normal: ExactNormal, *, l2: float, scale: str, intercept: bool
+) -> Limit | None:
+    """Coefficients on the user's scale, correctly rounded.
+
+    None where the columns depend on each other, or too nearly to tell.  O(p³) operations in
+    double precision, and a few products of a p × p matrix of whole numbers with a vector.
+    """
+    centred, divisor = normal.centred(intercept=intercept)
+    p = len(centred) - 1
+    inner, cross = centred[:p, :p], centred[:p, p]
+    matrix, lift = _penalise(normal, inner, divisor, l2, scale)
+    system = build_system(matrix)
+    if system is None:
+        return None
+    places = system.places
+    right = (cross << lift) << (system.top - places)
+    size = max((abs(int(value)).bit_length() for value in right), default=0)
+    for wanted in (*BITS, _last_bits(normal, system, size)):
+        if wanted > max(BITS) and p > FEW:
+            break
+        bits = max(wanted, size - 2 * system.top)
+        x, radius = system.refine(right[:, None], size, bits)
+        # v = x · 2^(size - top - d - bits): v · 2^behind is whole.
+        behind = bits + 2 * system.top - size
+        v, off = x[:, 0] << (system.top - places), radius << (system.top - places)
+        ends = [_ends(normal, j, v[j], off[j], behind) for j in range(p)]
+        if intercept:
+            ends.append(_intercept_ends(normal, v, off, behind))
+        certificate = _certify(ends)
+        if certificate is CORRECT:
+            break
+    low = np.array([end[0] for end in ends])
+    residual = _residual(centred, v, off, behind)
+    unit = normal.unit(p) ** 2 * normal.weight_of_one / divisor
+    return Limit(
+        low[:p] + 0.0,
+        float(low[p]) + 0.0 if intercept else 0.0,
+        residual * unit,
+        int(centred[p, p]) * unit,
+        certificate,
+        system,
+    )
+
+
+def _penalise(
+    normal: ExactNormal, inner: Whole, divisor: int, l2: float, scale: str
+) -> tuple[Whole, int]:
+    """The matrix with its penalty, times 2^lift so that it is whole, and that lift."""
+    if not l2:
+        return inner, 0
+    p = len(inner)
+    above, below = l2.as_integer_ratio()
+    lift = below.bit_length() - 1
+    if scale == "standard":
+        added = above * np.diag(inner)
+        return (inner << lift) + np.diag(added), lift
+    squares = [normal.unit(j) ** -2 * above * divisor * normal.weight for j in range(p)]
+    more = max((square.denominator.bit_length() - 1 for square in squares), default=0)
+    added = np.array([int(square * (1 << more)) for square in squares], dtype=object)
+    return (inner << (lift + more)) + np.diag(added), lift + more
+
+
+def _last_bits(normal: ExactNormal, system: System, size: int) -> int:
+    """Bits at which even the largest value, were it 0, would round to 0."""
+    p = len(normal.units) - 1
+    scale = [size - system.top - d for d in system.factor.places]
+    reach = [
+        s + _exponent(normal.unit(p) / normal.unit(j)) for j, s in enumerate(scale)
+    ] + [_exponent(normal.unit(p))]
+    means = [s + int(t).bit_length() for s, t in zip(scale, normal.totals[:p], strict=True)]
+    return LAST_BITS + max(0, *reach, _exponent(normal.unit(p)) + max(means, default=0))
+
+
+def _exponent(value: Fraction) -> int:
+    return value.numerator.bit_length() - value.denominator.bit_length() + 1
+
+
+def _ends(normal: ExactNormal, j: int, v: int, off: int, behind: int) -> tuple[float, float]:
+    """The doubles nearest to both ends of a coefficient's enclosure."""
+    unit = normal.unit(len(normal.units) - 1) / normal.unit(j) / (1 << behind)
+    return _nearest((v - off) * unit), _nearest((v + off) * unit)
+
+
+def _intercept_ends(
+    normal: ExactNormal, v: Whole, off: Whole, behind: int
+) -> tuple[float, float]:
+    """The same of the intercept, ȳ - Σ v x̄."""
+    p = len(v)
+    totals = normal.totals[:p]
+    middle = (int(normal.totals[p]) << behind) - int(np.dot(totals, v))
+    reach = int(np.dot(np.abs(totals), off))
+    unit = normal.unit(p) / (normal.weight << behind)
+    return _nearest((middle - reach) * unit), _nearest((middle + reach) * unit)
+
+
+def _nearest(value: Fraction) -> float:
+    """Dividing whole numbers rounds once; what no double holds is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _certify(ends: list[tuple[float, float]]) -> Certificate:
+    if all(low == high and math.isfinite(low) for low, high in ends):
+        return CORRECT
+    if all(high <= math.nextafter(low, math.inf) and math.isfinite(low) for low, high in ends):
+        return NEAR
+    units = max((high - low) / math.ulp(max(abs(low), abs(high))) for low, high in ends)
+    if not math.isfinite(units):
+        return Certificate(None, "not proven: the columns depend on each other too nearly")
+    found = math.ceil(units)
+    return Certificate(
+        float(found), f"each coefficient is within {found:,} units in the last place of the exact solution"
+    )
+
+
+def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> Fraction:
+    """vᵀ S v - 2 v·s + s_yy; 0 where that is within the error of v."""
+    p = len(v)
+    inner, cross, square = centred[:p, :p], centred[:p, p], int(centred[p, p])
+    moved = np.dot(inner, v) if p else v
+    value = (square << (2 * behind)) + int(np.dot(v, moved - (cross << (behind + 1))))
+    reach = sum(int(o) * math.isqrt(int(d)) + int(o) for o, d in zip(off, np.diag(inner), strict=True))
+    if value <= reach * reach:
+        return Fraction(0)
+    return Fraction(value, 1 << (2 * behind))
