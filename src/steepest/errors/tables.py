@@ -43,6 +43,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def moments_beside(cls, path: str, other: str) -> SourceError:
+        return cls(
+            f"'{path}' holds moments, and '{other}' is a table.",
+            "Rows are scanned before they are added to moments.",
+            f"steepest scan '{other}' -o other.moments, then name the moments together.",
+        )
+
+    @classmethod
     def unreadable(cls, path: str, what: str, reason: str, hint: str | None = None) -> SourceError:
         return cls(
             f"'{path}' cannot be read as {what}.",

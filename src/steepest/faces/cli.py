@@ -265,12 +265,12 @@ def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
       steepest predict model.json 'new/*.parquet' -o predictions.parquet
     """
     from ..data.open import open_source
-    from ..models.record import load
+    from ..models.record import load_model
     from .predictions import check_output, write_predictions
     from .progress import show_progress
 
     check_output(output, [model, *files])
-    loaded = load(model)
+    loaded = load_model(model)
     with show_progress(quiet=quiet, prints=output == "-") as on_progress:
         rows, nulls = write_predictions(loaded, open_source(list(files)), output, on_progress)
     if not quiet:

@@ -13,14 +13,16 @@ import numpy as np
 
 from ..data.design import Term
 from ..errors import ModelFileError
-from ..store import FORMAT, read_json
+from ..store import FORMAT, holds_moments, read_json
+from ..sums.archive import read_moments
+from ..sums.moments import Moments
 from ..sums.problem import Problem, Rows
 from ..typing import Floats
 from .model import Model, Provenance, Settings
 
 
-def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model that :meth:`Model.save` wrote.  Nothing in the file is executed.
+def load(path: str | os.PathLike[str]) -> Model | Moments:
+    """Read what :meth:`Model.save` or :meth:`Moments.save` wrote.  Nothing in it is executed.
 
     Parameters
     ----------
@@ -29,18 +31,19 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    Model
-        With the same coefficients, predictions and path as the one saved.
+    Model or Moments
+        A model with the same coefficients, predictions and path as the one saved; moments with
+        the same sums in every bit.  The file's first bytes say which.
 
     Raises
     ------
-    ModelFileError
+    ModelFileError, MomentsFileError
         The file is truncated, altered in any byte, written by a newer steepest, or not ours.
 
     Notes
     -----
-    O(p²) for p coefficients.  The checksum on the last line is looked at first; it shows damage,
-    not who wrote the file.
+    O(p²) for p coefficients or columns.  The checksum at the end is looked at first; it shows
+    damage, not who wrote the file.
 
     Examples
     --------
@@ -52,6 +55,13 @@ def load(path: str | os.PathLike[str]) -> Model:
     ...     steepest.load(path).coefficients == model.coefficients
     True
     """
+    return read_moments(path) if holds_moments(path) else load_model(path)
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model; ModelFileError for anything else."""
+    if holds_moments(path):
+        raise ModelFileError.moments(os.fspath(path))
     content = read_json(path)
     try:
         return _from_record(content)

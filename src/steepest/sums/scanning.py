@@ -18,6 +18,7 @@ from ..errors import EmptySourceError, OptionError
 from ..typing import OnProgress, Progress
 from .collector import PRECISIONS, collect, join
 from .executors import map_parts, one_blas_thread, runs_here
+from .ledger import Entry, Ledger
 from .moments import Moments
 
 EXACT_COLUMNS = 64
@@ -165,7 +166,8 @@ def scan_source(
         raise EmptySourceError.no_rows(schema.where)
     for sums in total.patterns.values():
         sums.refuse_out_of_range(schema.where)
-    return replace(total, where=schema.where, precision_reason=reason)
+    ledger = Ledger((Entry("", schema.where, total.n_read),))
+    return replace(total, where=schema.where, precision_reason=reason, ledger=ledger)
 
 
 class _Watch:
