@@ -220,17 +220,9 @@ class MomentsError(SteepestError, ValueError):
     @classmethod
     def weights(cls, first: str, second: str) -> MomentsError:
         return cls(
-            f"the left have {first}, the right {second}.",
-            "A sum counts every row in one way.",
-            "scan both with the same weights= and weight_kind=",
-        )
-
-    @classmethod
-    def repeated(cls, source: str, rows: int, part: str) -> MomentsError:
-        return cls(
-            f"a part stands twice: {source}, {counted(rows, 'row')}, id {part[:12]}.",
-            "Its rows would count twice.",
-            "leave it out once, or allow it with allow_overlap=True (--allow-overlap).",
+            f"the left were scanned with {first}, the right with {second}.",
+            "Rows that count by different measures cannot be added.",
+            "scan both with the same weights and weight_kind.",
         )
 
     @classmethod
@@ -256,6 +248,14 @@ class MomentsError(SteepestError, ValueError):
             f"nulls fall in {patterns:,} different combinations over {listed(columns)}.",
             "Sums are kept for each combination of null columns, up to 256.",
             "say which columns are wanted: columns=[...], or target= and features=",
+        )
+
+    @classmethod
+    def repeated(cls, source: str, rows: int, part: str) -> MomentsError:
+        return cls(
+            f"a part stands twice: {source}, {counted(rows, 'row')}, id {part[:12]}.",
+            "Its rows would count twice.",
+            "leave it out once, or allow it with allow_overlap=True (--allow-overlap).",
         )
 
     @classmethod

@@ -56,16 +56,16 @@ class Content:
 
     @property
     def weighing(self) -> str:
-        """How much each row counts, in words."""
+        """The weights in words: ``analytic weights 'w'``, or ``no weights``."""
         return f"{self.weight_kind} weights '{self.weights}'" if self.weights else "no weights"
 
     def match(self, other: Content) -> tuple[Column, ...]:
         """The columns of both; MomentsError, ColumnKindError for what cannot be added."""
         columns = join_columns(self.columns, other.columns)
-        if (self.weights, self.weight_kind) != (other.weights, other.weight_kind):
-            raise MomentsError.weights(self.weighing, other.weighing)
         if self.precision != other.precision:
             raise MomentsError.precision(self.precision, other.precision)
+        if self.weighing != other.weighing:
+            raise MomentsError.weights(self.weighing, other.weighing)
         return columns
 
     def __eq__(self, other: object) -> bool:
