@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
@@ -24,16 +24,13 @@ from .patterns import Patterns, restrict_patterns
 
 def write_moments(moments: Moments, path: str | os.PathLike[str]) -> None:
     """What :meth:`Moments.save` does."""
-    write_sealed(path, _pieces(moments))
+    content = b"".join(moments.encode())
+    ledger = moments.ledger.identified(lambda: hashlib.sha256(content).hexdigest())
+    header = json.dumps(_header(moments, ledger), allow_nan=False).encode()
+    write_sealed(path, [len(header).to_bytes(8, "little"), header, content])
 
 
-def _pieces(moments: Moments) -> Iterator[bytes]:
-    header = json.dumps(_header(moments), allow_nan=False).encode()
-    yield len(header).to_bytes(8, "little") + header
-    yield from moments.encode()
-
-
-def _header(moments: Moments) -> dict[str, Any]:
+def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
     units, weight_unit = _find_units(moments.numbers, moments.weights, moments.patterns)
     return {
         "format": "steepest moments",
@@ -48,8 +45,8 @@ def _header(moments: Moments) -> dict[str, Any]:
         ],
         "left_out": dict(moments.left_out),
         "rounded": sorted(moments.rounded),
-        "parts_known": moments.ledger.known,
-        "parts": [entry._asdict() for entry in moments.parts],
+        "parts_known": ledger.known,
+        "parts": [entry._asdict() for entry in ledger.entries],
         "units": {name: list(unit) for name, unit in units.items()},
         "weight_unit": weight_unit,
     }

@@ -136,17 +136,17 @@ class ExactSums:
         left = [whole.totals, whole.products, *counts]
         if self.n_rows == 0 and any(sums.any() for sums in left):
             raise MomentsError.not_contained("sums are left, and no rows")
-        self._check_squares()
+        squares = whole.weight * np.diag(whole.products) < whole.totals * whole.totals
+        if squares.any():
+            name = self.numbers[int(np.flatnonzero(squares)[0])]
+            raise MomentsError.not_contained(f"the squares of '{name}' are too small for its sum")
 
-    def _check_squares(self) -> None:
-        """The inequality of Cauchy and Schwarz, for each column and for each two of them."""
+    def check_products(self) -> None:
+        """Refuse products that break the inequality of Cauchy and Schwarz: MomentsError.  O(k²)."""
         n, totals = self.whole.weight, self.whole.totals
         i, j = np.triu_indices(len(totals))
         centred = n * self.whole.products[i, j] - totals[i] * totals[j]
         squares = centred[i == j]
-        if (squares < 0).any():
-            name = self.numbers[int(np.flatnonzero(squares < 0)[0])]
-            raise MomentsError.not_contained(f"the squares of '{name}' are too small for its sum")
         broken = np.flatnonzero(centred * centred > squares[i] * squares[j])
         if broken.size:
             a, b = self.numbers[i[broken[0]]], self.numbers[j[broken[0]]]

@@ -37,6 +37,7 @@ def subtract_patterns(all_rows: Patterns, some: Patterns) -> dict[frozenset[str]
             raise MomentsError.not_contained("some of its null columns never occurred together")
         left = own - sums
         left.check()
+        left.check_products()
         patterns[null] = left
     return {null: sums for null, sums in patterns.items() if sums.n_rows}
 
