@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -234,10 +235,8 @@ def test_sealed_content_is_bounds_checked(path):
             if other == content:
                 continue
             path.write_bytes(put_together(header, other))
-            try:
+            with contextlib.suppress(MomentsFileError):
                 assert steepest.load(path) != truth
-            except MomentsFileError:
-                pass
     for length in range(len(content)):
         refuses(path, put_together(header, content[:length]))
     refuses(path, put_together(header, content + b"\0"))
