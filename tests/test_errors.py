@@ -59,6 +59,18 @@ SPECIAL = {
     ("SourceError", "directory", "path"): "homes",
     ("SourceError", "no_header", "names"): ["3.5", "2", "1995"],
     ("SourceNotFoundError", "of", "path"): "hoems.csv",
+    ("ModelFileError", "moments", "path"): "june.moments",
+    ("MomentsError", "repeated", "part"): "8f6a104b9b21ac09",
+    ("MomentsError", "repeated", "source"): "'june.csv'",
+    ("MomentsFileError", "newer", "known"): 1,
+    ("MomentsFileError", "newer", "path"): "june.moments",
+    ("MomentsFileError", "of", "path"): "june.moments",
+    ("MomentsFileError", "unreadable", "path"): "june.moments",
+    ("OptionError", "other_precision", "asked"): "double",
+    ("OptionError", "other_precision", "found"): "exact",
+    ("SourceError", "moments_beside", "other"): "july.csv",
+    ("SourceError", "moments_beside", "path"): "june.moments",
+    ("SourceError", "scanned", "path"): "june.moments",
 }
 
 

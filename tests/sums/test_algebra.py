@@ -1,4 +1,4 @@
-"""Adding, taking away, merging, picking and naming: laws, refusals, and a machine that tries them."""
+"""Adding, taking away, merging, picking, naming: laws, refusals, a machine that tries them."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_rows_of_another_weight_cannot_be_taken_away():
     """One row of weight 1 of two: its level would be left without rows, and with weight."""
     whole = weighted(WEIGHTED, [2.0, 2.0])
     one = {name: column[:1] for name, column in WEIGHTED.items()}
-    with pytest.raises(MomentsError, match="a level has sums left|without their weight"):
+    with pytest.raises(MomentsError, match=r"a level has sums left|without their weight"):
         whole - weighted(one, [1.0])
     assert (whole - weighted(one, [2.0])).n_read == 1
 
@@ -153,7 +153,7 @@ def test_weights_of_pairs_are_checked():
     table = {"x": [1.0] * 4, "s": list("aabb"), "t": list("pqpq")}
     whole = weighted(table, [1.0, 2.0, 2.0, 1.0])
     other = weighted(table, [2.0, 1.0, 1.0, 2.0])
-    with pytest.raises(MomentsError, match="without their weight|less than 0 times"):
+    with pytest.raises(MomentsError, match=r"without their weight|less than 0 times"):
         whole - other
 
 
@@ -365,9 +365,8 @@ wholes = st.sampled_from([0, 1, -(2**63), 2**63 - 1, 2**53 + 1, -7, None])
 words = st.sampled_from(["a", "b", "ä", "", None])
 weights = st.sampled_from([0.0, 1.0, 0.1, 3.0, 1e-300, None])
 row = st.tuples(cells, wholes, words, words, weights)
-SCHEMA = pa.schema(
-    [("x", pa.float64()), ("n", pa.int64()), ("s", pa.string()), ("t", pa.string()), ("w", pa.float64())]
-)  # fmt: skip
+TYPES = {"x": pa.float64(), "n": pa.int64(), "s": pa.string(), "t": pa.string(), "w": pa.float64()}
+SCHEMA = pa.schema(list(TYPES.items()))
 
 
 class Machine(RuleBasedStateMachine):

@@ -51,6 +51,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def scanned(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' holds moments, not rows.",
+            "They were scanned already.",
+            f"steepest merge '{path}' other.moments -o all.moments",
+        )
+
+    @classmethod
     def unreadable(cls, path: str, what: str, reason: str, hint: str | None = None) -> SourceError:
         return cls(
             f"'{path}' cannot be read as {what}.",

@@ -30,7 +30,7 @@ from .patterns import (
     subtract_patterns,
 )
 from .problem import Problem, Rows, dense_moments
-from .summary import Summary, summarise
+from .summary import Summary, correlate, summarise
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -242,6 +242,10 @@ class Moments(Content):
             column.name: summarise(self.patterns, column, self.weights, self.n_read)
             for column in self.columns
         }
+
+    def correlation(self) -> Floats:
+        """Correlations of the numbers over the rows in which none of them is null, shape (k, k)."""
+        return correlate(self.patterns, self.numbers, self.weights)
 
     # ------------------------------------------------------------ the one way out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import isqrt, nan, sqrt
@@ -72,12 +73,30 @@ def _spread(sums: AnySums) -> tuple[float, float]:
     return mean, nearest_double(root, 1, two - places, five)
 
 
-def correlate(sums: Sums) -> Floats:
-    """Correlations of some numbers, shape (k, k); NaN beside a column that does not vary."""
+def correlate(patterns: Patterns, numbers: Sequence[str], weights: str) -> Floats:
+    """Correlations of some numbers over the rows in which none is null, shape (k, k).
+
+    NaN beside a column that does not vary.  From exact sums each is within an ulp.
+    """
+    used = {*numbers, weights}
+    kept = [sums.restrict(numbers, []) for null, sums in patterns.items() if null.isdisjoint(used)]
+    if not kept:
+        return np.full((len(numbers), len(numbers)), nan)
+    sums: AnySums = reduce(add, kept)
     with np.errstate(all="ignore"):
-        spread = np.sqrt(np.diag(sums.scatter))
-        spread[spread == 0] = nan
-        return np.clip(sums.scatter / spread / spread[:, None], -1.0, 1.0)
+        if isinstance(sums, Sums):
+            spread = np.sqrt(np.diag(sums.scatter))
+            spread[spread == 0] = nan
+            return np.clip(sums.scatter / spread / spread[:, None], -1.0, 1.0)
+        whole = sums.whole
+        centred = whole.weight * whole.products - np.outer(whole.totals, whole.totals)
+        roots = np.array([isqrt(c << 2 * ROOT_BITS) for c in np.diag(centred)], dtype=object)
+        varies = np.flatnonzero(roots)
+        found = np.full(centred.shape, nan)
+        at = np.ix_(varies, varies)
+        shares = (centred[at] << 2 * ROOT_BITS) / np.outer(roots[varies], roots[varies])
+        found[at] = np.clip(shares.astype(np.float64), -1.0, 1.0)
+        return found
 
 
 def find_condition(correlation: Floats) -> float | None:
