@@ -85,7 +85,7 @@ def rendered() -> dict[str, errors.SteepestError]:
             if isinstance(method, classmethod):
                 call = getattr(kind, member)
                 arguments = {
-                    p: SPECIAL.get((name, member, p), EXAMPLES[p])
+                    p: SPECIAL.get((name, member, p), EXAMPLES.get(p))
                     for p in inspect.signature(call).parameters
                     if (name, member, p) in SPECIAL or p in EXAMPLES
                 }
