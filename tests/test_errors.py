@@ -79,6 +79,18 @@ SPECIAL = {
     ("FormulaError", "no_terms", "text"): "y ~ 0",
     ("SourceError", "no_header", "names"): ["3.5", "2", "1995"],
     ("SourceNotFoundError", "of", "path"): "hoems.csv",
+    ("ModelFileError", "moments", "path"): "june.moments",
+    ("MomentsError", "repeated", "part"): "8f6a104b9b21ac09",
+    ("MomentsError", "repeated", "source"): "'june.csv'",
+    ("MomentsFileError", "newer", "known"): 1,
+    ("MomentsFileError", "newer", "path"): "june.moments",
+    ("MomentsFileError", "of", "path"): "june.moments",
+    ("MomentsFileError", "unreadable", "path"): "june.moments",
+    ("OptionError", "other_precision", "asked"): "double",
+    ("OptionError", "other_precision", "found"): "exact",
+    ("SourceError", "moments_beside", "other"): "july.csv",
+    ("SourceError", "moments_beside", "path"): "june.moments",
+    ("SourceError", "scanned", "path"): "june.moments",
 }
 
 
@@ -93,7 +105,7 @@ def rendered() -> dict[str, errors.SteepestError]:
             if isinstance(method, classmethod) and not member.startswith("_"):
                 call = getattr(kind, member)
                 arguments = {
-                    p: SPECIAL.get((name, member, p), EXAMPLES[p])
+                    p: SPECIAL.get((name, member, p), EXAMPLES.get(p))
                     for p in inspect.signature(call).parameters
                     if (name, member, p) in SPECIAL or p in EXAMPLES
                 }

@@ -71,7 +71,7 @@ def test_public_names_have_their_docstring(name):
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
         "Descent", "Model", "Moments", "SteepestError", "SteepestWarning", "descend", "fit", "load",
-        "scan",
+        "merge", "scan",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):

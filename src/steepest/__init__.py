@@ -23,6 +23,7 @@ _HOMES = {
     "descend": "descent.loop",
     "fit": "models.fitting",
     "load": "models.record",
+    "merge": "sums.merging",
     "scan": "sums.scanning",
 }
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "descend",
     "fit",
     "load",
+    "merge",
     "scan",
 ]
 

@@ -7,16 +7,24 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .errors import ModelFileError, OutputError, SteepestError
+from .errors import ModelFileError, MomentsFileError, OutputError, SteepestError
 
 FORMAT = 1
 MODEL_HEAD = b'{\n "format": "steepest model"'
 LARGEST_FILE = 1 << 30
+
+MOMENTS_FORMAT = 1
+MOMENTS_HEAD = b"\x89steepest moments\r\n\x1a\n"
+"""A byte that is no text, and line ends of two kinds: a copy that changes them is noticed."""
+
+SEAL = 32
+"""Bytes of a SHA-256."""
 
 
 @contextmanager
@@ -74,15 +82,24 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 def check_model_place(path: str | os.PathLike[str]) -> None:
     """Find out whether a model can be saved there: never over a file that is something else."""
+    _check_place(path, "a model", MODEL_HEAD)
+
+
+def check_moments_place(path: str | os.PathLike[str]) -> None:
+    """Find out whether moments can be saved there: never over a file that is something else."""
+    _check_place(path, "moments", MOMENTS_HEAD)
+
+
+def _check_place(path: str | os.PathLike[str], what: str, head: bytes) -> None:
     check_writable(path)
     name = os.fspath(path)
     if name == "-":
-        raise OutputError.of(name, "a model is saved in a file")
+        raise OutputError.of(name, f"{what} can only be saved in a file")
     if Path(path).exists():
         with Path(path).open("rb") as file:
-            head = file.read(64)
-        if head and not head.startswith(MODEL_HEAD):
-            raise OutputError.of(name, "it holds something that is not a model, and would be lost")
+            found = file.read(len(head))
+        if found and found != head:
+            raise OutputError.of(name, f"it holds something that is not {what}, and would be lost")
 
 
 def write_json(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
@@ -110,18 +127,75 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if hashlib.sha256(body).hexdigest().encode() != seal[:-1]:
         raise ModelFileError.of(name, "its checksum does not fit, so it was altered or damaged")
     try:
-        content = json.loads(
-            body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique
-        )
-    except (ValueError, RecursionError) as error:
+        content = decode_json(body)
+    except ValueError as error:
         raise ModelFileError.of(name, f"it holds no JSON that we write ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != "steepest model":
+    if content.get("format") != "steepest model":
         raise ModelFileError.of(name, "it is not of the format 'steepest model'")
     version = content.get("format_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise ModelFileError.of(name, f"it has no format version, but {version!r}")
     if version > FORMAT:
         raise ModelFileError.newer(name, version, FORMAT)
+    return content
+
+
+def write_sealed(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
+    """The head and version of a moments file, the pieces, and the SHA-256 of every byte of it."""
+    check_moments_place(path)
+    sha = hashlib.sha256()
+    with replacing(path) as draft, draft.open("wb") as file:
+        for piece in chain([MOMENTS_HEAD + MOMENTS_FORMAT.to_bytes(4, "little")], pieces):
+            sha.update(piece)
+            file.write(piece)
+        file.write(sha.digest())
+
+
+def read_sealed(path: str | os.PathLike[str]) -> bytes:
+    """The pieces that :func:`write_sealed` wrote; MomentsFileError for anything else."""
+    name = os.fspath(path)
+    try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise MomentsFileError.unreadable(name, "it is not a regular file")
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise MomentsFileError.unreadable(name, error.strerror or str(error)) from error
+    start = len(MOMENTS_HEAD) + 4
+    if not data.startswith(MOMENTS_HEAD):
+        raise MomentsFileError.of(name, "it does not begin as one")
+    if len(data) < start + SEAL or hashlib.sha256(data[:-SEAL]).digest() != data[-SEAL:]:
+        raise MomentsFileError.of(
+            name, "its checksum does not fit, so it was cut off, altered or damaged"
+        )
+    version = int.from_bytes(data[start - 4 : start], "little")
+    if version > MOMENTS_FORMAT:
+        raise MomentsFileError.newer(name, version, MOMENTS_FORMAT)
+    if version < 1:
+        raise MomentsFileError.of(name, f"it has no format version, but {version}")
+    return data[start:-SEAL]
+
+
+def holds_moments(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as moments do; False for one that cannot be read."""
+    try:
+        if not Path(path).is_file():
+            return False
+        with Path(path).open("rb") as file:
+            return file.read(len(MOMENTS_HEAD)) == MOMENTS_HEAD
+    except (OSError, ValueError):
+        return False
+
+
+def decode_json(body: bytes) -> dict[str, Any]:
+    """A JSON object in UTF-8; ValueError for anything else, a key twice, NaN and infinities."""
+    try:
+        content = json.loads(
+            body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_unique
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError("it is no object")  # noqa: TRY004
     return content
 
 

@@ -9,59 +9,25 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.csv
 import pytest
 from pyarrow import parquet
+from tests.faces.conftest import Ran
 
 import steepest
-from steepest.faces.cli import run
 
-GOLDEN = Path(__file__).parent / "golden"
 FIT = ("fit", "examples/penguins.csv", "--target", "body_mass_g")
 ONE = (*FIT, "--features", "flipper_length_mm")
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, penguins: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the penguins in it, a terminal of 100 columns, and signals as they were."""
-    (tmp_path / "examples").mkdir()
-    shutil.copy(penguins, tmp_path / "examples" / "penguins.csv")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("PYTHONPATH", str(Path(steepest.__file__).parents[1]))
-    monkeypatch.delenv("STEEPEST_DEBUG", raising=False)
-    before = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Run a command in this process."""
-
-    def cli(*arguments: object) -> Ran:
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return Ran(code, out, err)
-
-    return cli
 
 
 def process(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
@@ -116,18 +82,8 @@ TRANSCRIPTS: dict[str, Sequence[str]] = {
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_transcript(name: str, cli: Callable[..., Ran]) -> None:
-    """Byte for byte; UPDATE_GOLDEN=1 writes them anew, to be read before they are kept."""
-    ran = cli(*TRANSCRIPTS[name])
-    text = (
-        f"$ steepest {' '.join(TRANSCRIPTS[name])}\n{ran.out}"
-        + (f"--- stderr\n{ran.err}" if ran.err else "")
-        + f"--- exit {ran.code}\n"
-    )
-    path = GOLDEN / f"{name}.txt"
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+def test_transcript(name: str, transcript: Callable[[str, Sequence[str]], None]) -> None:
+    transcript(name, TRANSCRIPTS[name])
 
 
 @pytest.mark.parametrize("command", ["", "fit", "predict", "descend"])

@@ -48,9 +48,7 @@ class Certificate(NamedTuple):
 CORRECT = Certificate(
     0.5, "correctly rounded: each coefficient is the double nearest to the exact solution"
 )
-NEAR = Certificate(
-    1.0, "each coefficient is within 1 unit in the last place of the exact solution"
-)
+NEAR = Certificate(1.0, "each coefficient is within 1 unit in the last place of the exact solution")
 
 
 @dataclass(frozen=True)
@@ -99,12 +97,19 @@ def build_system(matrix: Whole) -> System | None:
     return System(matrix << (2 * top - (d + d[:, None])), top, found)
 
 
+class Optimum(NamedTuple):
+    """A minimiser on the user's scale, and the loss there, rounded once."""
+
+    intercept: float
+    coef: Floats
+    loss: float
+
+
 @dataclass(frozen=True)
 class Limit:
-    """The minimiser of a squared-error objective, from exact sums."""
+    """The minimiser of a squared-error objective, from exact sums, and what else they tell."""
 
-    coef: Floats
-    intercept: float
+    optimum: Optimum
     residual: Fraction
     """Σ w (y - ŷ)², to far more digits than a double has."""
     total: Fraction
@@ -113,9 +118,7 @@ class Limit:
     system: System
 
 
-def solve_exactly(
-    normal: ExactNormal, *, l2: float, scale: str, intercept: bool
-) -> Limit | None:
+def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool) -> Limit | None:
     """Coefficients on the user's scale, correctly rounded.
 
     None where the columns depend on each other, or too nearly to tell.  O(p³) operations in
@@ -145,17 +148,12 @@ def solve_exactly(
         certificate = _certify(ends)
         if certificate is CORRECT:
             break
-    low = np.array([end[0] for end in ends])
-    residual = _residual(centred, v, off, behind)
+    low = np.array([end[0] for end in ends]) + 0.0
     unit = normal.unit(p) ** 2 * normal.weight_of_one / divisor
-    return Limit(
-        low[:p] + 0.0,
-        float(low[p]) + 0.0 if intercept else 0.0,
-        residual * unit,
-        int(centred[p, p]) * unit,
-        certificate,
-        system,
-    )
+    residual = _residual(centred, v, off, behind) * unit
+    loss = _nearest(residual / (normal.weight * normal.weight_of_one))
+    optimum = Optimum(float(low[p]) if intercept else 0.0, low[:p], loss)
+    return Limit(optimum, residual, int(centred[p, p]) * unit, certificate, system)
 
 
 def _penalise(
@@ -180,9 +178,9 @@ def _last_bits(normal: ExactNormal, system: System, size: int) -> int:
     """Bits at which even the largest value, were it 0, would round to 0."""
     p = len(normal.units) - 1
     scale = [size - system.top - d for d in system.factor.places]
-    reach = [
-        s + _exponent(normal.unit(p) / normal.unit(j)) for j, s in enumerate(scale)
-    ] + [_exponent(normal.unit(p))]
+    reach = [s + _exponent(normal.unit(p) / normal.unit(j)) for j, s in enumerate(scale)] + [
+        _exponent(normal.unit(p))
+    ]
     means = [s + int(t).bit_length() for s, t in zip(scale, normal.totals[:p], strict=True)]
     return LAST_BITS + max(0, *reach, _exponent(normal.unit(p)) + max(means, default=0))
 
@@ -197,9 +195,7 @@ def _ends(normal: ExactNormal, j: int, v: int, off: int, behind: int) -> tuple[f
     return _nearest((v - off) * unit), _nearest((v + off) * unit)
 
 
-def _intercept_ends(
-    normal: ExactNormal, v: Whole, off: Whole, behind: int
-) -> tuple[float, float]:
+def _intercept_ends(normal: ExactNormal, v: Whole, off: Whole, behind: int) -> tuple[float, float]:
     """The same of the intercept, ȳ - Σ v x̄."""
     p = len(v)
     totals = normal.totals[:p]
@@ -227,7 +223,8 @@ def _certify(ends: list[tuple[float, float]]) -> Certificate:
         return Certificate(None, "not proven: the columns depend on each other too nearly")
     found = math.ceil(units)
     return Certificate(
-        float(found), f"each coefficient is within {found:,} units in the last place of the exact solution"
+        float(found),
+        f"each coefficient is within {found:,} units in the last place of the exact solution",
     )
 
 
@@ -237,7 +234,9 @@ def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> Fraction:
     inner, cross, square = centred[:p, :p], centred[:p, p], int(centred[p, p])
     moved = np.dot(inner, v) if p else v
     value = (square << (2 * behind)) + int(np.dot(v, moved - (cross << (behind + 1))))
-    reach = sum(int(o) * math.isqrt(int(d)) + int(o) for o, d in zip(off, np.diag(inner), strict=True))
+    reach = sum(
+        int(o) * math.isqrt(int(d)) + int(o) for o, d in zip(off, np.diag(inner), strict=True)
+    )
     if value <= reach * reach:
         return Fraction(0)
     return Fraction(value, 1 << (2 * behind))

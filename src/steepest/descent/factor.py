@@ -60,7 +60,7 @@ class Factor:
 
 
 def scale_places(matrix: Whole) -> tuple[int, ...]:
-    """d of a positive diagonal: Aᵢᵢ 2^(-2 dᵢ) is in [1/4, 1)."""
+    """D of a positive diagonal: Aᵢᵢ 2^(-2 dᵢ) is in [1/4, 1)."""
     return tuple((int(value).bit_length() + 1) // 2 for value in np.diag(matrix))
 
 
@@ -68,13 +68,15 @@ def scale_to_doubles(matrix: Whole, places: tuple[int, ...]) -> Floats:
     """Â, each entry within 2⁻⁵² of it."""
     d = np.array(places, dtype=object)
     shifted = (matrix << 64) >> (d + d[:, None])
-    return np.ldexp(shifted.astype(np.float64), -64)
+    doubles: Floats = np.ldexp(shifted.astype(np.float64), -64)
+    return doubles
 
 
 def _round_to_doubles(values: Whole, top: int) -> Floats:
     """Whole numbers below 2^top as doubles below 1; what is far below is 0."""
     shifted = values >> (top - 64) if top > 64 else values
-    return np.ldexp(shifted.astype(np.float64), -min(top, 64))
+    doubles: Floats = np.ldexp(shifted.astype(np.float64), -min(top, 64))
+    return doubles
 
 
 def factor(matrix: Whole) -> Factor | None:
@@ -88,22 +90,37 @@ def factor(matrix: Whole) -> Factor | None:
     if not all(value > 0 for value in np.diag(matrix)):
         return None
     places = scale_places(matrix)
-    error = p * (p + 8) * 2.0**-53
-    shifted = scale_to_doubles(matrix, places)
-    shifted[np.diag_indices(p)] -= 2 * error
-    lower, failed = lapack.dpotrf(shifted, lower=1)
-    if not failed:
-        return Factor(lower, math.ceil(-math.log2(error)), places)
+    lower, bound = _factor_above(matrix, places, 0.0)
+    if lower is not None:
+        return Factor(lower, math.ceil(-math.log2(bound)), places)
     if p > WIDEST:
         return None
     found = _factor_wide(matrix, places)
     return None if found is None else Factor(found, WIDE_SHIFT + 1, places)
 
 
+def is_above(matrix: Whole, bound: float) -> bool:
+    """Whether no eigenvalue of Â is below a bound, as far as double precision can prove it."""
+    return bound < 1 and _factor_above(matrix, scale_places(matrix), bound)[0] is not None
+
+
+def _factor_above(
+    matrix: Whole, places: tuple[int, ...], bound: float
+) -> tuple[Floats | None, float]:
+    """The factor of Â - σ I where it exists, and how far above the bound its σ lies."""
+    p = len(matrix)
+    error = p * (p + 8) * 2.0**-53
+    shifted = scale_to_doubles(matrix, places)
+    shifted[np.diag_indices(p)] -= bound + 2 * error
+    lower, failed = lapack.dpotrf(shifted, lower=1)
+    return (None if failed else lower), error
+
+
 def widen(matrix: Whole, places: tuple[int, ...]) -> Whole:
     """Â as whole numbers of 2^-WIDE, each within one of them."""
     d = np.array(places, dtype=object)
-    return (matrix << WIDE) >> (d + d[:, None])
+    wide: Whole = (matrix << WIDE) >> (d + d[:, None])
+    return wide
 
 
 def _factor_wide(matrix: Whole, places: tuple[int, ...]) -> Whole | None:

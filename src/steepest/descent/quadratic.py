@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OptionError
+from ..errors import OptionError, ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
 
@@ -40,6 +40,8 @@ class Coordinates:
     target_mean: float
     spread: Floats
     """s, shape (p,): standard deviations, or root mean squares without an intercept."""
+    exponents: tuple[int, ...] = ()
+    """``mean`` and ``spread`` are of columns times 2^-exponent, where there are any."""
 
     @property
     def moves_intercept(self) -> bool:
@@ -53,10 +55,14 @@ class Coordinates:
         mask[: int(self.moves_intercept)] = False
         return mask
 
+    def standardise(self, coef: Floats) -> Floats:
+        """Coefficients of columns in standard units, shape (p,)."""
+        return (np.ldexp(coef, self.exponents) if self.exponents else coef) * self.spread
+
     def enter(self, intercept: float, coef: Floats) -> Floats:
         """Coefficients, shape (p,), and the intercept as coordinates, shape (q,)."""
         if self.scale == "standard":
-            return coef * self.spread
+            return self.standardise(coef)
         return np.concatenate([[intercept], coef]) if self.intercept else coef.copy()
 
     def leave(self, u: Floats) -> tuple[Floats, Floats]:
@@ -64,9 +70,17 @@ class Coordinates:
         if self.moves_intercept:
             return u[..., 0], u[..., 1:]
         coef = u / self.spread if self.scale == "standard" else u
-        if not self.intercept:
-            return np.zeros(u.shape[:-1]), coef
-        return self.target_mean - coef @ self.mean, coef
+        intercept = (
+            self.target_mean - coef @ self.mean if self.intercept else np.zeros(u.shape[:-1])
+        )
+        return intercept, self._unscale(coef)
+
+    def destandardise(self, beta: Floats) -> Floats:
+        """Coefficients on the user's scale, shape (p,), of those in standard units."""
+        return self._unscale(beta / self.spread)
+
+    def _unscale(self, coef: Floats) -> Floats:
+        return np.ldexp(coef, np.negative(self.exponents)) if self.exponents else coef
 
 
 @dataclass(frozen=True)
@@ -107,13 +121,21 @@ class Quadratic:
 
 
 def find_coordinates(problem: Problem, scale: str, *, intercept: bool) -> Coordinates:
-    """The coordinates of a problem; OptionError for an unknown scale."""
+    """The coordinates of a problem; OptionError for an unknown scale.
+
+    ValueFoundError for columns whose squares are no doubles, where nothing is scaled.
+    """
     if scale not in SCALES:
         raise OptionError.unknown("scale", scale, SCALES)
+    if scale == "none" and any(problem.exponents):
+        far = [t.column for t, e in zip(problem.terms, problem.exponents, strict=True) if e]
+        raise ValueFoundError.unscaled(far)
     second = np.diag(problem.scatter) / problem.weight
     if not intercept:
         second = second + problem.mean**2
-    return Coordinates(scale, intercept, problem.mean, problem.target_mean, np.sqrt(second))
+    return Coordinates(
+        scale, intercept, problem.mean, problem.target_mean, np.sqrt(second), problem.exponents
+    )
 
 
 def standard_moments(problem: Problem, coordinates: Coordinates) -> tuple[Floats, Floats, float]:

@@ -1,8 +1,7 @@
-"""The limit of the descent: least squares and ridge from moments, and which columns depend."""
+"""The limit of the descent in double precision: least squares and ridge from moments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +52,8 @@ def decompose(problem: Problem, coordinates: Coordinates) -> Spectrum:
     matrix, cross, square = standard_moments(problem, coordinates)
     values, basis = np.linalg.eigh(matrix)
     values = np.where(values > tolerance(len(values)) * values.max(initial=0.0), values, 0.0)
+    if problem.rank is not None:
+        values[: len(values) - problem.rank] = 0.0
     seen = values > 0
     share = np.zeros(len(values))
     share[seen] = (basis.T @ cross)[seen] / values[seen]
@@ -97,7 +98,7 @@ def find_limit(
     if l2 > 0:
         s = coordinates.spread
         matrix, cross, _ = standard_moments(problem, coordinates)
-        beta = _solve(matrix + np.diag(l2 / s**2), cross)
+        beta = solve_scaled(matrix + np.diag(l2 / s**2), cross)
         return _raw(beta, problem, coordinates)
     limit = _raw(spectrum.least_squares, problem, coordinates)
     null = spectrum.null / coordinates.spread[:, None]
@@ -113,60 +114,10 @@ def _raw(beta: Floats, problem: Problem, coordinates: Coordinates) -> Floats:
     return coordinates.enter(problem.target_mean - float(problem.mean @ coef), coef)
 
 
-def _solve(matrix: Floats, right: Floats) -> Floats:
+def solve_scaled(matrix: Floats, right: Floats) -> Floats:
     """The solution of a symmetric positive semidefinite system, its diagonal scaled to 1 first."""
     d = 1 / np.sqrt(np.diag(matrix))
     values, basis = np.linalg.eigh(matrix * d * d[:, None])
     kept = values > tolerance(len(values)) * values.max(initial=0.0)
     inverse = np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)
     return d * (basis @ (inverse * (basis.T @ (d * right))))
-
-
-def find_relations(problem: Problem, coordinates: Coordinates, names: Sequence[str]) -> list[str]:
-    """Each column that is a sum of columns before it, as ``c = a + b``.
-
-    Columns are taken in their order; one that leaves nothing when those kept before it are
-    taken out depends on them.
-    """
-    matrix = standard_moments(problem, coordinates)[0]
-    kept: list[int] = []
-    relations = []
-    for j in range(len(matrix)):
-        weights = _solve(matrix[np.ix_(kept, kept)], matrix[kept, j]) if kept else np.zeros(0)
-        left = 1.0 - 2 * weights @ matrix[kept, j] + weights @ matrix[np.ix_(kept, kept)] @ weights
-        if left > tolerance(len(matrix)) * 4:
-            kept.append(j)
-            continue
-        slopes = weights * coordinates.spread[j] / coordinates.spread[kept]
-        constant = problem.mean[j] - slopes @ problem.mean[kept] if coordinates.intercept else 0.0
-        relations.append(
-            _sentence(
-                names[j],
-                [names[i] for i in kept],
-                weights,
-                slopes,
-                constant,
-                float(coordinates.spread[j]),
-            )
-        )
-    return relations
-
-
-def _sentence(
-    name: str, others: Sequence[str], weights: Floats, slopes: Floats, constant: float, unit: float
-) -> str:
-    """``c = a + 2·b - 3``: weights tell what counts, slopes what is written."""
-    parts: list[tuple[float, str]] = [
-        (float(slope), other)
-        for other, weight, slope in zip(others, weights, slopes, strict=True)
-        if abs(weight) > 1e-6
-    ]
-    if abs(constant) > 1e-6 * unit:
-        parts.append((float(constant), ""))
-    text = ""
-    for value, other in parts:
-        size = f"{abs(value):.6g}"
-        word = other if other and size == "1" else f"{size}·{other}" if other else size
-        sign = ("-" if value < 0 else "") if not text else (" - " if value < 0 else " + ")
-        text += sign + word
-    return f"{name} = {text or '0'}"

@@ -18,6 +18,7 @@ SteepestError                     exit code 1 unless said
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
+├── MomentsFileError              ValueError    the same, of a file of sums
 └── OutputError                   OSError       a place that cannot be written
 
 A message says what was found, with the numbers; then why it cannot work; then, after a
@@ -29,15 +30,14 @@ can raise them.
 from __future__ import annotations
 
 from .cells import FormulaError, ValueFoundError
+from .files import ModelFileError, MomentsFileError, OutputError
 from .fits import (
     CollinearError,
     DivergedError,
     GradientError,
     LearningRateError,
-    ModelFileError,
     MomentsError,
     OptionError,
-    OutputError,
     TooFewRowsError,
 )
 from .tables import (
@@ -64,6 +64,7 @@ __all__ = [
     "LengthError",
     "ModelFileError",
     "MomentsError",
+    "MomentsFileError",
     "OptionError",
     "OutputError",
     "SourceError",

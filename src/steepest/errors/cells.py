@@ -35,6 +35,14 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def unscaled(cls, names: Sequence[str]) -> ValueFoundError:
+        return cls(
+            f"the squares of {listed(names)} are no doubles, and scale='none' descends on them.",
+            "Doubles end at 1.8e308, and lose digits below 1e-290.",
+            "leave scale unset: columns are then divided by their standard deviation.",
+        )
+
+    @classmethod
     def unseen(
         cls, name: str, level: str, where: str, row: int, known: Sequence[str]
     ) -> ValueFoundError:

@@ -1,4 +1,4 @@
-"""Messages about options, rates, gradients, sums and files."""
+"""Messages about options, rates, gradients and sums."""
 
 from __future__ import annotations
 
@@ -42,6 +42,14 @@ class OptionError(SteepestError, ValueError):
             f"weights='{asked}' is asked for, and the moments were scanned with {has}.",
             "A weight enters every sum, so it is chosen before the scan.",
             f"scan again: steepest.scan(table, weights='{asked}')",
+        )
+
+    @classmethod
+    def other_precision(cls, asked: str, found: str) -> OptionError:
+        return cls(
+            f"precision='{asked}' is asked for, and the moments are {found} sums.",
+            "How sums are made is chosen before the scan.",
+            f"scan the table again with precision='{asked}', or leave precision unset.",
         )
 
     @classmethod
@@ -243,58 +251,20 @@ class MomentsError(SteepestError, ValueError):
         )
 
     @classmethod
+    def repeated(cls, source: str, rows: int, part: str) -> MomentsError:
+        return cls(
+            f"a part stands twice: {source}, {counted(rows, 'row')}, id {part[:12]}.",
+            "Its rows would count twice.",
+            "leave it out once, or allow it with allow_overlap=True (--allow-overlap).",
+        )
+
+    @classmethod
     def too_wide(cls, terms: int, limit: int) -> MomentsError:
         return cls(
             f"the model would have {terms:,} coefficients, which need "
             f"{16 * terms * terms / 1e9:,.1f} GB of memory to solve.",
             f"At most {limit:,} are solved together.",
             "name fewer features, without the text columns of most levels.",
-        )
-
-
-class ModelFileError(SteepestError, ValueError):
-    """A model file that is not whole, not ours, or from the future."""
-
-    @classmethod
-    def of(cls, path: str, reason: str) -> ModelFileError:
-        return cls(
-            f"'{path}' is not a whole model file: {reason}.",
-            "Its last line must be the SHA-256 of every byte above it.",
-            "save the model again, or take the file from a backup.",
-        )
-
-    @classmethod
-    def unreadable(cls, path: str, reason: str) -> ModelFileError:
-        return cls(
-            f"'{path}' cannot be read: {reason}.",
-            "A model file was expected there.",
-            "check the path; models are written by Model.save or with -o.",
-        )
-
-    @classmethod
-    def newer(cls, path: str, version: object, known: int) -> ModelFileError:
-        return cls(
-            f"'{path}' has format {version}; this steepest reads up to {known}.",
-            "A later release wrote it, and may mean other things by it.",
-            "pip install --upgrade steepest",
-        )
-
-
-class OutputError(SteepestError, OSError):
-    """A place where nothing can be written."""
-
-    @classmethod
-    def of(cls, path: str, reason: str) -> OutputError:
-        return cls(
-            f"'{path}' cannot be written: {reason}.", "", "name another place for the output."
-        )
-
-    @classmethod
-    def ending(cls, path: str) -> OutputError:
-        return cls(
-            f"'{path}' does not end in .csv or .parquet.",
-            "The ending says how the predictions are to be written.",
-            "-o predictions.parquet, or -o - for CSV on standard output",
         )
 
 

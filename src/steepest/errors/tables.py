@@ -43,6 +43,22 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def moments_beside(cls, path: str, other: str) -> SourceError:
+        return cls(
+            f"'{path}' holds moments, and '{other}' is a table.",
+            "Rows are scanned before they are added to moments.",
+            f"steepest scan '{other}' -o other.moments, then name the moments together.",
+        )
+
+    @classmethod
+    def scanned(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' holds moments, not rows.",
+            "They were scanned already.",
+            f"steepest merge '{path}' other.moments -o all.moments",
+        )
+
+    @classmethod
     def unreadable(cls, path: str, what: str, reason: str, hint: str | None = None) -> SourceError:
         return cls(
             f"'{path}' cannot be read as {what}.",

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Sequence
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from .. import __version__
 from ..errors import OutputError, SteepestError, SteepestWarning
-
-F = TypeVar("F", bound=Callable[..., Any])
+from . import options
+from .moments import forget, merge, scan, show
+from .options import print_json, say
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
 
@@ -86,66 +85,6 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated(number, frame)
 
 
-def _together(*options: Callable[[F], F]) -> Callable[[F], F]:
-    return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
-
-
-class _Names(click.ParamType[list[str]]):
-    """Names with commas between them."""
-
-    name = "a,b,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[str]:
-        del param, ctx
-        return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
-
-
-_data = _together(
-    click.argument("files", nargs=-1, required=True, metavar="FILE..."),
-    click.option("--target", required=True, metavar="COLUMN", help="The column to explain."),
-    click.option(
-        "--features",
-        type=_Names(),
-        multiple=True,
-        help="The columns that explain it; may stand several times.  Default: all.",
-    ),
-)
-_descent = _together(
-    click.option(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        help="Default: the best fixed rate, 2/(L + l).",
-    ),
-    click.option(
-        "--l2",
-        type=float,
-        default=0.0,
-        metavar="PENALTY",
-        help="On the sum of squared coefficients.  Default: 0.",
-    ),
-    click.option(
-        "--scale",
-        default="standard",
-        metavar="standard|none",
-        help="Centre and scale the columns for the descent, or not.",
-    ),
-    click.option("--no-intercept", is_flag=True, help="A model through the origin."),
-    click.option(
-        "--precision",
-        default="double",
-        metavar="double|exact",
-        help="exact: no sum is rounded, whatever the order or the split.",
-    ),
-)
-_output = _together(
-    click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
-    click.option("--quiet", is_flag=True, help="No progress and no notes on standard error."),
-)
-
-
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Results go to standard output, progress and notes to standard error.  Exit codes: "
@@ -162,12 +101,17 @@ def steepest() -> None:
       steepest fit 'trips/*.parquet' --target tip --features fare,vendor -o tip.json
       steepest predict tip.json new.parquet -o tips.csv
       steepest descend examples/penguins.csv --target body_mass_g --epochs 1000
+      steepest scan 'june/*.csv' -o june.moments
     """
 
 
+for command in (scan, merge, forget, show):
+    steepest.add_command(command)
+
+
 @steepest.command()
-@_data
-@_descent
+@options.data
+@options.descent
 @click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
 @click.option(
     "--collinear",
@@ -176,11 +120,13 @@ def steepest() -> None:
     help="What to do when columns are sums of each other.",
 )
 @click.option("-o", "--output", metavar="MODEL", help="Save the model to this file.")
-@_output
+@options.output
 def fit(
-    files: Sequence[str], output: str | None, as_json: bool, quiet: bool, **options: Any
+    files: Sequence[str], output: str | None, as_json: bool, quiet: bool, **chosen: Any
 ) -> None:
-    """Fit a linear model to the rows of FILE... (CSV, TSV or Parquet; globs in quotes).
+    """Fit a linear model to the rows of FILE..., or to moments.
+
+    FILE is CSV, TSV or Parquet, or what steepest scan wrote; globs in quotes.
 
     \b
     Examples:
@@ -188,32 +134,33 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price -o price.json --json
+      steepest fit year.moments --formula 'price ~ area + area^2'
     """
     from ..store import check_model_place
 
     if output is not None:
         check_model_place(output)
-    model = _fit(files, quiet=quiet, **options)
+    model = _fit(files, quiet=quiet, **chosen)
     if output is not None:
         model.save(output)
     if as_json:
-        _print_json(_model_object(model))
+        print_json(_model_object(model))
         return
     from .terminal import describe_fit
 
     click.echo("\n".join(describe_fit(model)))
     if not quiet:
-        _say(model.notes)
+        say(model.notes)
 
 
 @steepest.command()
-@_data
-@_descent
+@options.data
+@options.descent
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
-@_output
+@options.output
 def descend(
-    files: Sequence[str], epochs: int, every: int | None, as_json: bool, quiet: bool, **options: Any
+    files: Sequence[str], epochs: int, every: int | None, as_json: bool, quiet: bool, **chosen: Any
 ) -> None:
     """Print the descent of a fit, epoch by epoch: loss(t) is the loss at w(t), from epoch 0.
 
@@ -227,7 +174,7 @@ def descend(
 
     if every is not None and every < 1:
         raise OptionError.outside("every", every, "a whole number of at least 1", "--every 10")
-    model = _fit(files, epochs=epochs, quiet=quiet, collinear="shortest", **options)
+    model = _fit(files, epochs=epochs, quiet=quiet, collinear="shortest", **chosen)
     step = every or max(1, epochs // 20)
     if epochs // step > LINES:
         raise OptionError.outside(
@@ -235,12 +182,12 @@ def descend(
         )
     shown = sorted({*range(0, epochs + 1, step), epochs})
     if as_json:
-        _print_json({**_model_object(model), "path": epoch_rows(model, shown)})
+        print_json({**_model_object(model), "path": epoch_rows(model, shown)})
         return
     click.echo("\n".join(epoch_table(model, shown)))
     if not quiet:
         rate = f"learning rate {model.learning_rate:.6g}: {model.learning_rate_reason}."
-        _say([*([rate] if model.names else []), *model.notes])
+        say([*([rate] if model.names else []), *model.notes])
 
 
 @steepest.command()
@@ -265,17 +212,17 @@ def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
       steepest predict model.json 'new/*.parquet' -o predictions.parquet
     """
     from ..data.open import open_source
-    from ..models.record import load
+    from ..models.record import load_model
     from .predictions import check_output, write_predictions
     from .progress import show_progress
 
     check_output(output, [model, *files])
-    loaded = load(model)
+    loaded = load_model(model)
     with show_progress(quiet=quiet, prints=output == "-") as on_progress:
         rows, nulls = write_predictions(loaded, open_source(list(files)), output, on_progress)
     if not quiet:
         notes = [f"{nulls:,} of {rows:,} predictions are null: a used column is null."]
-        _say(notes if nulls else [])
+        say(notes if nulls else [])
 
 
 def _fit(
@@ -284,18 +231,22 @@ def _fit(
     features: Sequence[Sequence[str]],
     quiet: bool,
     no_intercept: bool,
-    **options: Any,
+    **chosen: Any,
 ) -> Any:
     from ..models.fitting import fit as fit_model
+    from .inputs import read_inputs
     from .progress import show_progress
 
+    if chosen["target"] is None and chosen["formula"] is None:
+        raise click.UsageError("Missing option '--target', or '--formula'.")
+    source = read_inputs(files, chosen["precision"])
     with show_progress(quiet=quiet) as on_progress:
         return fit_model(
-            list(files),
+            source,
             features=[name for names in features for name in names] if features else None,
             intercept=not no_intercept,
             on_progress=on_progress,
-            **options,
+            **chosen,
         )
 
 
@@ -308,11 +259,14 @@ def _model_object(model: Any) -> dict[str, Any]:
     return {
         "target": model.target,
         "source": model.provenance.source,
-        "coefficients": coefficient_list(model.coefficients),
+        "coefficients": coefficient_list(model.coefficients, model.se),
         "references": dict(model.references),
         "loss": model.loss,
         "objective": model.objective,
         "r2": model.r2,
+        "se": model.se,
+        "residual_sd": model.residual_sd,
+        "certificate": model.certificate and model.certificate._asdict(),
         "rows": rows_record(model.rows),
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
@@ -324,12 +278,3 @@ def _model_object(model: Any) -> dict[str, Any]:
         "notes": list(model.notes),
         "version": model.provenance.version,
     }
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-
-def _say(notes: Sequence[str]) -> None:
-    for note in notes:
-        click.echo(f"note: {note}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from ..errors import OutputError
 from ..models.model import Model
 from ..store import check_writable, replacing
 from ..typing import Floats, OnProgress
+from .inputs import check_not_read
 
 COLUMN = "prediction"
 
@@ -25,11 +25,7 @@ def check_output(output: str, inputs: Sequence[str]) -> None:
     """Find out before the work whether predictions can be written there; OutputError if not."""
     if output == "-":
         return
-    paths = [path for given in inputs for path in glob.glob(given) or [given]]
-    if Path(output).exists() and any(
-        Path(path).exists() and Path(output).samefile(path) for path in paths
-    ):
-        raise OutputError.of(output, "it is one of the files to be read")
+    check_not_read(output, inputs)
     if not output.endswith((".csv", ".parquet")):
         raise OutputError.ending(output)
     check_writable(output)

@@ -47,20 +47,27 @@ def describe_fit(model: Model) -> list[str]:
 
 def coefficient_table(model: Model) -> list[str]:
     """One line a coefficient: its value, the effect of one standard deviation, and its column."""
-    coordinates = model.path.coordinates
-    rows = [("", "coefficient", "per sd", "mean", "sd")]
-    values = list(model.coefficients.items())
+    problem, se = model.problem, model.se
+    means, spreads = problem.mean, np.sqrt(np.diag(problem.scatter) / problem.weight)
+    if problem.exponents:
+        means, spreads = np.ldexp(means, problem.exponents), np.ldexp(spreads, problem.exponents)
+    rest = [[number(m), number(s)] for m, s in zip(means, spreads, strict=True)]
+    effects = [number(value) for value in model.coef * spreads]
     if model.settings.intercept:
-        name, value = values.pop(0)
-        rows.append((name, number(value), "", "", ""))
-    deviation = np.sqrt(np.diag(model.problem.scatter) / model.problem.weight)
-    rows += [
-        (name, number(value), number(value * sd), number(mean), number(sd))
-        for (name, value), mean, sd in zip(values, coordinates.mean, deviation, strict=True)
+        rest, effects = [["", ""], *rest], ["", *effects]
+    errors = [] if se is None else [["std error", *map(number, se.values())]]
+    columns = [
+        ["", *model.coefficients],
+        ["coefficient", *map(number, model.coefficients.values())],
+        *errors,
+        ["per sd", *effects],
+        ["mean", *(mean for mean, _ in rest)],
+        ["sd", *(sd for _, sd in rest)],
     ]
-    columns = counted(len({term.column for term in model.problem.terms}), "column")
+    rows = list(zip(*columns, strict=True))
+    sources = counted(len({term.base or term.column for term in problem.terms}), "column")
     terms = counted(len(model.names), "coefficient")
-    head = f"{model.target} ~ {terms} of {columns} of {model.provenance.source}"
+    head = f"{model.target} ~ {terms} of {sources} of {model.provenance.source}"
     return [head, "", *align(rows)]
 
 
@@ -75,7 +82,11 @@ def fit_summary(model: Model) -> list[str]:
     if model.references:
         words = ", ".join(f"{name}[{level}]" for name, level in model.references.items())
         lines.append(("reference", f"{words}  (coefficient 0)"))
+    if model.residual_sd is not None:
+        lines.append(("residual sd", number(model.residual_sd)))
     lines.append(("epochs", _describe_epochs(model)))
+    if model.certificate:
+        lines.append(("digits", model.certificate.text))
     if not np.isnan(model.learning_rate):
         rate = f"{number(model.learning_rate)}  ({model.learning_rate_reason})"
         lines.append(("learning rate", rate))
@@ -118,9 +129,14 @@ def epoch_rows(model: Model, epochs: Sequence[int]) -> list[dict[str, Any]]:
     ]
 
 
-def coefficient_list(coefficients: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Coefficients for JSON: objects with name and value, the intercept first."""
-    return [{"name": name, "value": value} for name, value in coefficients.items()]
+def coefficient_list(
+    coefficients: Mapping[str, float], se: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """Coefficients for JSON: objects with name, value and standard error, the intercept first."""
+    return [
+        {"name": name, "value": value, **({} if se is None else {"se": se[name]})}
+        for name, value in coefficients.items()
+    ]
 
 
 def epoch_table(model: Model, epochs: Sequence[int]) -> list[str]:

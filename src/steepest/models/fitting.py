@@ -16,8 +16,10 @@ from .. import __version__
 from ..data.design import Term
 from ..data.open import open_source
 from ..data.table import Kind, Schema
+from ..descent.certified import Limit, solve_exactly
 from ..descent.path import intercept_name
-from ..descent.quadratic import SCALES
+from ..descent.quadratic import SCALES, find_coordinates
+from ..descent.relations import find_exact_relations
 from ..errors import (
     ColumnKindError,
     LengthError,
@@ -31,6 +33,7 @@ from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..sums.scanning import scan_source
 from ..typing import OnProgress
+from .inference import Errors, double_errors, exact_errors
 from .model import Model, Provenance, Settings, find_path
 from .notes import note_collinearity, note_left_out, note_rounding, note_rows
 from .request import check_weights, read_request
@@ -190,25 +193,58 @@ def fit_problem(
             "the coefficients are 0 and R² is undefined."
         )
     settings = replace(settings, start=_read_start(w, problem, settings))
-    path, reason, condition = find_path(problem, settings)
+    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
+    relations = find_exact_relations(problem, coordinates) if settings.l2 == 0 else None
+    if relations is not None:
+        problem = replace(problem, rank=p - len(relations))
+    limit = None if relations else _solve(problem, settings)
+    optimum = limit.optimum if limit else None
+    path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
-        notes += note_collinearity(problem, settings, collinear, condition)
+        notes += note_collinearity(problem, coordinates, collinear, spectrum, relations)
+    certificate, errors = None, Errors()
+    if limit_reached := settings.epochs is None:
+        certificate = limit.certificate if limit else None
     epoch = np.inf if settings.epochs is None else settings.epochs
-    loss, square = float(path.loss(epoch)), problem.target_scatter / problem.weight
+    intercept, coef = float(path.intercept([epoch])[0]), path.coef([epoch])[0]
+    loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
+    square = problem.target_scatter / problem.weight
     if not settings.intercept:
         square += problem.target_mean**2
+    r2 = 1 - loss / square if square > 0 else None
+    if limit_reached and limit:
+        objective += limit.optimum.loss - loss
+        intercept, coef, loss = limit.optimum
+        r2 = float(1 - limit.residual / limit.total) if limit.total else None
+    if limit_reached and settings.l2 == 0:
+        if limit:
+            errors = exact_errors(problem, limit, intercept=settings.intercept)
+        elif spectrum.rank == p:
+            errors = double_errors(problem, coordinates, loss)
     return Model(
         problem,
         settings,
         Provenance(moments.where, moments.precision, __version__),
-        path.coef([epoch])[0],
-        float(path.intercept([epoch])[0]),
+        coef,
+        intercept,
         loss,
-        float(path.objective(epoch)),
-        1 - loss / square if square > 0 else None,
+        objective,
+        r2,
         path.learning_rate,
         reason,
         tuple(notes),
+        optimum,
+        certificate,
+        errors,
+    )
+
+
+def _solve(problem: Problem, settings: Settings) -> Limit | None:
+    """The limit of the descent from exact sums, where it is unique."""
+    if problem.exact is None:
+        return None
+    return solve_exactly(
+        problem.exact, l2=settings.l2, scale=settings.scale, intercept=settings.intercept
     )
 
 
@@ -260,20 +296,12 @@ def _leave_out_constants(problem: Problem, intercept: bool) -> tuple[Problem, li
     """
     second = np.diag(problem.scatter) / problem.weight
     flat = (second if intercept else second + problem.mean**2) == 0
-    kept = np.flatnonzero(~flat)
-    terms = tuple(problem.terms[i] for i in kept)
-    used = {term.column for term in terms}
+    left = problem.keep(np.flatnonzero(~flat).tolist())
+    used = {term.column for term in left.terms}
     single = [n for n in problem.references if n not in used]
     constant = [_name(problem.terms[i], single) for i in np.flatnonzero(flat)]
     constant += [name for name in single if name not in constant]
-    return replace(
-        problem,
-        terms=terms,
-        mean=problem.mean[kept],
-        scatter=problem.scatter[np.ix_(kept, kept)],
-        cross=problem.cross[kept],
-        references={n: levels for n, levels in problem.references.items() if n in used},
-    ), list(dict.fromkeys(constant))
+    return left, list(dict.fromkeys(constant))
 
 
 def _name(term: Term, single: Sequence[str]) -> str:

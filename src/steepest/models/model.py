@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,12 +13,17 @@ import numpy as np
 from ..data.design import LinearPredictor, check_kinds
 from ..data.open import open_source
 from ..data.table import Kind, Source
+from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
 from ..descent.quadratic import find_coordinates
-from ..descent.solve import build_quadratic, decompose, find_limit
+from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
 from ..store import write_json
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress, Progress
+from .inference import Errors
+
+
+NO_ERRORS = Errors()
 
 
 @dataclass(frozen=True)
@@ -43,21 +48,30 @@ class Provenance:
     version: str
 
 
-def find_path(problem: Problem, settings: Settings) -> tuple[Path, str, float]:
-    """The path of a fit, why its rate is what it is, and the condition number of its columns.
+def find_path(
+    problem: Problem, settings: Settings, optimum: Optimum | None = None
+) -> tuple[Path, str, Spectrum]:
+    """The path of a fit, why its rate is what it is, and the spectrum of its columns.
 
-    O(p³).  LearningRateError, with L, for a rate at or above 2/L.
+    It ends in the optimum where that is known better than doubles tell.  O(p³).
+    LearningRateError, with L, for a rate at or above 2/L.
     """
     coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
     spectrum = decompose(problem, coordinates)
+    if optimum is not None and settings.l2 == 0:
+        best = coordinates.standardise(optimum.coef)
+        spectrum = replace(spectrum, least_squares=best, floor=optimum.loss)
     quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2)
     curvatures = find_curvatures(quadratic, coordinates, spectrum)
     rate, reason = choose_rate(curvatures, settings.learning_rate)
     start = coordinates.enter(settings.start[0], np.array(settings.start[1]))
-    end = find_limit(problem, coordinates, spectrum, settings.l2, start)
+    if optimum is None:
+        end = find_limit(problem, coordinates, spectrum, settings.l2, start)
+    else:
+        end = coordinates.enter(optimum.intercept, optimum.coef)
     names = tuple(term.name for term in problem.terms)
     path = Path(names, rate, curvatures, quadratic, coordinates, start, end)
-    return path, reason, spectrum.condition
+    return path, reason, spectrum
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,13 @@ class Model:
         Rows read, used and dropped by reason.
     learning_rate, learning_rate_reason : float, str
         The rate and why.
+    certificate : Certificate or None
+        How near the coefficients are to the exact solution for the numbers given; None where
+        the sums were rounded, or the descent stops before its limit.
+    se : dict of str to float, or None
+        Standard errors by name, as in ``coefficients``; None where there are none.
+    residual_sd : float or None
+        √(Σ w (y - ŷ)² / degrees of freedom).
     notes : tuple of str
         What the result would be misread without: rows dropped, columns left out, collinearity.
 
@@ -106,6 +127,10 @@ class Model:
     learning_rate: float
     learning_rate_reason: str
     notes: tuple[str, ...]
+    optimum: Optimum | None = None
+    """The limit of the descent as the exact sums tell it."""
+    certificate: Certificate | None = None
+    errors: Errors = NO_ERRORS
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,10 +156,23 @@ class Model:
         first = self.intercept if self.settings.intercept else None
         return name_coefficients(self.names, self.coef, first)
 
+    @property
+    def se(self) -> dict[str, float] | None:
+        """Standard errors by name, the intercept first if there is one; None without any."""
+        if self.errors.coef is None:
+            return None
+        first = self.errors.intercept if self.settings.intercept else None
+        return name_coefficients(self.names, self.errors.coef, first)
+
+    @property
+    def residual_sd(self) -> float | None:
+        """√(Σ w (y - ŷ)² / degrees of freedom), in the unit of the target."""
+        return self.errors.residual_sd
+
     @cached_property
     def path(self) -> Path:
         """Coefficients and loss at any epoch of this descent, in closed form."""
-        return find_path(self.problem, self.settings)[0]
+        return find_path(self.problem, self.settings, self.optimum)[0]
 
     @property
     def predictor(self) -> LinearPredictor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from ..descent.quadratic import find_coordinates
-from ..descent.solve import decompose, find_relations
+from ..descent.quadratic import Coordinates
+from ..descent.relations import find_relations
+from ..descent.solve import Spectrum
 from ..errors import CollinearError, counted, listed
 from ..sums.moments import Moments
 from ..sums.problem import Problem
-from .model import Settings
 
 ILL_CONDITIONED = 1e8
 """Condition number of the columns from which a result says so."""
@@ -45,30 +45,40 @@ def note_rounding(problem: Problem, moments: Moments) -> list[str]:
 
 
 def note_collinearity(
-    problem: Problem, settings: Settings, collinear: str, condition: float
+    problem: Problem,
+    coordinates: Coordinates,
+    collinear: str,
+    spectrum: Spectrum,
+    relations: list[str] | None,
 ) -> list[str]:
     """Columns that depend on each other, or nearly; CollinearError where those are refused."""
-    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
-    spectrum = decompose(problem, coordinates)
-    p = len(problem.terms)
-    if spectrum.rank == p:
-        if condition < ILL_CONDITIONED:
+    p, exact = len(problem.terms), relations is not None
+    if not relations and (exact or spectrum.rank == p):
+        if spectrum.condition < ILL_CONDITIONED and spectrum.rank == p:
             return []
-        digits = max(1, int(15.9 - math.log10(condition)))
-        return [
-            f"the columns are nearly collinear (condition number {condition:.1e}): the "
-            f"coefficients carry about {counted(digits, 'digit')}."
-        ]
+        return [_note_condition(spectrum.condition, exact=exact)]
     if problem.rows.used <= p:
         return [
             f"{problem.rows.used:,} rows for {p:,} columns: many solutions fit equally well, and "
             "the descent takes the one nearest to its start."
         ]
-    names = [term.name for term in problem.terms]
-    relations = find_relations(problem, coordinates, names)
+    if relations is None:
+        relations = find_relations(problem, coordinates)
     if collinear == "refuse":
         raise CollinearError.of(relations)
     return [
         f"collinear columns: {'; '.join(relations)}.  Many solutions fit equally well; the "
         "coefficients are the shortest."
     ]
+
+
+def _note_condition(condition: float, *, exact: bool) -> str:
+    nearly = f"the columns are nearly collinear (condition number {condition:.1e}): "
+    if exact:
+        digits = max(1, int(15.9 - math.log10(condition) / 2))
+        return (
+            f"{nearly}the limit is exact for the numbers given, but their own rounding shows in "
+            f"about digit {digits} of the coefficients."
+        )
+    digits = max(1, int(15.9 - math.log10(condition)))
+    return f"{nearly}the coefficients carry about {counted(digits, 'digit')}."

@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 
 from ..data.design import Term
+from ..descent.certified import Certificate, Optimum
 from ..errors import ModelFileError
-from ..store import FORMAT, read_json
+from ..store import FORMAT, holds_moments, read_json
+from ..sums.archive import read_moments
+from ..sums.moments import Moments
 from ..sums.problem import Problem, Rows
 from ..typing import Floats
+from .inference import Errors
 from .model import Model, Provenance, Settings
 
 
-def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model that :meth:`Model.save` wrote.  Nothing in the file is executed.
+def load(path: str | os.PathLike[str]) -> Model | Moments:
+    """Read what :meth:`Model.save` or :meth:`Moments.save` wrote.  Nothing in it is executed.
 
     Parameters
     ----------
@@ -29,18 +33,19 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Returns
     -------
-    Model
-        With the same coefficients, predictions and path as the one saved.
+    Model or Moments
+        A model with the same coefficients, predictions and path as the one saved; moments with
+        the same sums in every bit.  The file's first bytes say which.
 
     Raises
     ------
-    ModelFileError
+    ModelFileError, MomentsFileError
         The file is truncated, altered in any byte, written by a newer steepest, or not ours.
 
     Notes
     -----
-    O(p²) for p coefficients.  The checksum on the last line is looked at first; it shows damage,
-    not who wrote the file.
+    O(p²) for p coefficients or columns.  The checksum at the end is looked at first; it shows
+    damage, not who wrote the file.
 
     Examples
     --------
@@ -52,6 +57,13 @@ def load(path: str | os.PathLike[str]) -> Model:
     ...     steepest.load(path).coefficients == model.coefficients
     True
     """
+    return read_moments(path) if holds_moments(path) else load_model(path)
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model; ModelFileError for anything else."""
+    if holds_moments(path):
+        raise ModelFileError.moments(os.fspath(path))
     content = read_json(path)
     try:
         return _from_record(content)
@@ -96,6 +108,10 @@ def to_record(model: Model) -> dict[str, Any]:
         },
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
+        "se": _errors_record(model.errors),
+        "residual_sd": model.residual_sd,
+        "certificate": None if model.certificate is None else model.certificate._asdict(),
+        "optimum": None if model.optimum is None else _optimum_record(model.optimum),
         "notes": list(model.notes),
         "source": model.provenance.source,
         "precision": model.provenance.precision,
@@ -106,6 +122,8 @@ def to_record(model: Model) -> dict[str, Any]:
             "cross": problem.cross.tolist(),
             "target_scatter": problem.target_scatter,
             "scatter_upper": _pack(problem.scatter),
+            "exponents": list(problem.exponents),
+            "rank": problem.rank,
         },
     }
 
@@ -125,6 +143,16 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def _errors_record(errors: Errors) -> dict[str, Any] | None:
+    if errors.coef is None:
+        return None
+    return {"intercept": errors.intercept, "coefficients": errors.coef.tolist()}
+
+
+def _optimum_record(optimum: Optimum) -> dict[str, Any]:
+    return {**optimum._asdict(), "coef": optimum.coef.tolist()}
+
+
 def _from_record(content: dict[str, Any]) -> Model:
     rows, asked, found = content["rows"], content["settings"], content["statistic"]
     terms = tuple(_term(item) for item in content["coefficients"])
@@ -140,6 +168,8 @@ def _from_record(content: dict[str, Any]) -> Model:
         _real(found["target_scatter"]),
         Rows(int(rows["read"]), int(rows["used"]), dict(rows["dropped"]), dict(rows["nulls"])),
         {name: tuple(levels) for name, levels in content["references"].items()},
+        tuple(_whole(exponent) for exponent in found["exponents"]),
+        None if found["rank"] is None else _whole(found["rank"]),
     )
     start = asked["start"]
     settings = Settings(
@@ -163,14 +193,46 @@ def _from_record(content: dict[str, Any]) -> Model:
         np.nan if rate is None else _real(rate),
         str(content["learning_rate_reason"]),
         tuple(content["notes"]),
+        _read_optimum(content["optimum"], p),
+        _read_certificate(content["certificate"]),
+        _read_errors(content["se"], content["residual_sd"], p),
+    )
+
+
+def _read_optimum(found: dict[str, Any] | None, p: int) -> Optimum | None:
+    if found is None:
+        return None
+    return Optimum(_real(found["intercept"]), _vector(found["coef"], p), _real(found["loss"]))
+
+
+def _read_certificate(found: dict[str, Any] | None) -> Certificate | None:
+    if found is None:
+        return None
+    ulps = found["ulps"]
+    return Certificate(None if ulps is None else _real(ulps), str(found["text"]))
+
+
+def _read_errors(found: dict[str, Any] | None, residual_sd: float | None, p: int) -> Errors:
+    spread = None if residual_sd is None else _real(residual_sd)
+    if found is None:
+        return Errors(spread)
+    first = found["intercept"]
+    return Errors(
+        spread, None if first is None else _real(first), _vector(found["coefficients"], p)
     )
 
 
 def _term(item: dict[str, Any]) -> Term:
-    power = item["power"]
-    if isinstance(power, bool) or not isinstance(power, int) or power < 1:
-        raise TypeError(f"{power!r} is not a power")
+    power = _whole(item["power"])
+    if power < 1:
+        raise ValueError(f"{power} is not a power")
     return Term(item["column"], item["level"], item["base"], power)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value
 
 
 def _real(value: Any) -> float:

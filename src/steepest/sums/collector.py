@@ -16,11 +16,14 @@ from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
 from .executors import one_blas_thread
-from .moments import PATTERNS, Moments
+from .moments import Moments
 from .pieces import ExactAccumulator
 
 PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
 """How sums are made: what is given blocks of rows, and finishes as their sums."""
+
+PATTERNS = 256
+"""Combinations of null columns that a scan tells apart."""
 
 LARGEST_WHOLE = 2.0**53
 """Up to here doubles hold every integer."""
@@ -33,6 +36,9 @@ def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
     """The sum, after leaving out what either left out and what grew too many levels."""
     both = {**a.left_out, **b.left_out}
     total = (a.without(both) if a.columns else a) + (b.without(both) if b.columns else b)
+    if len(total.patterns) > PATTERNS:
+        names = sorted(set().union(*total.patterns), key=[*total.names, total.weights].index)
+        raise MomentsError.too_many_patterns(len(total.patterns), names)
     crowded = total.crowded(optional)
     return total.without(crowded) if crowded else total
 
@@ -80,6 +86,8 @@ class Collector:
                 counted = np.flatnonzero(block.weights != 0)
                 every = range(len(self.design.numbers)), range(len(self.design.categories))
                 block, places = block.take(counted, *every), places[counted]
+                if not counted.size:
+                    return
         for i in self._whole:  # whole numbers in text are read as doubles
             if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
                 self._rounded.add(self.design.numbers[i])
@@ -168,7 +176,7 @@ class Collector:
             found = Moments(
                 self.design.columns,
                 {null: accumulator.finish() for null, accumulator in self._patterns.items()},
-                self.design.left_out,
+                left_out=self.design.left_out,
                 precision=self._precision,
                 weights=self.design.weights,
                 weight_kind=self.design.weight_kind,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from .levels import (
     PairCounts,
     Pairs,
     Places,
-    find_pair,
     merge_pairs,
     pick_pairs,
     places,
@@ -124,22 +123,37 @@ class ExactSums:
     def check(self) -> None:
         """Refuse what no rows can add up to: MomentsError."""
         whole = self.whole
-        counts = [found.counts for found in self.levels.values()]
-        counts += [pair.counts for pair in self.pairs.values()]
-        weights = [*whole.level_weights, np.array([whole.weight], dtype=object)]
-        weights += [pair.weights for pair in self.pairs.values() if pair.weights is not None]
-        if self.n_rows < 0 or any((count < 0).any() for count in [*counts, *weights]):
+        counts = [np.array([self.n_rows]), *(found.counts for found in self.levels.values())]
+        weights: list[Whole] = [np.array([whole.weight], dtype=object), *whole.level_weights]
+        for pair in self.pairs.values():
+            counts.append(pair.counts)
+            weights.append(pair.counts if pair.weights is None else pair.weights)
+        if any((count < 0).any() for count in [*counts, *weights]):
             raise MomentsError.not_contained(
                 "some rows or levels would be counted less than 0 times"
             )
-        squares, totals = np.diag(whole.products), whole.totals
-        if self.n_rows == 0 and (whole.weight or totals.any() or whole.products.any()):
+        if any(((c == 0) != (w == 0)).any() for c, w in zip(counts, weights, strict=True)):
+            raise MomentsError.not_contained("rows would be left without their weight")
+        left = [whole.totals, whole.products, *counts]
+        if self.n_rows == 0 and any(sums.any() for sums in left):
             raise MomentsError.not_contained("sums are left, and no rows")
-        for name, square, total in zip(self.numbers, squares, totals, strict=True):
-            if square * whole.weight < total * total:
-                raise MomentsError.not_contained(
-                    f"the squares of '{name}' are too small for its sum"
-                )
+        squares = whole.weight * np.diag(whole.products) < whole.totals * whole.totals
+        if squares.any():
+            name = self.numbers[int(np.flatnonzero(squares)[0])]
+            raise MomentsError.not_contained(f"the squares of '{name}' are too small for its sum")
+
+    def check_products(self) -> None:
+        """Refuse products that break the inequality of Cauchy and Schwarz: MomentsError.  O(k²)."""
+        n, totals = self.whole.weight, self.whole.totals
+        i, j = np.triu_indices(len(totals))
+        centred = n * self.whole.products[i, j] - totals[i] * totals[j]
+        squares = centred[i == j]
+        broken = np.flatnonzero(centred * centred > squares[i] * squares[j])
+        if broken.size:
+            a, b = self.numbers[i[broken[0]]], self.numbers[j[broken[0]]]
+            raise MomentsError.not_contained(
+                f"the products of '{a}' and '{b}' are too large for their squares"
+            )
 
     def restrict(self, numbers: Sequence[str], categories: Sequence[str]) -> ExactSums:
         """The sums of fewer columns, in the order asked for."""
@@ -200,47 +214,29 @@ class ExactSums:
             for key, pair in self.pairs.items()
         }
 
-    def refuse_out_of_range(self, where: str) -> None:
-        """ValueFoundError where the spread of a column is no double any more."""
-        rounded = self.rounded()
-        rounded.refuse_out_of_range(where)
+    @property
+    def exponents(self) -> dict[str, int]:
+        """About the power of two of each column's root mean square; 0 for a column of zeros."""
+        whole, found = self.whole, {}
+        for j, name in enumerate(self.numbers):
+            square = int(whole.products[j, j])
+            size = (square.bit_length() - whole.weight.bit_length()) // 2
+            place = int(whole.units[j]) + round(int(whole.fives[j]) * math.log2(5))
+            found[name] = size + place if square else 0
+        return found
+
+    def times_powers_of_two(self, powers: Mapping[str, int]) -> ExactSums:
+        """The sums of columns that are 2^power times as large."""
+        shift = np.array([powers.get(name, 0) for name in self.numbers], dtype=np.int64)
+        return replace(self, whole=self.whole._replace(units=self.whole.units + shift))
+
+    def refuse_underflow(self, rounded: Sums, where: str) -> None:
+        """ValueFoundError where the spread of a column became 0 when it was rounded."""
         n, squares, totals = self.whole.weight, np.diag(self.whole.products), self.whole.totals
         for j, name in enumerate(self.numbers):
             varies = n * squares[j] != totals[j] * totals[j]
             if varies and rounded.scatter[j, j] == 0:
                 raise ValueFoundError.underflow(name, where)
-
-    def digest_into(self, sha: Any) -> None:
-        """Feed the canonical content to a hash: the same for the same rows, whatever the way."""
-        order = sorted(range(len(self.numbers)), key=lambda j: self.numbers[j])
-        units, fives, totals, products, tables = self.whole[:5]
-        sha.update(f"rows {self.n_rows}\n".encode())
-        for i in order:
-            _feed(sha, self.numbers[i], totals[i], int(units[i]), int(fives[i]))
-            for j in order:
-                if self.numbers[j] >= self.numbers[i]:
-                    key = f"{self.numbers[i]!r} {self.numbers[j]!r}"
-                    _feed(
-                        sha,
-                        key,
-                        products[i, j],
-                        int(units[i] + units[j]),
-                        int(fives[i] + fives[j]),
-                    )
-        for name in sorted(self.levels):
-            table, found = tables[list(self.levels).index(name)], self.levels[name]
-            for level, count, sums in zip(found.levels, found.counts, table, strict=True):
-                sha.update(f"level {name!r} {level!r} {int(count)}\n".encode())
-                for i in order:
-                    _feed(sha, self.numbers[i], sums[i], int(units[i]), int(fives[i]))
-        names = sorted(self.levels)
-        for i, a in enumerate(names):
-            for b in names[i + 1 :]:
-                pair = find_pair(self.pairs, a, b)
-                at = np.lexsort((pair.second, pair.first))
-                for f, s, c in zip(pair.first[at], pair.second[at], pair.counts[at], strict=True):
-                    key = f"{self.levels[a].levels[f]!r} {self.levels[b].levels[s]!r}"
-                    sha.update(f"pair {a!r} {b!r} {key} {int(c)}\n".encode())
 
 
 def replace_levels(whole: Integers, tables: Sequence[tuple[Whole, Whole]]) -> Integers:
@@ -251,14 +247,6 @@ def replace_levels(whole: Integers, tables: Sequence[tuple[Whole, Whole]]) -> In
     )
 
 
-def _feed(sha: Any, key: str, value: int, two: int, five: int) -> None:
-    while five < 0 and value % 5 == 0 and value:
-        value, five = value // 5, five + 1
-    zeros = (value & -value).bit_length() - 1 if value else 0
-    unit = (two + zeros, five) if value else (0, 0)
-    sha.update(f"{key!r} {value >> zeros:x} {unit}\n".encode())
-
-
 def nearest_double(value: int, divisor: int, two: int, five: int) -> float:
     """The double nearest to value / divisor · 2^two 5^five: dividing integers rounds once."""
     divisor *= 5**-five
@@ -267,12 +255,3 @@ def nearest_double(value: int, divisor: int, two: int, five: int) -> float:
         return above / below
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
-
-
-def fingerprint(parts: Sequence[tuple[str, ExactSums]]) -> str:
-    """SHA-256 of named sums, in hexadecimal."""
-    sha = hashlib.sha256()
-    for name, sums in parts:
-        sha.update(f"{name}\n".encode())
-        sums.digest_into(sha)
-    return sha.hexdigest()

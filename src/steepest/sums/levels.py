@@ -153,6 +153,7 @@ def add_pairs(found: Sequence[PairCounts]) -> PairCounts:
         np.add.at(weights, at, np.concatenate([pair.weights for pair in found]))
     kept = counts != 0
     if weights is not None:
+        kept |= weights != 0
         weights = weights[kept]
     return PairCounts(cells[kept] // width, cells[kept] % width, counts[kept], weights)
 

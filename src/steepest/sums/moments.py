@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
-from ..data.design import LEVELS_UNASKED, Term
-from ..data.table import Column, Kind
-from ..errors import ColumnKindError, ColumnNotFoundError, EmptySourceError, MomentsError
+from ..data.design import LEVELS_UNASKED, Term, name_columns
+from ..data.table import Column
+from ..errors import (
+    ColumnKindError,
+    ColumnNameError,
+    ColumnNotFoundError,
+    EmptySourceError,
+    MomentsError,
+)
 from ..typing import Floats
+from .content import Content
 from .double import Sums
-from .exact import ExactSums
-from .problem import Problem, Rows, dense_moments
-
-AnySums = Sums | ExactSums
-
-PATTERNS = 256
-"""Combinations of null columns that are told apart."""
+from .ledger import Entry, Ledger
+from .patterns import (
+    AnySums,
+    add_patterns,
+    count_levels,
+    rename_patterns,
+    restrict_patterns,
+    subtract_patterns,
+)
+from .problem import Problem, Rows, cut_problem
+from .summary import Summary, correlate, summarise
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Moments:
+class Moments(Content):
     """What one pass over a table keeps: counts, means and cross-products of all its columns.
 
     Any scanned number or boolean column can be the target afterwards, and any others its
@@ -60,15 +72,11 @@ class Moments:
     array([ 80., 160.])
     """
 
-    columns: tuple[Column, ...] = ()
-    patterns: Mapping[frozenset[str], AnySums] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
     rounded: frozenset[str] = frozenset()
     where: str = "the moments"
-    precision: str = "double"
     precision_reason: str = ""
-    weights: str = ""
-    weight_kind: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
 
     @staticmethod
     def zero() -> Moments:
@@ -76,36 +84,6 @@ class Moments:
         return Moments()
 
     # ------------------------------------------------------------ what was summed
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All columns, in the table's order."""
-        return tuple(column.name for column in self.columns)
-
-    def column(self, name: str) -> Column:
-        """A column by its name, which must be there."""
-        return next(column for column in self.columns if column.name == name)
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """The columns of numbers, in the table's order: the order of ``mean`` and ``scatter``."""
-        return tuple(c.name for c in self.columns if c.kind is Kind.NUMBER)
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """The columns of levels, in the table's order."""
-        return tuple(c.name for c in self.columns if c.kind is Kind.CATEGORY)
-
-    @property
-    def n_read(self) -> int:
-        """Rows read, nulls or not."""
-        return sum(sums.n_rows for sums in self.patterns.values())
-
-    @property
-    def n_rows(self) -> int:
-        """Rows without a null in any column."""
-        complete = self.patterns.get(frozenset())
-        return complete.n_rows if complete else 0
 
     @property
     def weight(self) -> float:
@@ -122,11 +100,6 @@ class Moments:
         """Σ (z - z̄)(z - z̄)ᵀ over the rows without nulls, shape (k, k)."""
         return self._complete.scatter.copy()
 
-    @property
-    def weighing(self) -> str:
-        """The weights in words: ``analytic weights 'w'``, or ``no weights``."""
-        return f"{self.weight_kind} weights '{self.weights}'" if self.weights else "no weights"
-
     def levels(self, category: str) -> dict[str, int]:
         """Rows of each level of a category among the rows without nulls."""
         found = self._complete.levels[category]
@@ -139,27 +112,31 @@ class Moments:
 
     @property
     def _complete(self) -> Sums:
-        return self._sum(self.names).restrict(self.numbers, self.categories)
+        sums = self._sum((*self.names, self.weights)).rounded()
+        return sums.restrict(self.numbers, self.categories)
 
     # ------------------------------------------------------------ algebra
 
     def __add__(self, other: Moments) -> Moments:
-        """The moments of the rows of both; MomentsError if their columns differ."""
+        """The moments of the rows of both.
+
+        A column whose types differ keeps the coarser one: :func:`.matching.join_columns`.
+        MomentsError, ColumnKindError if names, kinds, weights or precision differ.
+        """
         if not isinstance(other, Moments):
             return NotImplemented
         if not self.columns or not other.columns:
             return other if not self.columns else self
-        self._match(other)
-        patterns = _add_patterns([*self.patterns.items(), *other.patterns.items()])
-        if len(patterns) > PATTERNS:
-            raise MomentsError.too_many_patterns(
-                len(patterns), sorted(set().union(*patterns), key=self.names.index)
-            )
+        columns = self.match(other)
+        ledger = self._identified.plus(other._identified)
         return replace(
             self,
-            patterns=patterns,
+            columns=columns,
+            patterns=add_patterns([*self.patterns.items(), *other.patterns.items()]),
             left_out={**self.left_out, **other.left_out},
             rounded=self.rounded | other.rounded,
+            where=ledger.describe(),
+            ledger=ledger,
         )
 
     def __sub__(self, other: Moments) -> Moments:
@@ -168,102 +145,109 @@ class Moments:
         ``(a + b) - b`` is ``a`` in every bit.  MomentsError for sums in double precision, and for
         a difference that no rows can add up to.
         """
+        if not isinstance(other, Moments):
+            return NotImplemented
         if not other.columns:
             return self
-        self._match(other)
+        self.match(other)
         if self.precision != "exact":
             raise MomentsError.not_exact()
-        patterns = dict(self.patterns)
-        for null, sums in other.patterns.items():
-            own = patterns.get(null)
-            if not isinstance(own, ExactSums) or not isinstance(sums, ExactSums):
-                raise MomentsError.not_contained("some of its null columns never occurred together")
-            left = own - sums
-            left.check()
-            patterns[null] = left
-        kept = {null: sums for null, sums in patterns.items() if sums.n_rows}
-        return replace(self, patterns=kept)
-
-    def _match(self, other: Moments) -> None:
-        """Refuse what cannot be added: other columns, other kinds, another precision."""
-        left, right = set(self.names), set(other.names)
-        if left != right:
-            raise MomentsError.names(sorted(left - right), sorted(right - left))
-        for column in self.columns:
-            twin = other.column(column.name)
-            if twin.word != column.word:
-                raise ColumnKindError.differs(
-                    column.name, "the left", column.word, "the right", twin.word
-                )
-        if self.precision != other.precision:
-            raise MomentsError.precision(self.precision, other.precision)
-        if self.weighing != other.weighing:
-            raise MomentsError.weights(self.weighing, other.weighing)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether exact moments hold the same sums, whatever way they were made."""
-        if isinstance(other, Moments) and self.precision == other.precision == "exact":
-            return self.fingerprint == other.fingerprint
-        return self is other
-
-    def __hash__(self) -> int:
-        return hash(frozenset(self.names))
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the exact sums, in hexadecimal: equal for equal rows, and only for those sums.
-
-        MomentsError for sums in double precision, which depend on the way they were made.
-        """
-        sha = hashlib.sha256()
-        for column in sorted(self.columns, key=lambda column: column.name):
-            sha.update(f"column {column.name!r} {column.word}\n".encode())
-        for null, sums in sorted(self.patterns.items(), key=lambda item: sorted(item[0])):
-            if not isinstance(sums, ExactSums):
-                raise MomentsError.not_exact()
-            sha.update(f"null {sorted(null)}\n".encode())
-            sums.digest_into(sha)
-        return sha.hexdigest()
+        patterns = subtract_patterns(self.patterns, other.patterns)
+        ledger = self._identified.minus(other._identified)
+        return replace(self, patterns=patterns, where=ledger.describe(), ledger=ledger)
 
     def __radd__(self, other: object) -> Moments:
         return self if other == 0 else NotImplemented
 
+    @property
+    def parts(self) -> tuple[Entry, ...]:
+        """The scans that were added up: ``id``, the fingerprint of each, ``source`` and ``rows``.
+
+        Provenance, outside equality.  ``ledger.known`` says whether these are all, and whole.
+        """
+        return self._identified.entries
+
+    @property
+    def _identified(self) -> Ledger:
+        return self.ledger.identified(lambda: self.digest)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the moments to a file, whole or not at all; :func:`steepest.load` reads it.
+
+        Never over a file that holds something else.  OutputError where it cannot be written.
+        """
+        from .archive import write_moments
+
+        write_moments(self, path)
+
+    # ------------------------------------------------------------ other columns
+
+    def subset(self, names: Iterable[str]) -> Moments:
+        """The moments of some columns, in the order given, as if only they had been scanned.
+
+        ColumnNotFoundError, ColumnNameError for a name that is not there, or twice.
+        """
+        chosen = list(name_columns(names))
+        for name in chosen:
+            self._find(name, "scanned")
+        return self._keep(tuple(self.column(name) for name in chosen), {})
+
+    def rename(self, names: Mapping[str, str]) -> Moments:
+        """The same moments under other names: ``rename({"old": "new"})``.
+
+        ColumnNotFoundError, ColumnNameError for a name that is not there, or taken.
+        """
+        for name in names:
+            if name != self.weights:
+                self._find(name, "scanned")
+        new = {name: str(names.get(name, name)) for name in (*self.names, self.weights)}
+        for name, times in Counter(new.values()).items():
+            if times > 1:
+                raise ColumnNameError.repeated(name, times, "the renamed moments")
+        columns = tuple(
+            replace(c, name=new[c.name], base=names.get(c.base, c.base)) for c in self.columns
+        )
+        return replace(
+            self,
+            columns=columns,
+            patterns=rename_patterns(self.patterns, new),
+            weights=new[self.weights],
+            rounded=frozenset(new.get(name, name) for name in self.rounded),
+        )
+
     def without(self, reasons: Mapping[str, str]) -> Moments:
         """The moments of the other columns; those left out are listed with their reasons."""
-        gone = {name: reason for name, reason in reasons.items() if name in self.names}
-        if not gone:
-            return replace(self, left_out={**self.left_out, **reasons})
-        kept = tuple(column for column in self.columns if column.name not in gone)
-        numbers = [name for name in self.numbers if name not in gone]
-        categories = [name for name in self.categories if name not in gone]
-        patterns = _add_patterns(
-            (
-                null.difference(gone),
-                sums.restrict(
-                    [name for name in numbers if name not in null],
-                    [name for name in categories if name not in null],
-                ),
-            )
-            for null, sums in self.patterns.items()
-        )
-        left_out = {**self.left_out, **reasons}
-        return replace(self, columns=kept, patterns=patterns, left_out=left_out)
+        kept = tuple(column for column in self.columns if column.name not in reasons)
+        return self._keep(kept, {**self.left_out, **reasons})
+
+    def _keep(self, columns: tuple[Column, ...], left_out: Mapping[str, str]) -> Moments:
+        kept = replace(self, columns=columns, left_out=left_out)
+        if columns == self.columns:
+            return kept
+        patterns = restrict_patterns(self.patterns, kept.numbers, kept.categories, self.weights)
+        return replace(kept, patterns=patterns)
 
     def crowded(self, optional: Iterable[str]) -> dict[str, str]:
         """Those of some categories that have too many levels for a scan that did not name them."""
-        counts = {
-            name: len(set().union(*(s.levels[name].levels for s in self._with(name))))
-            for name in optional
-            if name in self.categories
-        }
+        counts = {n: count_levels(self.patterns, n) for n in optional if n in self.categories}
+        reason = f"it has over {LEVELS_UNASKED:,} levels"
+        return {name: reason for name, levels in counts.items() if levels > LEVELS_UNASKED}
+
+    def describe(self) -> dict[str, Summary]:
+        """Each column's rows, nulls, mean and standard deviation, or its number of levels.
+
+        A column counts all rows in which it is not null, whatever the others are.  The standard
+        deviation is that of a sample: for n rows √(n/(n - 1)) times the weighted one, and NaN for
+        a single row; for frequencies n is their sum.
+        """
         return {
-            n: f"it has over {LEVELS_UNASKED:,} levels"
-            for n, m in counts.items()
-            if m > LEVELS_UNASKED
+            column.name: summarise(self.patterns, column, self.weights, self.n_read)
+            for column in self.columns
         }
 
-    def _with(self, name: str) -> list[AnySums]:
-        return [sums for null, sums in self.patterns.items() if name not in null]
+    def correlation(self) -> Floats:
+        """Correlations of the numbers over the rows in which none of them is null, shape (k, k)."""
+        return correlate(self.patterns, self.numbers, self.weights)
 
     # ------------------------------------------------------------ the one way out
 
@@ -301,19 +285,9 @@ class Moments:
             whole = False
             references[name] = levels[:first]
             terms += [Term(name, level) for level in levels[first:]]
-        mean, scatter = dense_moments(sums, [*terms, self._target_term(target, sums)])
-        return Problem(
-            tuple(terms),
-            target,
-            sums.weight,
-            mean[:-1],
-            float(mean[-1]),
-            scatter[:-1, :-1],
-            scatter[:-1, -1],
-            float(scatter[-1, -1]),
-            rows,
-            references,
-        )
+        terms.append(self._target_term(target, sums))
+        types = {column.name: column.type_name for column in self.columns}
+        return cut_problem(sums, terms, types, target, rows, references, self.where)
 
     def _find(self, name: str, role: str) -> None:
         if name in self.names:
@@ -322,7 +296,7 @@ class Moments:
             raise ColumnNotFoundError.left_out(role, name, self.left_out[name])
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
 
-    def _target_term(self, target: str, sums: Sums) -> Term:
+    def _target_term(self, target: str, sums: AnySums) -> Term:
         if target in sums.numbers:
             return Term(target)
         if not self.column(target).is_boolean:
@@ -342,22 +316,10 @@ class Moments:
         read = self.n_read
         return Rows(read, read - sum(dropped.values()), dropped, nulls)
 
-    def _sum(self, used: Sequence[str]) -> Sums:
+    def _sum(self, used: Sequence[str]) -> AnySums:
         numbers = [name for name in self.numbers if name in used]
         categories = [name for name in self.categories if name in used]
         kept = [sums for null, sums in self.patterns.items() if null.isdisjoint(used)]
         if not kept:
             raise EmptySourceError.none_left(self.n_read, dict(self._account(used).nulls))
-        total = reduce(add, (sums.restrict(numbers, categories) for sums in kept))
-        total.refuse_out_of_range(self.where)
-        return total.rounded()
-
-
-def _add_patterns(
-    items: Iterable[tuple[frozenset[str], AnySums]],
-) -> dict[frozenset[str], AnySums]:
-    """Sums of the same null pattern added, patterns in one order whatever order they came in."""
-    patterns: dict[frozenset[str], AnySums] = {}
-    for null, sums in items:
-        patterns[null] = add(patterns[null], sums) if null in patterns else sums
-    return dict(sorted(patterns.items(), key=lambda item: (len(item[0]), sorted(item[0]))))
+        return reduce(add, (sums.restrict(numbers, categories) for sums in kept))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..data.design import Term
 from ..typing import Floats
 from .double import Sums
+from .exact import ExactSums
+from .normal import ExactNormal, cut_normal
+
+FAR = 450
+"""Root mean squares within 2^±450 have squares that are doubles, and so have their parts."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,69 @@ class Problem:
     rows: Rows
     references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Per category the levels without a coefficient of their own: its reference level."""
+    exponents: tuple[int, ...] = ()
+    """Columns so large or small that their squares are no doubles are held times 2^-exponent."""
+    rank: int | None = None
+    """How many columns are left when those that depend on others are taken out, where known."""
+    exact: ExactNormal | None = None
+    """The same sums in whole numbers, where nothing was rounded."""
+
+    def keep(self, terms: Sequence[int]) -> Problem:
+        """The problem of fewer terms, and of the categories that these come from."""
+        at = list(terms)
+        kept = tuple(self.terms[i] for i in at)
+        used = {term.column for term in kept}
+        return replace(
+            self,
+            terms=kept,
+            mean=self.mean[at],
+            scatter=self.scatter[np.ix_(at, at)],
+            cross=self.cross[at],
+            references={n: levels for n, levels in self.references.items() if n in used},
+            exponents=tuple(self.exponents[i] for i in at) if self.exponents else (),
+            exact=None if self.exact is None else self.exact.keep(at),
+        )
+
+
+def cut_problem(
+    sums: Sums | ExactSums,
+    terms: Sequence[Term],
+    types: Mapping[str, str],
+    target: str,
+    rows: Rows,
+    references: Mapping[str, tuple[str, ...]],
+    where: str,
+) -> Problem:
+    """The problem of some terms, the target's own last, and the types their columns came in.
+
+    ValueFoundError where squares leave the range of doubles: in double precision any, in exact
+    sums the target's, for a loss is in its unit squared.
+    """
+    exact, exponents = None, {}
+    if isinstance(sums, ExactSums):
+        exact = cut_normal(sums, terms, [types[term.column] for term in terms])
+        exponents = {name: e for name, e in sums.exponents.items() if abs(e) > FAR}
+        exponents.pop(terms[-1].column, None)
+        sums = sums.times_powers_of_two({name: -e for name, e in exponents.items()})
+    rounded = sums.rounded()
+    rounded.refuse_out_of_range(where)
+    if isinstance(sums, ExactSums):
+        sums.refuse_underflow(rounded, where)
+    mean, scatter = dense_moments(rounded, terms)
+    return Problem(
+        tuple(terms[:-1]),
+        target,
+        rounded.weight,
+        mean[:-1],
+        float(mean[-1]),
+        scatter[:-1, :-1],
+        scatter[:-1, -1],
+        float(scatter[-1, -1]),
+        rows,
+        references,
+        tuple(exponents.get(term.column, 0) for term in terms[:-1]) if exponents else (),
+        exact=exact,
+    )
 
 
 def dense_moments(sums: Sums, terms: Sequence[Term]) -> tuple[Floats, Floats]:

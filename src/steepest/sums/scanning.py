@@ -17,7 +17,9 @@ from ..data.table import Part, Source
 from ..errors import EmptySourceError, OptionError
 from ..typing import OnProgress, Progress
 from .collector import PRECISIONS, collect, join
+from .double import Sums
 from .executors import map_parts, one_blas_thread, runs_here
+from .ledger import Entry, Ledger
 from .moments import Moments
 
 EXACT_COLUMNS = 64
@@ -163,10 +165,11 @@ def scan_source(
     total = tree.total()
     if not total.n_read:
         raise EmptySourceError.no_rows(schema.where)
-    if chosen == "double":  # exact sums have no range to leave
-        for sums in total.patterns.values():
+    for sums in total.patterns.values():
+        if isinstance(sums, Sums):  # exact ones have no range to leave
             sums.refuse_out_of_range(schema.where)
-    return replace(total, where=schema.where, precision_reason=reason)
+    ledger = Ledger((Entry("", schema.where, total.n_read),))
+    return replace(total, where=schema.where, precision_reason=reason, ledger=ledger)
 
 
 class _Watch:

@@ -1,0 +1,87 @@
+"""Messages about files of our own, and about places to write to."""
+
+from __future__ import annotations
+
+from .words import SteepestError
+
+
+class ModelFileError(SteepestError, ValueError):
+    """A model file that is not whole, not ours, or from the future."""
+
+    @classmethod
+    def of(cls, path: str, reason: str) -> ModelFileError:
+        return cls(
+            f"'{path}' is not a whole model file: {reason}.",
+            "Its last line must be the SHA-256 of every byte above it.",
+            "save the model again, or take the file from a backup.",
+        )
+
+    @classmethod
+    def unreadable(cls, path: str, reason: str) -> ModelFileError:
+        return cls(
+            f"'{path}' cannot be read: {reason}.",
+            "A model file was expected there.",
+            "check the path; models are written by Model.save or with -o.",
+        )
+
+    @classmethod
+    def moments(cls, path: str) -> ModelFileError:
+        return cls(
+            f"'{path}' holds moments, not a model.",
+            "Moments know every model of their columns, and none of them in particular.",
+            f"steepest fit '{path}' --target y -o model.json",
+        )
+
+    @classmethod
+    def newer(cls, path: str, version: object, known: int) -> ModelFileError:
+        return cls(
+            f"'{path}' has format {version}; this steepest reads up to {known}.",
+            "A later release wrote it, and may mean other things by it.",
+            "pip install --upgrade steepest",
+        )
+
+
+class MomentsFileError(SteepestError, ValueError):
+    """A moments file that is not whole, not ours, or from the future."""
+
+    @classmethod
+    def of(cls, path: str, reason: str) -> MomentsFileError:
+        return cls(
+            f"'{path}' is not a whole moments file: {reason}.",
+            "Its last 32 bytes must be the SHA-256 of every byte before them.",
+            "scan the table again, or take the file from a backup.",
+        )
+
+    @classmethod
+    def unreadable(cls, path: str, reason: str) -> MomentsFileError:
+        return cls(
+            f"'{path}' cannot be read: {reason}.",
+            "A moments file was expected there.",
+            "check the path; moments are written by Moments.save or by steepest scan -o.",
+        )
+
+    @classmethod
+    def newer(cls, path: str, version: object, known: int) -> MomentsFileError:
+        return cls(
+            f"'{path}' has format {version}; this steepest reads up to {known}.",
+            "A later release wrote it, and may mean other things by it.",
+            "pip install --upgrade steepest",
+        )
+
+
+class OutputError(SteepestError, OSError):
+    """A place where nothing can be written."""
+
+    @classmethod
+    def of(cls, path: str, reason: str) -> OutputError:
+        return cls(
+            f"'{path}' cannot be written: {reason}.", "", "name another place for the output."
+        )
+
+    @classmethod
+    def ending(cls, path: str) -> OutputError:
+        return cls(
+            f"'{path}' does not end in .csv or .parquet.",
+            "The ending says how the predictions are to be written.",
+            "-o predictions.parquet, or -o - for CSV on standard output",
+        )

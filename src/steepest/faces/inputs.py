@@ -1,0 +1,65 @@
+"""Files named on the command line: tables, or moments in their place."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OptionError, OutputError, SourceError
+from ..store import holds_moments
+
+if TYPE_CHECKING:
+    from ..sums.moments import Moments
+
+ENDING = ".moments"
+
+
+def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments | list[str]:
+    """What a fit is made from: the files as they are, or the sum of those that hold moments.
+
+    SourceError for moments beside tables, OptionError for a precision that they do not have.
+    """
+    paths = expand(files)
+    held = [path for path in paths if _is_moments(path)]
+    if not held:
+        return list(files)
+    others = [path for path in paths if path not in held]
+    if others:
+        raise SourceError.moments_beside(held[0], others[0])
+    from ..sums.archive import read_moments
+    from ..sums.merging import merge
+
+    moments = merge(*(read_moments(path) for path in held))
+    if precision not in (None, moments.precision):
+        raise OptionError.other_precision(str(precision), moments.precision)
+    return moments
+
+
+def refuse_moments(files: Sequence[str]) -> None:
+    """SourceError for moments where rows are to be read."""
+    for path in expand(files):
+        if _is_moments(path):
+            raise SourceError.scanned(path)
+
+
+def expand(files: Sequence[str]) -> list[str]:
+    """The files that are meant: those that a glob matches, in the order of their names."""
+    with suppress(OSError, ValueError):
+        return [path for given in files for path in sorted(glob.glob(given)) or [given]]
+    return list(files)
+
+
+def _is_moments(path: str) -> bool:
+    return path.endswith(ENDING) or holds_moments(path)
+
+
+def check_not_read(output: str, inputs: Sequence[str]) -> None:
+    """OutputError where the output is one of the inputs."""
+    with suppress(ValueError):  # a zero byte: no such file
+        place = Path(output)
+        paths = [Path(path) for path in expand(inputs)]
+        if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
+            raise OutputError.of(output, "it is one of the files to be read")

@@ -1,0 +1,154 @@
+"""Commands about moments: made from tables, added, taken away, looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options
+
+if TYPE_CHECKING:
+    from ..sums.moments import Moments
+
+_place = click.option(
+    "-o", "--output", required=True, metavar="MOMENTS", help="Save the moments to this file."
+)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@_place
+@click.option(
+    "--columns",
+    type=options.Names(),
+    multiple=True,
+    help="The columns to keep; may stand several times.  Default: all that can.",
+)
+@options.formula
+@options.summing
+@options.output
+def scan(
+    files: Sequence[str],
+    output: str,
+    columns: Sequence[Sequence[str]],
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Read the rows of FILE... once, and keep the sums that every fit needs.
+
+    \b
+    Examples:
+      steepest scan 'june/*.csv' -o june.moments
+      steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
+      steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
+    """
+    from ..sums.scanning import scan as scan_tables
+    from .inputs import refuse_moments
+    from .progress import show_progress
+
+    _check_place(output, files)
+    refuse_moments(files)
+    names = [name for some in columns for name in some] if columns else None
+    with show_progress(quiet=quiet) as on_progress:
+        moments = scan_tables(list(files), columns=names, on_progress=on_progress, **chosen)
+    _save(moments, output, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="MOMENTS...")
+@_place
+@click.option("--allow-overlap", is_flag=True, help="Add a part even where it stands twice.")
+@options.output
+def merge(
+    files: Sequence[str], output: str, allow_overlap: bool, as_json: bool, quiet: bool
+) -> None:
+    """Add moments of different rows, as if all had been scanned together.
+
+    A part that stands twice is refused: two scans of the same rows have one fingerprint.
+
+    \b
+    Examples:
+      steepest merge june.moments july.moments -o summer.moments
+      steepest merge 'days/*.moments' -o year.moments
+    """
+    from ..sums.archive import read_moments
+    from ..sums.merging import merge as merge_moments
+    from .inputs import expand
+
+    _check_place(output, files)
+    moments = merge_moments(
+        *(read_moments(path) for path in expand(files)), allow_overlap=allow_overlap
+    )
+    _save(moments, output, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@click.argument("whole", metavar="MOMENTS")
+@click.argument("files", nargs=-1, required=True, metavar="GONE...")
+@_place
+@options.output
+def forget(whole: str, files: Sequence[str], output: str, as_json: bool, quiet: bool) -> None:
+    """Take rows away from moments, as if they had never been scanned.
+
+    Both must be exact; what was not added before cannot be taken away.
+
+    \b
+    Examples:
+      steepest forget year.moments june.moments -o rest.moments
+      steepest scan withdrawn.csv -o gone.moments
+      steepest forget survey.moments gone.moments -o survey-2.moments
+    """
+    from ..sums.archive import read_moments
+    from .inputs import expand
+
+    _check_place(output, [whole, *files])
+    moments = read_moments(whole)
+    for path in expand(files):
+        moments -= read_moments(path)
+    _save(moments, output, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@click.argument("file", metavar="MOMENTS")
+@options.output
+def show(file: str, as_json: bool, quiet: bool) -> None:
+    """Show what moments know: columns, correlations, fingerprint and parts.
+
+    \b
+    Examples:
+      steepest show june.moments
+      steepest show june.moments --json
+    """
+    from ..sums.archive import read_moments
+    from .overview import describe_moments, list_notes, view_moments
+
+    moments = read_moments(file)
+    if as_json:
+        options.print_json(view_moments(moments))
+        return
+    click.echo("\n".join(describe_moments(moments)))
+    if not quiet:
+        options.say(list_notes(moments))
+
+
+def _check_place(output: str, inputs: Sequence[str]) -> None:
+    from ..store import check_moments_place
+    from .inputs import check_not_read
+
+    check_not_read(output, inputs)
+    check_moments_place(output)
+
+
+def _save(moments: Moments, output: str, *, as_json: bool, quiet: bool) -> None:
+    from .overview import list_notes, summary_lines, summary_object
+
+    moments.save(output)
+    if as_json:
+        options.print_json({"output": output, **summary_object(moments)})
+        return
+    click.echo("\n".join(summary_lines(moments)))
+    if not quiet:
+        options.say(list_notes(moments))

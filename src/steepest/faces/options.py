@@ -1,0 +1,98 @@
+"""Options that commands share, and the two ways that they speak."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
+
+
+class Names(click.ParamType[list[str]]):
+    """Names with commas between them."""
+
+    name = "a,b,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str]:
+        del param, ctx
+        return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
+
+
+formula = click.option(
+    "--formula",
+    metavar="FORMULA",
+    help="Instead of names: 'y ~ x + x^2'; ending in '+ 0' for no intercept.",
+)
+summing = together(
+    click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts."),
+    click.option(
+        "--weight-kind",
+        default="analytic",
+        metavar="analytic|frequency",
+        help="Whether weight 3 is one row that counts more, or three rows.",
+    ),
+    click.option(
+        "--precision",
+        metavar="exact|double",
+        help="exact: no sum is rounded.  Default: exact up to 64 columns of numbers.",
+    ),
+)
+data = together(
+    click.argument("files", nargs=-1, required=True, metavar="FILE..."),
+    click.option("--target", metavar="COLUMN", help="The column to explain."),
+    click.option(
+        "--features",
+        type=Names(),
+        multiple=True,
+        help="The columns that explain it; may stand several times.  Default: all.",
+    ),
+    formula,
+    summing,
+)
+descent = together(
+    click.option(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="Default: the best fixed rate, 2/(L + l).",
+    ),
+    click.option(
+        "--l2",
+        type=float,
+        default=0.0,
+        metavar="PENALTY",
+        help="On the sum of squared coefficients.  Default: 0.",
+    ),
+    click.option(
+        "--scale",
+        default="standard",
+        metavar="standard|none",
+        help="Centre and scale the columns for the descent, or not.",
+    ),
+    click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+output = together(
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
+    click.option("--quiet", is_flag=True, help="No progress and no notes on standard error."),
+)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One object, on one line of standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def say(notes: Sequence[str]) -> None:
+    """Notes, to standard error."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)

@@ -1,0 +1,148 @@
+"""Moments as plain text and as JSON."""
+
+from __future__ import annotations
+
+from math import isinf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import counted, listed
+from ..sums.summary import find_condition
+from .terminal import align, number
+
+if TYPE_CHECKING:
+    from ..sums.moments import Moments
+
+PAIRS_SHOWN = 6
+"""Correlations that are named, the largest first."""
+
+PARTS_SHOWN = 20
+
+
+def summary_object(moments: Moments) -> dict[str, Any]:
+    """What the moments are, for JSON."""
+    return {
+        "rows": {"read": moments.n_read, "complete": moments.n_rows},
+        "columns": len(moments.columns),
+        "source": moments.where,
+        "precision": moments.precision,
+        "precision_reason": moments.precision_reason,
+        "weights": moments.weights or None,
+        "weight_kind": moments.weight_kind or None,
+        "fingerprint": moments.fingerprint if moments.precision == "exact" else None,
+        "parts": [entry._asdict() for entry in moments.parts],
+        "parts_known": moments.ledger.known,
+        "left_out": dict(moments.left_out),
+        "version": __version__,
+    }
+
+
+def view_moments(moments: Moments) -> dict[str, Any]:
+    """Everything that ``steepest show`` says, for JSON."""
+    correlation = moments.correlation()
+    condition = find_condition(correlation)
+    described = moments.describe()
+    return {
+        **summary_object(moments),
+        "columns": [
+            {
+                "name": column.name,
+                "kind": column.word,
+                "type": column.type_name,
+                "rows": described[column.name].count,
+                "nulls": described[column.name].nulls,
+                "mean": described[column.name].mean,
+                "sd": described[column.name].sd,
+                "levels": described[column.name].levels,
+            }
+            for column in moments.columns
+        ],
+        "correlations": _largest(correlation, moments.numbers),
+        "condition": None if condition is None or isinf(condition) else condition,
+    }
+
+
+def _largest(correlation: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The pairs of columns with the largest correlations, either sign."""
+    i, j = np.triu_indices(len(names), 1)
+    values = correlation[i, j]
+    order = [at for at in np.argsort(-np.abs(values), kind="stable") if not np.isnan(values[at])]
+    return [
+        {"first": names[i[at]], "second": names[j[at]], "r": float(values[at])}
+        for at in order[:PAIRS_SHOWN]
+    ]
+
+
+def summary_lines(moments: Moments) -> list[str]:
+    """What the moments are, a line each."""
+    rows = f"{moments.n_read:,} read, {moments.n_rows:,} without nulls"
+    numbers = counted(len(moments.numbers), "number")
+    lines = [
+        ("moments", moments.where),
+        ("rows", rows),
+        ("columns", f"{numbers}, {counted(len(moments.categories), 'category')}"),
+    ]
+    if moments.weights:
+        lines.append(("weights", f"'{moments.weights}'  ({moments.weight_kind})"))
+    reason = f"  ({moments.precision_reason})" if moments.precision_reason else ""
+    lines.append(("precision", moments.precision + reason))
+    if moments.precision == "exact":
+        lines.append(("fingerprint", moments.fingerprint))
+    parts = moments.parts
+    if len(parts) != 1 or not moments.ledger.known:
+        lines.append(("parts", _count_parts(moments)))
+        lines += [
+            ("", f"{part.id[:12]}  {counted(part.rows, 'row')}, {part.source}")
+            for part in parts[:PARTS_SHOWN]
+        ]
+        if len(parts) > PARTS_SHOWN:
+            lines.append(("", f"and {len(parts) - PARTS_SHOWN:,} more; --json shows them"))
+    return [f"{label:<13}  {text}" for label, text in lines]
+
+
+def _count_parts(moments: Moments) -> str:
+    number_of = f"{len(moments.parts):,}"
+    return number_of if moments.ledger.known else f"{number_of}, of which some rows were taken away"
+
+
+def describe_moments(moments: Moments) -> list[str]:
+    """The table of columns, with what a reader needs to judge it."""
+    view = view_moments(moments)
+    rows = [("", "rows", "nulls", "mean", "sd", "levels")]
+    rows += [
+        (
+            column["name"],
+            f"{column['rows']:,}",
+            f"{column['nulls']:,}",
+            number(column["mean"]),
+            number(column["sd"]),
+            "" if column["levels"] is None else f"{column['levels']:,}",
+        )
+        for column in view["columns"]
+    ]
+    lines = [
+        ("correlation", f"{p['r']:+.4f}  {p['first']}, {p['second']}") for p in view["correlations"]
+    ]
+    if view["correlations"]:
+        condition = view["condition"]
+        words = number(condition) if condition else "infinite: some are sums of others"
+        lines.append(("condition", f"{words}  (of the correlations)"))
+    more = [
+        f"{label if i == 0 or i == len(lines) - 1 else '':<13}  {text}"
+        for i, (label, text) in enumerate(lines)
+    ]
+    return [*align(rows), "", *summary_lines(moments), *more]
+
+
+def list_notes(moments: Moments) -> list[str]:
+    """Sentences that a reader should not miss."""
+    notes = [f"'{name}' was left out: {reason}." for name, reason in moments.left_out.items()]
+    if moments.rounded:
+        verb = "holds" if len(moments.rounded) == 1 else "hold"
+        notes.append(
+            f"{listed(sorted(moments.rounded))} {verb} integers beyond 2⁵³, which were rounded "
+            "to doubles."
+        )
+    return notes

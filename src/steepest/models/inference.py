@@ -1,0 +1,137 @@
+"""How far coefficients may be from those of other rows of the same kind: standard errors.
+
+With S the centred moments Σ w (x - x̄)(x - x̄)ᵀ, n rows that count, q coefficients and
+σ² = Σ w (y - ŷ)² / (n - q),
+
+    se(β) = σ √diag(S⁻¹),      se(b) = σ √(1/W + x̄ᵀ S⁻¹ x̄).
+
+Rows of weight 0 do not count in n; rows whose weights are frequencies count that often.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import lapack
+
+from ..descent.certified import Limit
+from ..descent.quadratic import Coordinates, standard_moments
+from ..sums.normal import ExactNormal
+from ..sums.problem import Problem
+from ..typing import Floats
+
+FEW = 100
+"""Columns up to which the inverse is refined in whole numbers: O(p³) of them a step."""
+
+BITS = 160
+"""Bits behind the point of that inverse."""
+
+
+class Errors(NamedTuple):
+    """Standard errors on the user's scale."""
+
+    residual_sd: float | None = None
+    intercept: float | None = None
+    coef: Floats | None = None
+    """Shape (p,)."""
+
+
+def exact_errors(problem: Problem, limit: Limit, *, intercept: bool) -> Errors:
+    """Standard errors of a least-squares solution, each rounded once from exact sums.
+
+    Beyond 100 columns the inverse is of double precision: its error grows with the condition.
+    """
+    normal, system = problem.exact, limit.system
+    freedom = _freedom(problem, intercept=intercept)
+    if normal is None or freedom <= 0:
+        return Errors()
+    p = len(problem.terms)
+    variance = limit.residual / freedom
+    divisor = normal.weight if intercept else 1
+    scale = variance * divisor / normal.weight_of_one
+    inverse = _invert_diagonal(limit)
+    coef = np.array(
+        [
+            _root(scale / normal.unit(j) ** 2 * inverse[j] / Fraction(4) ** place)
+            for j, place in enumerate(system.factor.places)
+        ]
+    )
+    if not intercept:
+        return Errors(_root(variance), None, coef)
+    spread = 1 + _mean_form(normal, limit, p)
+    return Errors(
+        _root(variance),
+        _root(variance * spread / (normal.weight * normal.weight_of_one)),
+        coef,
+    )
+
+
+def double_errors(problem: Problem, coordinates: Coordinates, loss: float) -> Errors:
+    """Standard errors of a least-squares solution in double precision.  O(p³)."""
+    freedom = _freedom(problem, intercept=coordinates.intercept)
+    if freedom <= 0:
+        return Errors()
+    variance = loss * problem.weight / freedom
+    matrix = standard_moments(problem, coordinates)[0]
+    residual_sd = math.sqrt(variance)
+    if not len(matrix):
+        return Errors(residual_sd, math.sqrt(variance / problem.weight), np.zeros(0))
+    lower, failed = lapack.dpotrf(matrix, lower=1)
+    if failed:
+        return Errors(residual_sd)
+    inverse, _ = lapack.dpotri(lower, lower=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    unit = np.sqrt(variance / problem.weight)
+    coef = coordinates.destandardise(np.sqrt(np.diag(inverse)) * unit)
+    means = problem.mean / coordinates.spread
+    return Errors(residual_sd, float(unit * math.sqrt(1 + means @ inverse @ means)), coef)
+
+
+def _freedom(problem: Problem, *, intercept: bool) -> int:
+    return problem.rows.used - len(problem.terms) - intercept
+
+
+def _invert_diagonal(limit: Limit) -> list[Fraction]:
+    """diag(Â⁻¹), for Â = A scaled by powers of two."""
+    system = limit.system
+    p = len(system.matrix)
+    if p <= FEW:
+        ones = np.zeros((p, p), dtype=object)
+        ones[np.diag_indices(p)] = 1
+        x, _ = system.refine(ones, 0, BITS)
+        return [Fraction(int(value), 1 << BITS) for value in np.diag(x)]
+    inverse, _ = lapack.dpotri(system.factor.lower, lower=1)
+    return [Fraction(float(value)) for value in np.diag(inverse)]
+
+
+def _mean_form(normal: ExactNormal, limit: Limit, p: int) -> Fraction:
+    """W x̄ᵀ S⁻¹ x̄, which is tᵀ A⁻¹ t for the sums t of the columns."""
+    if not p:
+        return Fraction(0)
+    system = limit.system
+    right = normal.totals[:p] << (system.top - system.places)
+    size = max(abs(int(value)).bit_length() for value in right)
+    bits = max(BITS, size - 2 * system.top)
+    x, _ = system.refine(right[:, None], size, bits)
+    # tᵀ A⁻¹ t = right · 2^-top · x · 2^(size - top - bits)
+    form, behind = int(np.dot(right, x[:, 0])), 2 * system.top + bits - size
+    return Fraction(form, 1 << behind) if behind >= 0 else Fraction(form << -behind)
+
+
+def _root(value: Fraction) -> float:
+    """The square root of a fraction, rounded from 128 bits."""
+    if value <= 0:
+        return 0.0
+    size = value.numerator.bit_length() - value.denominator.bit_length()
+    lift = 2 * ((256 - size) // 2 + 1)
+    whole = (
+        (value.numerator << lift) // value.denominator
+        if lift >= 0
+        else (value.numerator // (value.denominator << -lift))
+    )
+    root = math.isqrt(whole)
+    half = lift // 2
+    return float(Fraction(root, 1 << half) if half >= 0 else Fraction(root << -half))

@@ -1,0 +1,127 @@
+"""Moments as a file: written whole or not at all, read only when whole.
+
+``docs/moments-file.md`` describes the file for readers in other languages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from .. import __version__
+from ..data.table import Column, Kind
+from ..errors import MomentsError, MomentsFileError
+from ..store import decode_json, read_sealed, write_sealed
+from .decoding import LARGEST_EXPONENT, Units, decode_content
+from .exact import ExactSums
+from .ledger import Entry, Ledger
+from .moments import Moments
+from .patterns import Patterns, restrict_patterns
+
+
+def write_moments(moments: Moments, path: str | os.PathLike[str]) -> None:
+    """What :meth:`Moments.save` does."""
+    content = b"".join(moments.encode())
+    ledger = moments.ledger.identified(lambda: hashlib.sha256(content).hexdigest())
+    header = json.dumps(_header(moments, ledger), allow_nan=False).encode()
+    write_sealed(path, [len(header).to_bytes(8, "little"), header, content])
+
+
+def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
+    units, weight_unit = _find_units(moments.numbers, moments.weights, moments.patterns)
+    return {
+        "format": "steepest moments",
+        "steepest_version": __version__,
+        "axis": None,
+        "precision": moments.precision,
+        "precision_reason": moments.precision_reason,
+        "where": moments.where,
+        "columns": [
+            {"name": c.name, "kind": c.kind, "type": c.type_name, "base": c.base, "power": c.power}
+            for c in moments.columns
+        ],
+        "left_out": dict(moments.left_out),
+        "rounded": sorted(moments.rounded),
+        "parts_known": ledger.known,
+        "parts": [entry._asdict() for entry in ledger.entries],
+        "units": {name: list(unit) for name, unit in units.items()},
+        "weight_unit": weight_unit,
+    }
+
+
+def _find_units(
+    numbers: Sequence[str], weights: str, patterns: Patterns
+) -> tuple[dict[str, tuple[int, int]], int]:
+    """For each number the powers of two and five that all its sums are whole numbers of."""
+    units = dict.fromkeys(numbers, (0, 0))
+    weight_unit = 0
+    for null, sums in patterns.items():
+        if not isinstance(sums, ExactSums):
+            continue
+        grid = sums.whole.units.tolist(), sums.whole.fives.tolist()
+        for name, two, five in zip(sums.numbers, *grid, strict=True):
+            units[name] = min(units[name][0], two), min(units[name][1], five)
+        if weights not in null:
+            weight_unit = min(weight_unit, sums.whole.weight_unit)
+    return units, weight_unit
+
+
+def read_moments(path: str | os.PathLike[str]) -> Moments:
+    """What :func:`write_moments` wrote; MomentsFileError for anything else.  Executes nothing."""
+    body = read_sealed(path)
+    try:
+        end = 8 + int.from_bytes(body[:8], "little")
+        return _from_record(decode_json(body[8:end]), body[end:])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = error.found.rstrip(".") if isinstance(error, MomentsError) else str(error)
+        raise MomentsFileError.of(os.fspath(path), reason) from error
+
+
+def _from_record(header: dict[str, Any], content: bytes) -> Moments:
+    if header["axis"] is not None:
+        raise ValueError("its sums have a leading axis, which this steepest does not read")
+    columns = tuple(_read_column(item) for item in header["columns"])
+    units: Units = {str(n): (_unit(two), _unit(five)) for n, (two, five) in header["units"].items()}
+    patterns, weights, kind, precision = decode_content(
+        content, columns, units, _unit(header["weight_unit"])
+    )
+    entries = tuple(
+        Entry(str(e["id"]), str(e["source"]), _whole(e["rows"])) for e in header["parts"]
+    )
+    names = {kind: [c.name for c in columns if c.kind is kind] for kind in Kind}
+    ledger = Ledger(entries, header["parts_known"] is True)
+    return Moments(
+        columns,
+        restrict_patterns(patterns, names[Kind.NUMBER], names[Kind.CATEGORY], weights),
+        precision,
+        weights,
+        kind,
+        left_out={str(name): str(reason) for name, reason in header["left_out"].items()},
+        rounded=frozenset(str(name) for name in header["rounded"]),
+        where=str(header["where"]),
+        precision_reason=str(header["precision_reason"]),
+        ledger=ledger.alone(hashlib.sha256(content).hexdigest()),
+    )
+
+
+def _read_column(item: dict[str, Any]) -> Column:
+    names = [item[key] for key in ("name", "type", "base")]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("the name of a column is no text")
+    name, type_name, base = names
+    return Column(name, Kind(item["kind"]), type_name, base, _whole(item["power"]))
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value
+
+
+def _unit(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_EXPONENT:
+        raise TypeError(f"{value!r} is no power of a unit")
+    return value
