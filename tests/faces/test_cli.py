@@ -98,7 +98,6 @@ TRANSCRIPTS: dict[str, Sequence[str]] = {
     "fit_help": ("fit", "--help"),
     "predict_help": ("predict", "--help"),
     "descend_help": ("descend", "--help"),
-    "version": ("--version",),
     "fit": FIT,
     "fit_one": (*ONE, "--epochs", "3", "--l2", "0.01", "--learning-rate", "0.1"),
     "descend": ("descend", *ONE[1:], "--learning-rate", "0.1", "--epochs", "50", "--every", "10"),
@@ -152,8 +151,12 @@ def test_help_imports_nothing_heavy() -> None:
         assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_version(cli: Callable[..., Ran]) -> None:
-    assert cli("--version") == (0, f"steepest {steepest.__version__}\n", "")
+def test_version(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    for kernel in ("numpy", "c-portable"):
+        monkeypatch.setenv("STEEPEST_KERNEL", kernel)
+        name = "c, portable" if kernel == "c-portable" else kernel
+        printed = f"steepest {steepest.__version__} (kernel: {name})\n"
+        assert cli("--version") == (0, printed, "")
 
 
 # ------------------------------------------------------------------ results

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import click
 
-from .. import __version__
 from ..errors import OutputError, SteepestError, SteepestWarning
+from .version import version_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -152,7 +152,7 @@ _output = _together(
     "0 done, 1 data, options or files, 2 usage, 3 a learning rate that cannot converge, "
     "70 a bug of ours, 130 or 143 interrupted.",
 )
-@click.version_option(__version__, prog_name="steepest", message="%(prog)s %(version)s")
+@version_option
 def steepest() -> None:
     """Linear models by gradient descent: scan once, descend free.
 
