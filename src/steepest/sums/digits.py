@@ -157,7 +157,7 @@ class Grid:
         places = (BITS - 1 - self._tops)[:, None]
         with np.errstate(over="ignore"):
             rest = np.ldexp(columns, places)
-        apart: NDArray[np.bool_] = (np.abs(rest) > 2.0 ** (BITS - 1)).any(axis=0)
+        apart = np.any(np.abs(rest) > 2.0 ** (BITS - 1), axis=0)
         if (places < 0).any():  # what is far below the top may have been rounded away
             apart |= (np.ldexp(rest, -places) != columns).any(axis=0)
         rest[:, apart] = 0.0

@@ -81,28 +81,33 @@ INLINE void multiply(const double *plane, int64_t high, int64_t wide, int64_t ro
 
 INLINE double add_column(const double *column, int64_t rows)
 {
-    lanes total = none;
-    for (int64_t r = 0; r < rows; r += 4)
-        total += *(const lanes *)(column + r);
-    return add_lanes(total);
+    lanes total[4] = {none, none, none, none};
+    for (int64_t r = 0; r < rows; r += 16)
+        for (int i = 0; i < 4; i++)
+            total[i] += *(const lanes *)(column + r + 4 * i);
+    return add_lanes((total[0] + total[1]) + (total[2] + total[3]));
 }
 
-/* Copy rows into columns of a plane, minus a centre where there is one. */
-INLINE void gather(const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
-                   const double *centre, double *plane)
+/* Copy rows into columns of a plane, minus a centre where there is one; zeros up to `full`. */
+INLINE void gather(const double *rows, int64_t n, int64_t full, int64_t step, int64_t k,
+                   const int64_t *columns, const double *centre, double *plane)
 {
-    const int64_t full = round_up(n, 4);
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t j = 0; j < k; j++)
-            plane[j * STRIDE + r] = rows[r * step + columns[j]];
-    for (int64_t j = 0; j < k; j++) {
-        double *own = plane + j * STRIDE;
-        if (centre)
-            for (int64_t r = 0; r < n; r++)
-                own[r] -= centre[j];
-        for (int64_t r = n; r < full; r++)
-            own[r] = 0.0;
+    int64_t r = 0;
+    for (; r + 4 <= n; r += 4) {
+        const double *const a = rows + r * step, *const b = a + step, *const c = b + step,
+                     *const d = c + step;
+        for (int64_t j = 0; j < k; j++) {
+            const int64_t at = columns[j];
+            lanes values = {a[at], b[at], c[at], d[at]};
+            if (centre)
+                values -= repeat(centre[j]);
+            *(lanes *)(plane + j * STRIDE + r) = values;
+        }
     }
+    for (; r < full; r++)
+        for (int64_t j = 0; j < k; j++)
+            plane[j * STRIDE + r] = r < n ? rows[r * step + columns[j]] - (centre ? centre[j] : 0.0)
+                                          : 0.0;
 }
 
 /* Cut a column into digits, one plane each; whether each value is these digits. */
@@ -146,9 +151,9 @@ INLINE int64_t add_digits(const double *rows, int64_t n, int64_t step, int64_t k
     double *const sums = room + depth * plane;
     int64_t set_apart = 0;
     for (int64_t start = 0; start < n; start += BLOCK) {
-        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 4);
+        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 16);
         uint8_t *const gone = apart + start;
-        gather(rows + start * step, height, step, k, columns, 0, sums);
+        gather(rows + start * step, height, full, step, k, columns, 0, sums);
         int complete = 1;
         for (int64_t j = 0; j < k; j++) {
             double *const rest = sums + j * STRIDE, *const own = room + j * STRIDE;
@@ -212,8 +217,8 @@ INLINE int64_t add_centred(const double *rows, int64_t n, int64_t step, int64_t 
                         double *products, double *room)
 {
     for (int64_t start = 0; start < n; start += BLOCK) {
-        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 4);
-        gather(rows + start * step, height, step, k, columns, centre, room);
+        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 16);
+        gather(rows + start * step, height, full, step, k, columns, centre, room);
         for (int64_t j = 0; j < k; j++)
             totals[j] += add_column(room + j * STRIDE, full);
         multiply(room, k, k, full, k, 0, products);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ctypes import c_int64, c_void_p
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,11 +77,8 @@ class Kernel:
         return totals, products + np.tril(products, -1).T
 
     def all_finite(self, rows: Floats) -> bool:
-        """Whether no value is infinite or NaN."""
-        flat = rows if rows.flags.c_contiguous else rows.T
-        if not flat.flags.c_contiguous:
-            return bool(np.isfinite(rows).all())
-        return bool(self._all_finite(_at(flat), c_int64(flat.size)))
+        """Whether no value is infinite or NaN, in rows or columns that lie side by side."""
+        return bool(self._all_finite(_at(rows), c_int64(rows.size)))
 
 
 def working_room(columns: int, planes: int) -> Floats:
@@ -108,7 +106,18 @@ def find_kernel() -> Kernel | None:
     Raises what :func:`~steepest.sums.library.load_functions` raises.
     """
     found = load_functions()
-    return None if found is None else Kernel(*found)
+    return None if found is None else _make_kernel(*found)
+
+
+_make_kernel = cache(Kernel)
+
+
+def all_finite(rows: Floats) -> bool:
+    """Whether no value is infinite or NaN."""
+    kernel = find_kernel()
+    if kernel is None or not (rows.flags.c_contiguous or rows.flags.f_contiguous):
+        return bool(np.isfinite(rows).all())
+    return kernel.all_finite(rows)
 
 
 def check_arithmetic() -> None:
