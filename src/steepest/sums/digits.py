@@ -48,7 +48,7 @@ BLOCK_ROWS = 512
 MOST = 8
 """Digits that a column may be given."""
 
-PIECE_ROWS = 8_192
+PIECE_ROWS = 16_384
 """Rows after which a grid is asked whether it still suits."""
 
 SAMPLE = 512

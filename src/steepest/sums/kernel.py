@@ -68,11 +68,11 @@ class Kernel:
         """Σ (z - c), shape (k,), and Σ (z - c)(z - c)ᵀ, shape (k, k)."""
         k = rows.shape[1]
         rows, step, columns = _measure(rows, np.arange(k))
-        totals, products = np.zeros(k), np.zeros((k, k))
+        totals, products, room = np.zeros(k), np.zeros((k, k)), working_room(k, 1)
         self._add_centred(
             _at(rows), c_int64(len(rows)), step, c_int64(k), _at(columns),
             None if centre is None else _at(centre), _at(totals), _at(products),
-            _at(working_room(k, 1)),
+            _at(room),
         )  # fmt: skip
         return totals, products + np.tril(products, -1).T
 
