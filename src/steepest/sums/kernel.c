@@ -96,6 +96,8 @@ INLINE void gather(const double *rows, int64_t n, int64_t full, int64_t step, in
     for (; r + 4 <= n; r += 4) {
         const double *const a = rows + r * step, *const b = a + step, *const c = b + step,
                      *const d = c + step;
+        for (int64_t j = 0; j < 4 * step; j += 8)
+            __builtin_prefetch(a + 64 * step + j);
         for (int64_t j = 0; j < k; j++) {
             const int64_t at = columns[j];
             lanes values = {a[at], b[at], c[at], d[at]};
