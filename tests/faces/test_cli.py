@@ -64,7 +64,6 @@ TRANSCRIPTS: dict[str, Sequence[str]] = {
     "fit_help": ("fit", "--help"),
     "predict_help": ("predict", "--help"),
     "descend_help": ("descend", "--help"),
-    "version": ("--version",),
     "fit": FIT,
     "fit_one": (*ONE, "--epochs", "3", "--l2", "0.01", "--learning-rate", "0.1"),
     "descend": ("descend", *ONE[1:], "--learning-rate", "0.1", "--epochs", "50", "--every", "10"),
@@ -108,8 +107,12 @@ def test_help_imports_nothing_heavy() -> None:
         assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_version(cli: Callable[..., Ran]) -> None:
-    assert cli("--version") == (0, f"steepest {steepest.__version__}\n", "")
+def test_version(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    for kernel in ("numpy", "c-portable"):
+        monkeypatch.setenv("STEEPEST_KERNEL", kernel)
+        name = "c, portable" if kernel == "c-portable" else kernel
+        printed = f"steepest {steepest.__version__} (kernel: {name})\n"
+        assert cli("--version") == (0, printed, "")
 
 
 # ------------------------------------------------------------------ results
@@ -124,7 +127,9 @@ def test_fit_as_json_is_least_squares(
     assert (ran.code, ran.err) == (0, "")
     found = json.loads(ran.out)
     assert ran.out.count("\n") == 1
-    assert [set(item) for item in found["coefficients"]] == [{"name", "value"}] * len(expected)
+    assert [set(item) for item in found["coefficients"]] == [{"name", "value", "se"}] * len(
+        expected
+    )
     assert [item["name"] for item in found["coefficients"]] == list(expected)
     assert found["coefficients"][0]["name"] == "intercept"
     values = {item["name"]: item["value"] for item in found["coefficients"]}
@@ -172,8 +177,14 @@ def test_a_target_through_the_origin(cli: Callable[..., Ran], penguins: Path) ->
     frame = pd.read_csv(penguins)[["flipper_length_mm", "body_mass_g"]].dropna()
     x, y = frame["flipper_length_mm"], frame["body_mass_g"]
     found = json.loads(cli(*ONE, "--no-intercept", "--json", "--quiet").out)
+    slope = float(x @ y / (x @ x))
+    spread = float(np.sum((y - slope * x) ** 2) / (len(x) - 1))
     assert found["coefficients"] == [
-        {"name": "flipper_length_mm", "value": pytest.approx(float(x @ y / (x @ x)), rel=1e-10)}
+        {
+            "name": "flipper_length_mm",
+            "value": pytest.approx(slope, rel=1e-13),
+            "se": pytest.approx((spread / float(x @ x)) ** 0.5, rel=1e-13),
+        }
     ]
 
 
@@ -183,7 +194,8 @@ def test_constant_columns_alone_still_give_json(
 ) -> None:
     Path("k.csv").write_text("x,y\n1,1\n1,2\n1,3\n", encoding="utf-8")
     ran = cli(*arguments, "k.csv", "--target", "y", "--json", "--quiet")
-    assert json.loads(ran.out)["coefficients"] == [{"name": "intercept", "value": 2.0}]
+    found = json.loads(ran.out)["coefficients"]
+    assert [(item["name"], item["value"]) for item in found] == [("intercept", 2.0)]
 
 
 # ------------------------------------------------------------------ predict

@@ -53,7 +53,7 @@ def test_any_doubles_are_added_without_rounding(rows, pieces):
 
 @pytest.mark.parametrize("block", [1, 7, 2048])
 def test_every_magnitude_at_once(block, monkeypatch):
-    monkeypatch.setattr(digits, "BLOCK_ROWS", block)
+    monkeypatch.setattr(digits, "PIECE_ROWS", block)
     rng = np.random.default_rng(4)
     wild = rng.standard_normal((300, 3)) * 10.0 ** rng.integers(-300, 300, (300, 3))
     assert_exact(wild, 3)
@@ -68,8 +68,8 @@ def test_full_blocks_of_the_largest_digits(extreme):
 
 
 def test_many_blocks_on_one_grid(monkeypatch):
-    monkeypatch.setattr(digits, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(digits, "BLOCKS_HELD", 3)
+    monkeypatch.setattr(digits, "PIECE_ROWS", 16)
+    monkeypatch.setattr(digits, "HELD", 300)
     assert_exact(np.random.default_rng(0).standard_normal((900, 3)), 4)
 
 
@@ -206,9 +206,12 @@ def test_an_agreement_with_double_sums():
 
 
 def test_squares_beyond_doubles():
+    large, small = scan({"x": [1e300, -1e300]}), scan({"x": [1e-300, 3e-300]})
+    assert large - large + large == large
+    assert small.describe()["x"].mean == 2e-300
     with pytest.raises(ValueFoundError, match="overflow"):
-        scan({"x": [1e300, -1e300]})
+        large.problem("x", [])
     with pytest.raises(ValueFoundError, match="underflow"):
-        scan({"x": [1e-300, 3e-300]})
+        small.problem("x", [])
     with pytest.raises(ValueFoundError, match="holds inf in row 2"):
         scan({"x": [1.0, np.inf]})

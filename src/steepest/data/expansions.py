@@ -43,11 +43,16 @@ class Expansion(NamedTuple):
         return Expansion(self.tens, tuple(part[rows] for part in self.parts))
 
 
+def exceeds_doubles(values: NDArray[Any]) -> bool:
+    """Whether some are integers of 2⁵³ or beyond, which doubles may not hold."""
+    if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
+        return False
+    return bool(values.min() <= -LARGEST_WHOLE or values.max() >= LARGEST_WHOLE)
+
+
 def expand_integers(values: NDArray[Any]) -> Expansion | None:
     """64-bit integers as two doubles each; None where all are below 2⁵³."""
-    if values.dtype.itemsize < 8 or not values.size:
-        return None
-    if values.min() > -LARGEST_WHOLE and values.max() < LARGEST_WHOLE:
+    if not exceeds_doubles(values):
         return None
     low = values & np.asarray(0xFFFF_FFFF, dtype=values.dtype)
     return Expansion(0, ((values - low).astype(np.float64), low.astype(np.float64)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from .arrow import (
     batch_rows,
     make_room,
 )
-from .expansions import Expansion, expand_integers
+from .expansions import Expansion, exceeds_doubles, expand_integers
 from .table import Batch, Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Matrix:
     names: tuple[str, ...]
     where: str = "the array"
     first_row: int = 1
+    room: Floats | None = None
+    """Where batches of one part put numbers that are no doubles yet, one after the other."""
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
@@ -61,17 +64,32 @@ class Matrix:
     def batches(
         self, numbers: Sequence[str], categories: Sequence[str]
     ) -> Iterator[tuple[Batch, float]]:
-        del numbers, categories
-        yield self, 1.0
+        del categories
+        if self.values.dtype == np.float64:
+            yield self, 1.0
+            return
+        rows = batch_rows(len(numbers))
+        room = np.empty((min(rows, self.n_rows), len(numbers)))
+        for i in range(0, self.n_rows, rows):
+            piece = replace(self, values=self.values[i : i + rows], room=room)
+            yield piece, min(1.0, (i + rows) / self.n_rows)
 
     def numbers(self, names: Sequence[str]) -> Floats:
-        if tuple(names) == self.names:
-            return np.asarray(self.values, dtype=np.float64)
-        picked = [self.names.index(name) for name in names]
-        return np.asarray(self.values[:, picked], dtype=np.float64)
+        values = self.values
+        if tuple(names) != self.names:
+            values = values[:, [self.names.index(name) for name in names]]
+        if self.room is None:
+            return np.asarray(values, dtype=np.float64)
+        room = self.room[: self.n_rows]
+        room[:] = values
+        return room
+
+    @cached_property
+    def _exceeds_doubles(self) -> bool:
+        return exceeds_doubles(self.values)
 
     def expansion(self, name: str) -> Expansion | None:
-        if self.values.dtype.kind not in "iu":
+        if not self._exceeds_doubles:
             return None
         return expand_integers(self.values[:, self.names.index(name)])
 

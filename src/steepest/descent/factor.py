@@ -17,7 +17,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack
 
 from ..sums.integers import Whole
 from ..typing import Floats
@@ -37,25 +36,24 @@ WIDEST = 256
 
 @dataclass(frozen=True)
 class Factor:
-    """L with L Lᵀ ≈ Â, and what is proven of Â."""
+    """L with L Lᵀ ≈ Â, or its inverse, and what is proven of Â."""
 
-    lower: Floats | Whole
-    """In double precision, or as whole numbers of 2^-WIDE."""
+    lower: Whole | None
+    """L as whole numbers of 2^-WIDE, where double precision is too coarse."""
+    inverse: Floats | None
+    """L⁻¹ in double precision, where that will do."""
     bits: int
     """No eigenvalue of Â lies below 2^-bits."""
     places: tuple[int, ...]
     """d: how far each column is scaled."""
 
-    @property
-    def is_wide(self) -> bool:
-        return self.lower.dtype == object
-
     def solve(self, right: Whole) -> tuple[Whole, int]:
         """About Â⁻¹ r, for r of shape (p, m): whole numbers of 2^-bits, and those bits."""
-        if self.is_wide:
+        if self.lower is not None:
             return _substitute(self.lower, right), GUARD
+        assert self.inverse is not None
         top = max((int(value).bit_length() for value in right.ravel()), default=0)
-        found, _ = lapack.dpotrs(self.lower, _round_to_doubles(right, top), lower=1)
+        found = np.dot(self.inverse.T, np.dot(self.inverse, _round_to_doubles(right, top)))
         return np.vectorize(int, otypes=[object])(np.ldexp(found, 62)), 62 - top
 
 
@@ -86,17 +84,18 @@ def factor(matrix: Whole) -> Factor | None:
     """
     p = len(matrix)
     if not p:
-        return Factor(np.zeros((0, 0)), 0, ())
+        return Factor(None, np.zeros((0, 0)), 0, ())
     if not all(value > 0 for value in np.diag(matrix)):
         return None
     places = scale_places(matrix)
     lower, bound = _factor_above(matrix, places, 0.0)
     if lower is not None:
-        return Factor(lower, math.ceil(-math.log2(bound)), places)
+        inverse = np.asarray(np.linalg.inv(lower), dtype=np.float64)
+        return Factor(None, inverse, math.ceil(-math.log2(bound)), places)
     if p > WIDEST:
         return None
     found = _factor_wide(matrix, places)
-    return None if found is None else Factor(found, WIDE_SHIFT + 1, places)
+    return None if found is None else Factor(found, None, WIDE_SHIFT + 1, places)
 
 
 def is_above(matrix: Whole, bound: float) -> bool:
@@ -112,8 +111,11 @@ def _factor_above(
     error = p * (p + 8) * 2.0**-53
     shifted = scale_to_doubles(matrix, places)
     shifted[np.diag_indices(p)] -= bound + 2 * error
-    lower, failed = lapack.dpotrf(shifted, lower=1)
-    return (None if failed else lower), error
+    try:
+        lower = np.asarray(np.linalg.cholesky(shifted), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return None, error
+    return lower, error
 
 
 def widen(matrix: Whole, places: tuple[int, ...]) -> Whole:

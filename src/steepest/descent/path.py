@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import LearningRateError, OptionError
 from ..typing import Floats
+from .certified import Optimum
 from .quadratic import Coordinates, Quadratic
 from .solve import Spectrum, tolerance
 
@@ -136,6 +137,8 @@ class Path:
     coordinates: Coordinates
     start: Floats
     end: Floats
+    optimum: Optimum | None = None
+    """The limit to the last bit, where exact sums tell it."""
 
     @cached_property
     def _gap(self) -> Floats:
@@ -171,20 +174,29 @@ class Path:
 
     def coef(self, epochs: ArrayLike) -> Floats:
         """Coefficients on the user's scale, shape (T, p), at each of T epochs."""
-        return np.asarray(self.coordinates.leave(self.position(epochs))[1])
+        return self._leave(epochs)[1]
 
     def intercept(self, epochs: ArrayLike) -> Floats:
         """Intercepts, shape (T,), at each of T epochs."""
-        return np.asarray(self.coordinates.leave(self.position(epochs))[0])
+        return self._leave(epochs)[0]
+
+    def _leave(self, epochs: ArrayLike) -> tuple[Floats, Floats]:
+        """Intercepts, shape (T,), and coefficients, shape (T, p)."""
+        t = _as_epochs(epochs)
+        intercept, coef = self.coordinates.leave(self.position(t))
+        if self.optimum is not None:
+            last = np.isinf(t)
+            intercept = np.where(last, self.optimum.intercept, intercept)
+            coef = np.where(last[:, None], self.optimum.coef, coef)
+        return intercept, coef
 
     def at(self, epoch: float | None) -> dict[str, float]:
         """The coefficients of one epoch by name, the intercept first if there is one."""
         if np.ndim(np.inf if epoch is None else epoch):
             raise OptionError.outside("epoch", epoch, "a single epoch", "path.coef([0, 1, 2])")
-        u = self.position([np.inf if epoch is None else epoch])[0]
-        intercept, coef = self.coordinates.leave(u)
+        intercept, coef = self._leave([np.inf if epoch is None else epoch])
         return name_coefficients(
-            self.names, coef, float(intercept) if self.coordinates.intercept else None
+            self.names, coef[0], float(intercept[0]) if self.coordinates.intercept else None
         )
 
     def loss(self, epochs: ArrayLike | None) -> Floats:
@@ -205,6 +217,8 @@ class Path:
                 gap = self._transient(t[piece]) * self._gap + offset
                 above[piece] = np.sum((gap * factor if factor.ndim == 1 else gap @ factor) ** 2, 1)
         loss = above + self.quadratic.floor
+        if self.optimum is not None:
+            loss[np.isinf(t)] = self.optimum.loss
         return _as_asked(loss, epochs)
 
     def objective(self, epochs: ArrayLike | None) -> Floats:

@@ -17,6 +17,7 @@ SteepestError                     exit code 1 unless said
 ├── TooFewRowsError               ValueError
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
+├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
 └── OutputError                   OSError       a place that cannot be written
@@ -40,6 +41,7 @@ from .fits import (
     OptionError,
     TooFewRowsError,
 )
+from .machine import KernelError
 from .tables import (
     ColumnKindError,
     ColumnNameError,
@@ -60,6 +62,7 @@ __all__ = [
     "EmptySourceError",
     "FormulaError",
     "GradientError",
+    "KernelError",
     "LearningRateError",
     "LengthError",
     "ModelFileError",

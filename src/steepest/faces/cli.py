@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 
-from .. import __version__
 from ..errors import OutputError, SteepestError, SteepestWarning
 from . import options
 from .moments import forget, merge, scan, show
 from .options import print_json, say
+from .version import version_option
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
 
@@ -91,7 +91,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     "0 done, 1 data, options or files, 2 usage, 3 a learning rate that cannot converge, "
     "70 a bug of ours, 130 or 143 interrupted.",
 )
-@click.version_option(__version__, prog_name="steepest", message="%(prog)s %(version)s")
+@version_option
 def steepest() -> None:
     """Linear models by gradient descent: scan once, descend free.
 

@@ -202,9 +202,6 @@ def fit_problem(
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
         notes += note_collinearity(problem, coordinates, collinear, spectrum, relations)
-    certificate, errors = None, Errors()
-    if limit_reached := settings.epochs is None:
-        certificate = limit.certificate if limit else None
     epoch = np.inf if settings.epochs is None else settings.epochs
     intercept, coef = float(path.intercept([epoch])[0]), path.coef([epoch])[0]
     loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
@@ -212,15 +209,14 @@ def fit_problem(
     if not settings.intercept:
         square += problem.target_mean**2
     r2 = 1 - loss / square if square > 0 else None
-    if limit_reached and limit:
-        objective += limit.optimum.loss - loss
-        intercept, coef, loss = limit.optimum
+    certificate, errors = None, Errors()
+    if settings.epochs is None and limit:
+        certificate = limit.certificate
         r2 = float(1 - limit.residual / limit.total) if limit.total else None
-    if limit_reached and settings.l2 == 0:
-        if limit:
+        if settings.l2 == 0:
             errors = exact_errors(problem, limit, intercept=settings.intercept)
-        elif spectrum.rank == p:
-            errors = double_errors(problem, coordinates, loss)
+    elif limit_alone and spectrum.rank == p:
+        errors = double_errors(problem, coordinates, loss)
     return Model(
         problem,
         settings,

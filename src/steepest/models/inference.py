@@ -15,7 +15,6 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import lapack
 
 from ..descent.certified import Limit
 from ..descent.quadratic import Coordinates, standard_moments
@@ -79,15 +78,14 @@ def double_errors(problem: Problem, coordinates: Coordinates, loss: float) -> Er
     residual_sd = math.sqrt(variance)
     if not len(matrix):
         return Errors(residual_sd, math.sqrt(variance / problem.weight), np.zeros(0))
-    lower, failed = lapack.dpotrf(matrix, lower=1)
-    if failed:
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(matrix))
+    except np.linalg.LinAlgError:
         return Errors(residual_sd)
-    inverse, _ = lapack.dpotri(lower, lower=1)
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
     unit = np.sqrt(variance / problem.weight)
-    coef = coordinates.destandardise(np.sqrt(np.diag(inverse)) * unit)
-    means = problem.mean / coordinates.spread
-    return Errors(residual_sd, float(unit * math.sqrt(1 + means @ inverse @ means)), coef)
+    coef = coordinates.destandardise(np.sqrt(np.sum(root**2, axis=0)) * unit)
+    means = root @ (problem.mean / coordinates.spread)
+    return Errors(residual_sd, float(unit * math.sqrt(1 + means @ means)), coef)
 
 
 def _freedom(problem: Problem, *, intercept: bool) -> int:
@@ -98,13 +96,13 @@ def _invert_diagonal(limit: Limit) -> list[Fraction]:
     """diag(Â⁻¹), for Â = A scaled by powers of two."""
     system = limit.system
     p = len(system.matrix)
-    if p <= FEW:
+    inverse = system.factor.inverse
+    if p <= FEW or inverse is None:
         ones = np.zeros((p, p), dtype=object)
         ones[np.diag_indices(p)] = 1
         x, _ = system.refine(ones, 0, BITS)
         return [Fraction(int(value), 1 << BITS) for value in np.diag(x)]
-    inverse, _ = lapack.dpotri(system.factor.lower, lower=1)
-    return [Fraction(float(value)) for value in np.diag(inverse)]
+    return [Fraction(float(value)) for value in np.sum(inverse**2, axis=0)]
 
 
 def _mean_form(normal: ExactNormal, limit: Limit, p: int) -> Fraction:

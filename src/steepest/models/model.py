@@ -22,7 +22,6 @@ from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress, Progress
 from .inference import Errors
 
-
 NO_ERRORS = Errors()
 
 
@@ -70,7 +69,7 @@ def find_path(
     else:
         end = coordinates.enter(optimum.intercept, optimum.coef)
     names = tuple(term.name for term in problem.terms)
-    path = Path(names, rate, curvatures, quadratic, coordinates, start, end)
+    path = Path(names, rate, curvatures, quadratic, coordinates, start, end, optimum)
     return path, reason, spectrum
 
 

@@ -16,6 +16,7 @@ from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
 from .executors import one_blas_thread
+from .kernel import check_arithmetic
 from .moments import Moments
 from .pieces import ExactAccumulator
 
@@ -45,6 +46,8 @@ def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
 
 def collect(design: Design, precision: str, part: Part, watch: Watch | None = None) -> Moments:
     """The moments of one part: the work that an executor is given."""
+    if precision == "exact":
+        check_arithmetic()  # of this thread
     collector = Collector(design, part, precision)
     # In this process the scan has seen to BLAS for all its threads.
     with one_blas_thread() if watch is None else nullcontext(), np.errstate(all="ignore"):

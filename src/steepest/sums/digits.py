@@ -1,12 +1,22 @@
-"""Numbers as digits on a power-of-two grid, multiplied as integers by BLAS without rounding.
+"""Numbers as digits on a power-of-two grid, multiplied as integers without rounding.
 
-The numbers of a block are written in signed digits of W = 22 bits, on a grid placed per column,
+The numbers of a column are written in signed digits of W = 23 bits, on a grid of its own,
 
-    z = Σₛ qₛ 2^(top - 21 - 22 s),    |qₛ| ≤ 2²¹.
+    z = Σₛ qₛ 2^(top - 22 - 23 s),    |qₛ| ≤ 2²²,    s = 0, 1, ...
 
-Products of digits, summed over R = 2048 rows, stay within 2⁵³: BLAS adds them without rounding,
-in whatever order [1]_ [2]_.  A column pays for the digits it needs in the block, and rows that
-need more than the rest are set apart and multiplied on a grid of their own.
+A column gets the digits that nearly all of its values need: integers and booleans one, float32
+two, most doubles three.  Rows in which some value needs more, or exceeds the top, are set apart
+and wait for a grid of their own; those that no grid takes become Python integers.
+
+Digits s and t of two columns meet in aₛ bₜ + aₜ bₛ, which three symmetric products tell,
+
+    Σ aₛ bₜ + aₜ bₛ = Σ (aₛ + aₜ)(bₛ + bₜ) - Σ aₛ bₛ - Σ aₜ bₜ,
+
+of which a triangle is enough: three digits take 3 k² multiplications a row instead of 4.5 k².  A
+product of sums of two digits is an integer up to 2⁴⁶, so that doubles hold the sum of 128 of
+them, and of 512 where four lanes add every fourth row.  Products of single digits, up to 2⁴⁴,
+may be added 512 at a time, by BLAS and in whatever order [1]_ [2]_.  After that they are 64-bit
+integers.  The compiled kernel does the first, NumPy the second, with the same result.
 
 References
 ----------
@@ -20,85 +30,181 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Floats
 from .integers import Integers, Whole, no_integers
+from .kernel import Kernel, find_kernel, working_room
 from .levels import Places, widen
 
-BITS = 22
-BLOCK_ROWS = 2_048
-FEW, MANY = 3, 8
-"""Digits that most blocks need, and those that rows set apart are given."""
+BITS = 23
+BLOCK_ROWS = 512
+"""Rows whose products doubles hold the sum of."""
 
-BLOCKS_HELD = 256
-"""Blocks that 64-bit sums have room for: 3 · 2⁵³ · 256 < 2⁶³."""
+MOST = 8
+"""Digits that a column may be given."""
+
+PIECE_ROWS = 16_384
+"""Rows after which a grid is asked whether it still suits."""
+
+SAMPLE = 512
+"""Rows that a grid is chosen by."""
+
+EXCEPTIONS = {0.0: 0, 1 / 256: 1, 1 / 16: 3}
+"""Shares of values that a column may leave out, and how many digits that must save."""
+
+TOO_MANY = 1 / 16
+"""A grid no longer suits when it sets this share of rows apart, beyond what it did at first."""
+
+HELD = 2**19
+"""Rows times digits + 1 that 64-bit sums have room for: D · 2⁴⁴ · 2¹⁹ / (D + 1) < 2⁶³."""
+
+SAFE_TOPS = (-830, 980)
+"""Between these, units and their inverses are doubles, as the compiled kernel needs them."""
+
+
+class Plan(NamedTuple):
+    """What a grid is made of: for each column the e with |z| ≤ 2^e, and the number of digits."""
+
+    tops: NDArray[np.int64]
+    digits: NDArray[np.int64]
+
+
+def plan_grid(rows: Floats) -> Plan:
+    """The grid that suits most of these rows, shape (n, k), n > 0."""
+    sample = rows[:: max(1, len(rows) // SAMPLE)]
+    mantissas, exponents = np.frexp(sample)
+    whole = np.ldexp(mantissas, 53).astype(np.int64)
+    ends = np.frexp((whole & -whole).astype(np.float64))[1]  # how far above the 53rd bit, plus 1
+    zero = whole == 0
+    high = np.sort(np.where(zero, -2_000, exponents), axis=0).astype(np.int64)
+    low = np.sort(np.where(zero, 2_000, exponents - 54 + ends), axis=0).astype(np.int64)
+    left_out = [int(len(sample) * share) for share in EXCEPTIONS]
+    tops = np.array([high[-1 - rare] for rare in left_out])
+    lowest = np.array([low[rare] for rare in left_out])
+    digits = np.maximum((tops - lowest) // BITS + 1, 1)
+    best = np.argmin(digits + np.array(list(EXCEPTIONS.values()))[:, None], axis=0)
+    at = best, np.arange(rows.shape[1])
+    tops, digits = tops[at], np.minimum(digits[at], MOST)
+    spare = np.maximum(digits * BITS - 1 - (tops - low[0]), 0)
+    return Plan(np.where(high[-1] == -2_000, 0, tops + spare // 2), digits)
 
 
 class Grid:
-    """64-bit sums of products of digits, for blocks whose columns share their tops."""
+    """64-bit sums of products of digits; inside, columns stand by their digits, most first."""
 
-    def __init__(self, tops: NDArray[np.int64], digits: int, categories: int) -> None:
-        k = len(tops)
-        self.tops, self.digits, self.room = tops, digits, BLOCKS_HELD
-        self._products = np.zeros((2 * digits - 1, k, k), dtype=np.int64)
-        self._totals = np.zeros((digits, k), dtype=np.int64)
-        self._levels: list[Floats] = [np.zeros((0, digits, k)) for _ in range(categories)]
+    def __init__(self, plan: Plan, categories: int, kernel: Kernel | None) -> None:
+        self._order = np.argsort(-plan.digits, kind="stable")
+        self._tops, self._digits = plan.tops[self._order], plan.digits[self._order]
+        k, depth = len(self._order), int(self._digits.max(initial=1))
+        self.held = HELD // (depth + 1)
+        """Rows that there is room for."""
+        self._reach = [int(np.count_nonzero(self._digits > s)) for s in range(depth)]
+        self._products = np.zeros((2 * depth - 1, k, k), dtype=np.int64)
+        self._totals = np.zeros((depth, k), dtype=np.int64)
+        self._levels: list[Floats] = [np.zeros((0, depth, k)) for _ in range(categories)]
+        low, high = SAFE_TOPS
+        safe = k > 0 and low <= self._tops.min() and self._tops.max() <= high
+        self._kernel = kernel if safe else None
+        if self._kernel is not None:
+            self._planes = np.zeros((depth * (depth + 1) // 2, k, k), dtype=np.int64)
+            self._room = working_room(k, depth + 1)
 
-    def add(self, columns: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
-        """Add rows, given as columns of shape (k, R), but those that need more digits.
-
-        Returns which rows those are, shape (R,).
-        """
-        digits, apart = self._cut(columns)
-        used = [np.flatnonzero(found.any(axis=1)) for found in digits]
-        ones = (~apart).astype(np.float64)[None]
-        stacked = np.concatenate([*(d[rows] for d, rows in zip(digits, used, strict=True)), ones])
-        sums = np.dot(stacked, stacked.T).astype(np.int64)
-        ends = np.cumsum([0, *map(len, used)])
-        for s, a in enumerate(used):
-            own = slice(ends[s], ends[s + 1])
-            self._totals[s, a] += sums[own, -1]
-            for t, b in enumerate(used):
-                self._products[s + t][np.ix_(a, b)] += sums[own, ends[t] : ends[t + 1]]
+    def add(self, rows: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
+        """Add rows of shape (n, k), but those that do not fit; returns which these are, (n,)."""
+        self.held -= len(rows)
         for i, level in enumerate(numbered):
-            m = max(int(level.max(initial=-1)) + 1, len(self._levels[i]))
-            self._levels[i] = widen(self._levels[i], m)
-            for s, a in enumerate(used):
-                for j in a:
-                    self._levels[i][:, s, j] += np.bincount(level, digits[s][j], minlength=m)
-        self.room -= 1
+            self._levels[i] = widen(self._levels[i], int(level.max(initial=-1)) + 1)
+        if self._kernel is None:
+            return self._add_slowly(rows, numbered)
+        return self._kernel.add_digits(
+            rows,
+            self._order,
+            np.ldexp(1.0, self._tops),
+            self._digits,
+            self._planes,
+            self._totals,
+            self._room,
+            numbered,
+            self._levels,
+        )
+
+    def _add_slowly(self, rows: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
+        digits, apart = self._cut(np.ascontiguousarray(rows.T[self._order]))
+        stacked = np.concatenate([d[:m] for d, m in zip(digits, self._reach, strict=True)])
+        sums = np.zeros((len(stacked), len(stacked)), dtype=np.int64)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = stacked[:, start : start + BLOCK_ROWS]
+            sums += np.dot(block, block.T).astype(np.int64)
+        ends = np.cumsum([0, *self._reach])
+        for s, own in enumerate(pairwise(ends)):
+            for t, other in enumerate(pairwise(ends)):
+                a, b = self._reach[s], self._reach[t]
+                self._products[s + t][:a, :b] += sums[slice(*own), slice(*other)]
+        self._totals += digits.sum(axis=2).astype(np.int64)
+        for level, table in zip(numbered, self._levels, strict=True):
+            for s, reach in enumerate(self._reach):
+                for j in range(reach):
+                    table[:, s, j] += np.bincount(level, digits[s][j], minlength=len(table))
         return apart
 
     def _cut(self, columns: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-        """Digits of shape (digits, k, R), 0 in the rows that need more, and which those are."""
-        places = (BITS - 1 - self.tops)[:, None]
-        rest = np.ldexp(columns, places)
-        apart = np.zeros(columns.shape[1], dtype=bool)
+        """Digits of shape (depth, k, n), 0 in the rows that do not fit, and which those are."""
+        places = (BITS - 1 - self._tops)[:, None]
+        with np.errstate(over="ignore"):
+            rest = np.ldexp(columns, places)
+        apart = np.any(np.abs(rest) > 2.0 ** (BITS - 1), axis=0)
         if (places < 0).any():  # what is far below the top may have been rounded away
-            apart = (np.ldexp(rest, -places) != columns).any(axis=0)
-        digits = np.empty((self.digits, *columns.shape))
-        for found in digits:
-            np.rint(rest, out=found)
-            rest -= found
-            rest *= 2.0**BITS
+            apart |= (np.ldexp(rest, -places) != columns).any(axis=0)
+        rest[:, apart] = 0.0
+        digits = np.zeros((len(self._reach), *columns.shape))
+        for s, (found, reach) in enumerate(zip(digits, self._reach, strict=True)):
+            np.rint(rest[:reach], out=found[:reach])
+            rest[:reach] -= found[:reach]
+            if s < len(self._reach) - 1:
+                rest *= 2.0**BITS
         apart |= rest.any(axis=0)
         digits[:, :, apart] = 0.0
         return digits, apart
 
     def integers(self) -> Integers:
         """The sums so far as Python integers."""
-        last = self.digits - 1
-        units = self.tops - (BITS - 1) - BITS * last
-        products = _shifted(self._products, [BITS * (2 * last - s) for s in range(2 * last + 1)])
-        shifts = [BITS * (last - s) for s in range(last + 1)]
-        levels = tuple(
-            _shifted(np.moveaxis(table, 1, 0).astype(np.int64), shifts) for table in self._levels
+        last, k = len(self._reach) - 1, len(self._order)
+        units = np.empty(k, dtype=np.int64)
+        units[self._order] = self._tops - (BITS - 1) - BITS * last
+        if self._kernel is not None:
+            self._fold_planes()
+        below = np.tril_indices(k)
+        whole = _shifted(
+            self._products[:, *below], [BITS * (2 * last - s) for s in range(2 * last + 1)]
         )
-        fives = np.zeros_like(units)
-        return Integers(units, fives, _shifted(self._totals, shifts), products, levels)
+        products: Whole = np.empty((k, k), dtype=object)
+        a, b = self._order[below[0]], self._order[below[1]]
+        products[a, b] = products[b, a] = whole
+        shifts = [BITS * (last - s) for s in range(last + 1)]
+        back = np.argsort(self._order)
+        totals = _shifted(self._totals, shifts)[back]
+        levels = tuple(
+            _shifted(np.moveaxis(table, 1, 0).astype(np.int64), shifts)[:, back]
+            for table in self._levels
+        )
+        return Integers(units, np.zeros_like(units), totals, products, levels)
+
+    def _fold_planes(self) -> None:
+        """Add the products of sums of digits to those of digits, in the lower triangle."""
+        depth = len(self._reach)
+        pairs = [(s, t) for s in range(depth) for t in range(s, depth)]
+        planes = dict(zip(pairs, self._planes, strict=True))
+        for (s, t), plane in planes.items():
+            self._products[s + t] += plane
+            if s != t:
+                both = slice(self._reach[t])
+                self._products[s + t][:, both] -= planes[s, s][:, both] + planes[t, t][:, both]
+        self._planes[:] = 0
 
 
 def _shifted(parts: NDArray[np.int64], shifts: Sequence[int]) -> Whole:
@@ -106,35 +212,27 @@ def _shifted(parts: NDArray[np.int64], shifts: Sequence[int]) -> Whole:
     total: Whole = np.zeros(parts.shape[1:], dtype=object)
     for part, shift in zip(parts, shifts, strict=True):
         if part.any():
-            total = total + part.astype(object) * (1 << shift)
+            total = total + (part.astype(object) << shift)
     return total
 
 
-def find_tops(columns: Floats) -> NDArray[np.int64]:
-    """The smallest e with |z| ≤ 2^e, one a column, shape (k,); very low for a column of zeros."""
-    largest = np.abs(columns).max(axis=1, initial=0.0)
-    return np.where(largest > 0, np.frexp(largest)[1], LOWEST_TOP).astype(np.int64)
-
-
-LOWEST_TOP = -1_075
-
-
 class DigitSums:
-    """Exact sums of the rows that are added, block by block."""
+    """Exact sums of the rows that are added, piece by piece."""
 
     def __init__(self, columns: int, categories: int) -> None:
         self._categories = categories
+        self._kernel = find_kernel()
         self._total = no_integers(columns, categories)
         self._grid: Grid | None = None
+        self._usual = 0.0
         self._apart: list[tuple[Floats, list[Places]]] = []
 
     def add(self, numbers: Floats, numbered: Sequence[Places]) -> None:
         """Rows of shape (n, k), finite, and the numbers of their levels."""
-        for start in range(0, len(numbers), BLOCK_ROWS):
-            piece = slice(start, start + BLOCK_ROWS)
-            columns = np.ascontiguousarray(numbers[piece].T)
-            self._add_block(columns, [level[piece] for level in numbered])
-        if sum(columns.shape[1] for columns, _ in self._apart) >= BLOCK_ROWS:
+        for start in range(0, len(numbers), PIECE_ROWS):
+            piece = slice(start, start + PIECE_ROWS)
+            self._add_piece(numbers[piece], [level[piece] for level in numbered])
+        if sum(len(rows) for rows, _ in self._apart) >= PIECE_ROWS:
             self._add_apart()
 
     def finish(self) -> Integers:
@@ -143,18 +241,20 @@ class DigitSums:
         self._close_grid()
         return self._total
 
-    def _add_block(self, columns: Floats, numbered: list[Places]) -> None:
-        tops = find_tops(columns)
-        grid = self._grid
-        if grid is None or not grid.room or (tops > grid.tops).any():
+    def _add_piece(self, rows: Floats, numbered: list[Places]) -> None:
+        if self._grid is not None and self._grid.held < len(rows):
             self._close_grid()
-            old = tops if grid is None else grid.tops
-            # A column keeps its top where it can, so that blocks share a grid.
-            keeps = (old > tops) & (old - tops <= 2)
-            grid = self._grid = Grid(np.where(keeps, old, tops), FEW, self._categories)
-        apart = grid.add(columns, numbered)
-        if apart.any():
-            self._apart.append((columns[:, apart], [level[apart] for level in numbered]))
+        new = self._grid is None
+        if self._grid is None:
+            self._grid = Grid(plan_grid(rows), self._categories, self._kernel)
+        apart = self._grid.add(rows, numbered)
+        share = float(np.count_nonzero(apart)) / len(rows)
+        if share:
+            self._apart.append((rows[apart], [level[apart] for level in numbered]))
+        if new:
+            self._usual = share
+        elif share > self._usual + TOO_MANY:
+            self._close_grid()
 
     def _close_grid(self) -> None:
         if self._grid is not None:
@@ -162,24 +262,26 @@ class DigitSums:
             self._grid = None
 
     def _add_apart(self) -> None:
-        """Rows of wide range: on a grid with more digits, and the last of them one by one."""
+        """Rows of wide range: on grids of their own while these take most of them."""
         if not self._apart:
             return
-        columns = np.concatenate([columns for columns, _ in self._apart], axis=1)
-        numbered = [
+        rows = np.concatenate([rows for rows, _ in self._apart])
+        levels = [
             np.concatenate([levels[i] for _, levels in self._apart])
             for i in range(self._categories)
         ]
         self._apart = []
-        for start in range(0, columns.shape[1], BLOCK_ROWS):
-            piece = slice(start, start + BLOCK_ROWS)
-            block, levels = columns[:, piece], [level[piece] for level in numbered]
-            grid = Grid(find_tops(block), MANY, self._categories)
-            rest = grid.add(block, levels)
+        while len(rows):
+            grid = Grid(plan_grid(rows), self._categories, self._kernel)
+            apart = grid.add(rows, levels)
             self._total = self._total.plus(grid.integers())
-            for row in np.flatnonzero(rest):
-                one = _integers_of(block[:, row], [int(level[row]) for level in levels])
-                self._total = self._total.plus(one)
+            rest, others = rows[apart], [level[apart] for level in levels]
+            if 2 * len(rest) > len(rows):
+                for i, row in enumerate(rest):
+                    one = _integers_of(row, [int(level[i]) for level in others])
+                    self._total = self._total.plus(one)
+                return
+            rows, levels = rest, others
 
 
 def _integers_of(row: Floats, levels: Sequence[int]) -> Integers:

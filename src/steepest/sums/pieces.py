@@ -19,6 +19,7 @@ from ..typing import Floats
 from .digits import DigitSums
 from .exact import ExactLevels, ExactSums, replace_levels
 from .integers import Integers, Whole, no_integers
+from .kernel import all_finite
 from .levels import LevelCounter, PairCounts, Places
 
 SMALLEST = 1_074
@@ -46,7 +47,7 @@ class ExactAccumulator:
     @staticmethod
     def digest(block: Block) -> bool | None:
         """Whether every number of a block is finite; None where not."""
-        return True if np.isfinite(block.numbers).all() else None
+        return True if all_finite(block.numbers) else None
 
     def add(self, block: Block, digest: bool) -> None:
         """Rows without nulls."""

@@ -1,0 +1,33 @@
+"""Messages about the machine that computes."""
+
+from __future__ import annotations
+
+from .words import SteepestError
+
+
+class KernelError(SteepestError, RuntimeError):
+    """Arithmetic that is not there, or not what exact sums need."""
+
+    @classmethod
+    def missing(cls, variable: str, wanted: str) -> KernelError:
+        return cls(
+            f"{variable}={wanted} asks for the compiled kernel, which was not built.",
+            "It is built when steepest is installed where there is a C compiler.",
+            f"unset {variable}, or install a compiler and then steepest again.",
+        )
+
+    @classmethod
+    def flushed(cls) -> KernelError:
+        return cls(
+            "numbers below 2.2e-308 become 0 in this thread.",
+            "Another library has turned subnormal numbers off, and exact sums need them.",
+            "torch.set_flush_denormal(False), or scan with precision='double'",
+        )
+
+    @classmethod
+    def rounded(cls) -> KernelError:
+        return cls(
+            "arithmetic does not round to the nearest number in this thread.",
+            "Another library has changed the rounding mode, and exact sums rest on it.",
+            "set the mode back (fesetround), or scan with precision='double'",
+        )
