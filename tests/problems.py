@@ -91,3 +91,28 @@ def naive_loop(
         return RowLoop((X - X.mean(axis=0)) / spread, y - y.mean(), l2, np.ones(p)), spread
     spread = np.sqrt((X**2).mean(axis=0))
     return RowLoop(X / spread, y, l2, np.ones(p)), spread
+
+
+def least_squares_of(rows, y, *, centred):
+    """Coefficients, squared standard errors, σ² and R² as fractions, by elimination."""
+    n, p = len(rows), len(rows[0])
+    gram = [[sum(r[i] * r[j] for r in rows) for j in range(p)] for i in range(p)]
+    right = [sum(r[i] * v for r, v in zip(rows, y, strict=True)) for i in range(p)]
+    table = [[*gram[i], right[i], *(Fraction(i == j) for j in range(p))] for i in range(p)]
+    for k in range(p):
+        pivot = next(i for i in range(k, p) if table[i][k])
+        table[k], table[pivot] = table[pivot], table[k]
+        table[k] = [value / table[k][k] for value in table[k]]
+        for i in range(p):
+            if i != k and table[i][k]:
+                times = table[i][k]
+                table[i] = [a - times * b for a, b in zip(table[i], table[k], strict=True)]
+    coef = [table[i][p] for i in range(p)]
+    residual = sum(
+        (v - sum(a * b for a, b in zip(r, coef, strict=True))) ** 2
+        for r, v in zip(rows, y, strict=True)
+    )
+    mean = sum(y) / n if centred else 0
+    total = sum((v - mean) ** 2 for v in y)
+    variance = residual / (n - p)
+    return coef, [variance * table[i][p + 1 + i] for i in range(p)], variance, 1 - residual / total

@@ -20,7 +20,7 @@ from steepest.errors import KernelError, OptionError
 from steepest.sums import digits, library
 from steepest.sums.digits import DigitSums
 from steepest.sums.double import centred_moments
-from steepest.sums.kernel import all_finite, check_arithmetic
+from steepest.sums.kernel import check_arithmetic, reaches
 
 ROOT = Path(__file__).parents[2]
 BUILT = [k for k in library.CHOICES if k == "numpy" or library._open() is not None]
@@ -136,7 +136,7 @@ def test_any_layout(kernel, layout):
     assert mean == pytest.approx(np.array(rows).mean(axis=0))
     centred = rows - mean
     assert scatter == pytest.approx(centred.T @ centred, rel=1e-10, abs=1e-7)
-    assert all_finite(rows)
+    assert not reaches(rows, np.inf)
 
 
 def test_levels(kernel):
@@ -226,14 +226,23 @@ def test_double_sums_keep_their_digits(kernel, k):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_found(kernel, value):
     rows = np.full((50, 3), 1.7e308)
-    assert all_finite(rows)
-    assert all_finite(np.full((50, 3), 5e-324))
+    assert not reaches(rows, np.inf)
+    assert not reaches(np.full((50, 3), 5e-324), np.inf)
     for at in ((0, 0), (49, 2), (20, 1)):
         bad = rows.copy()
         bad[at] = value
-        assert not all_finite(bad)
-        assert not all_finite(np.asfortranarray(bad))
-        assert not all_finite(bad[:, ::-1])
+        assert reaches(bad, np.inf)
+        assert reaches(np.asfortranarray(bad), np.inf)
+        assert reaches(bad[:, ::-1], np.inf)
+
+
+@pytest.mark.parametrize("bound", [5e-324, 2.0**-1022, 1.0, 2.0**53, 1.7e308])
+def test_what_reaches_a_bound_is_found(kernel, bound):
+    rows = np.full((7, 3), np.nextafter(bound, 0))
+    assert not reaches(rows, bound)
+    for value in (bound, -bound, np.inf, np.nan):
+        rows[5, 1] = value
+        assert reaches(rows, bound)
 
 
 # ------------------------------------------------------------------ which one runs

@@ -92,7 +92,7 @@ def arrow_numbers(array: Any) -> Floats:
         return np.full(len(array), np.nan)
     if types.is_decimal(array.type):
         array = pc.cast(array, pa.float64())
-    values = _values(array)
+    values = _bits(array, 1) if types.is_boolean(array.type) else _values(array)
     if not array.null_count:
         return values.astype(np.float64, copy=False)
     numbers = values.astype(np.float64)

@@ -130,10 +130,11 @@ class DelimitedFile:
         from pyarrow import csv
 
         quoted = self._quoted_numbers.intersection(numbers)
-        types = {name: pa.string() if name in quoted else pa.float64() for name in numbers}
-        for name in categories:
-            boolean = pa.types.is_boolean(self._schema.field(name).type)
-            types[name] = pa.bool_() if boolean else pa.dictionary(pa.int32(), pa.string())
+        types = dict.fromkeys(numbers, pa.float64())
+        types |= dict.fromkeys(categories, pa.dictionary(pa.int32(), pa.string()))
+        types |= dict.fromkeys(quoted, pa.string())
+        booleans = [field.name for field in self._schema if pa.types.is_boolean(field.type)]
+        types |= {name: pa.bool_() for name in booleans if name in types}
         convert = csv.ConvertOptions(
             column_types=types,
             include_columns=[*numbers, *categories],

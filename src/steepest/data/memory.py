@@ -28,12 +28,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PART_ROWS = 1 << 17
-"""Rows in a part of a table in memory.  Fixed, so that sums do not depend on the workers."""
+"""Rows in a part of a table in memory, at the most."""
+
+PART_CELLS = 1 << 23
+"""Cells in a part.  Fixed, as are its rows, so that sums do not depend on the workers."""
+
+
+def part_rows(columns: int) -> int:
+    """Rows in a part of a table of so many columns."""
+    return max(1, min(PART_ROWS, PART_CELLS // max(columns, 1)))
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A two-dimensional array of numbers whose columns have names."""
+    """A two-dimensional array, of numbers or of booleans, whose columns have names."""
 
     values: NDArray[Any]
     names: tuple[str, ...]
@@ -44,13 +52,15 @@ class Matrix:
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
-        kind = str(self.values.dtype)
-        return Schema(tuple(Column(name, Kind.NUMBER, kind) for name in self.names), self.where)
+        kind = Kind.CATEGORY if self.values.dtype == bool else Kind.NUMBER
+        columns = tuple(Column(name, kind, str(self.values.dtype)) for name in self.names)
+        return Schema(columns, self.where)
 
     def parts(self) -> Sequence[Matrix]:
-        starts = range(0, len(self.values), PART_ROWS)
+        rows = part_rows(len(self.names))
         return [
-            Matrix(self.values[i : i + PART_ROWS], self.names, self.where, i + 1) for i in starts
+            Matrix(self.values[i : i + rows], self.names, self.where, i + 1)
+            for i in range(0, len(self.values), rows)
         ]
 
     @property
@@ -94,7 +104,8 @@ class Matrix:
         return expand_integers(self.values[:, self.names.index(name)])
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
-        raise LookupError(name)  # a matrix has no categories
+        column = self.values[:, self.names.index(name)]
+        return column.astype(np.int32), ("false", "true")
 
 
 @dataclass(frozen=True)
@@ -120,9 +131,8 @@ class Columns:
         return self.n_rows
 
     def parts(self) -> Sequence[Columns]:
-        return [
-            self._slice(i, PART_ROWS, self.first_row + i) for i in range(0, self.n_rows, PART_ROWS)
-        ]
+        rows = part_rows(len(self.columns))
+        return [self._slice(i, rows, self.first_row + i) for i in range(0, self.n_rows, rows)]
 
     def batches(
         self, numbers: Sequence[str], categories: Sequence[str]
@@ -189,7 +199,7 @@ def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Co
     names = tuple(str(name) for name in names)
     if len(set(names)) < len(names):
         raise ColumnNameError.repeated(*_repeated(names), "the array")
-    if values.dtype.kind in "iuf" and not isinstance(values, np.ma.MaskedArray):
+    if values.dtype.kind in "iufb" and not isinstance(values, np.ma.MaskedArray):
         return Matrix(values, names)
     return gather_columns(dict(zip(names, values.T, strict=True)), "the array")
 

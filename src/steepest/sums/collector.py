@@ -16,7 +16,7 @@ from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
 from .executors import one_blas_thread
-from .kernel import check_arithmetic
+from .kernel import check_arithmetic, reaches
 from .moments import Moments
 from .pieces import ExactAccumulator
 
@@ -91,9 +91,8 @@ class Collector:
                 block, places = block.take(counted, *every), places[counted]
                 if not counted.size:
                     return
-        for i in self._whole:  # whole numbers in text are read as doubles
-            if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
-                self._rounded.add(self.design.numbers[i])
+        if self._whole and reaches(block.numbers, LARGEST_WHOLE):
+            self._find_rounded(block)
         clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
         clean = clean and (block.weights is None or bool((block.weights > 0).all()))
         digest = self._accumulators.digest(block) if clean and len(block.numbers) else None
@@ -102,6 +101,12 @@ class Collector:
         else:
             self._split(block, places)
         self._leave_out_identifiers()
+
+    def _find_rounded(self, block: Block) -> None:
+        """Whole numbers that were read as doubles, as those in text are."""
+        for i in self._whole:
+            if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
+                self._rounded.add(self.design.numbers[i])
 
     def _check_weights(self, weights: Floats, row: int) -> None:
         """ValueFoundError for what is no weight."""

@@ -94,3 +94,8 @@ def no_integers(columns: int, categories: int) -> Integers:
     fives = np.zeros(columns, dtype=np.int64)
     products = np.zeros((columns, columns), dtype=object)
     return Integers(units, fives, nothing, products, levels)
+
+
+def shift(values: Any, places: int) -> Any:
+    """Whole numbers times 2^places; those that are multiples of 2^-places below 0."""
+    return values << places if places >= 0 else values >> -places

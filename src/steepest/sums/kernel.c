@@ -228,17 +228,19 @@ INLINE int64_t add_centred(const double *rows, int64_t n, int64_t step, int64_t 
     return n;
 }
 
-/* Whether no value is infinite or NaN. */
-INLINE int64_t all_finite(const double *values, int64_t n)
+/* Whether some |value| is at least a bound, or NaN. */
+INLINE int64_t reaches(const double *values, int64_t n, double bound)
 {
-    uint64_t found = 0;
+    /* Without their signs doubles stand in the order of their bits, NaN above infinity. */
+    uint64_t found = 0, below;
+    memcpy(&below, &bound, sizeof below);
+    below--;
     for (int64_t i = 0; i < n; i++) {
         uint64_t bits;
         memcpy(&bits, values + i, sizeof bits);
-        /* An exponent of ones alone carries into the place of the sign. */
-        found |= (bits & INT64_MAX) + (UINT64_C(1) << 52);
+        found |= below - (bits & INT64_MAX);
     }
-    return !(found >> 63);
+    return found >> 63;
 }
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -269,4 +271,4 @@ ENTRY(add_centred,
        const double *centre, double *totals, double *products, double *room),
       (rows, n, step, k, columns, centre, totals, products, room))
 
-ENTRY(all_finite, (const double *values, int64_t n), (values, n))
+ENTRY(reaches, (const double *values, int64_t n, double bound), (values, n, bound))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import c_int64, c_void_p
+from ctypes import c_double, c_int64, c_void_p
 from functools import cache
 from typing import Any
 
@@ -28,11 +28,11 @@ class Kernel:
     """
 
     def __init__(self, functions: Any, processor: str) -> None:
-        self._add_digits, self._add_centred, self._all_finite = (
+        self._add_digits, self._add_centred, self._reaches = (
             functions[f"steepest_{name}_{processor}"]
-            for name in ("add_digits", "add_centred", "all_finite")
+            for name in ("add_digits", "add_centred", "reaches")
         )
-        for function in (self._add_digits, self._add_centred, self._all_finite):
+        for function in (self._add_digits, self._add_centred, self._reaches):
             function.restype = c_int64
 
     def add_digits(
@@ -76,9 +76,9 @@ class Kernel:
         )  # fmt: skip
         return totals, products + np.tril(products, -1).T
 
-    def all_finite(self, rows: Floats) -> bool:
-        """Whether no value is infinite or NaN, in rows or columns that lie side by side."""
-        return bool(self._all_finite(_at(rows), c_int64(rows.size)))
+    def reaches(self, rows: Floats, bound: float) -> bool:
+        """Whether some |value| is at least a bound, or NaN, in rows or columns side by side."""
+        return bool(self._reaches(_at(rows), c_int64(rows.size), c_double(bound)))
 
 
 def working_room(columns: int, planes: int) -> Floats:
@@ -112,12 +112,12 @@ def find_kernel() -> Kernel | None:
 _make_kernel = cache(Kernel)
 
 
-def all_finite(rows: Floats) -> bool:
-    """Whether no value is infinite or NaN."""
+def reaches(rows: Floats, bound: float) -> bool:
+    """Whether some |value| is at least a bound above 0, or NaN."""
     kernel = find_kernel()
     if kernel is None or not (rows.flags.c_contiguous or rows.flags.f_contiguous):
-        return bool(np.isfinite(rows).all())
-    return kernel.all_finite(rows)
+        return not (np.abs(rows) < bound).all()
+    return kernel.reaches(rows, bound)
 
 
 def check_arithmetic() -> None:

@@ -113,11 +113,13 @@ def _pair_weights(sums: ExactSums, first: str, second: str) -> dict[tuple[int, i
 def _half_unit(type_name: str, term: Term) -> tuple[float, float]:
     """How far off a value may be, by its type alone: relative to the value, and absolute.
 
-    Whole numbers and indicators are what they are; a power is off as many times more.
+    Whole numbers and indicators are what they are, and so are decimals without places; a power
+    is off as many times more.
     """
     scale = DECIMAL.fullmatch(type_name)
     if scale:
-        return 0.0, 0.5 * 10.0 ** -int(scale[1]) if term.power == 1 else 0.0
+        rounded = int(scale[1]) > 0 and term.power == 1
+        return 0.0, 0.5 * 10.0 ** -int(scale[1]) if rounded else 0.0
     if term.level is not None or type_name.startswith(("int", "uint", "bool")):
         return 0.0, 0.0
     return HALF_UNITS.get(type_name, 2.0**-53) * term.power, 0.0

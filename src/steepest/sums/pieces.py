@@ -18,8 +18,8 @@ from ..data.expansions import SAFE, exponents, two_product
 from ..typing import Floats
 from .digits import DigitSums
 from .exact import ExactLevels, ExactSums, replace_levels
-from .integers import Integers, Whole, no_integers
-from .kernel import all_finite
+from .integers import Integers, Whole, no_integers, shift
+from .kernel import reaches
 from .levels import LevelCounter, PairCounts, Places
 
 SMALLEST = 1_074
@@ -47,7 +47,7 @@ class ExactAccumulator:
     @staticmethod
     def digest(block: Block) -> bool | None:
         """Whether every number of a block is finite; None where not."""
-        return True if all_finite(block.numbers) else None
+        return None if reaches(block.numbers, np.inf) else True
 
     def add(self, block: Block, digest: bool) -> None:
         """Rows without nulls."""
@@ -104,13 +104,13 @@ def count_weights(sums: ExactSums) -> ExactSums:
     """Weights that are frequencies: the same as rows that stand so many times."""
     unit = sums.whole.weight_unit
     whole = sums.whole.moved(sums.whole.units, sums.whole.fives, min(unit, 0))
-    shift = -whole.weight_unit
+    down = -whole.weight_unit
     whole = whole._replace(
-        totals=whole.totals >> shift,
-        products=whole.products >> shift,
-        levels=tuple(table >> shift for table in whole.levels),
-        weight=whole.weight >> shift,
-        level_weights=tuple(weights >> shift for weights in whole.level_weights),
+        totals=whole.totals >> down,
+        products=whole.products >> down,
+        levels=tuple(table >> down for table in whole.levels),
+        weight=whole.weight >> down,
+        level_weights=tuple(weights >> down for weights in whole.level_weights),
         weight_unit=0,
     )
     levels = {
@@ -118,22 +118,18 @@ def count_weights(sums: ExactSums) -> ExactSums:
         for (name, found), weights in zip(sums.levels.items(), whole.level_weights, strict=True)
     }
     pairs = {
-        key: PairCounts(p.first, p.second, _shift(p.weights, unit).astype(np.float64))
+        key: PairCounts(p.first, p.second, shift(p.weights, unit).astype(np.float64))
         for key, p in sums.pairs.items()
+        if p.weights is not None
     }
     return ExactSums(whole.weight, sums.numbers, whole, levels, pairs)
-
-
-def _shift(values: Whole | None, places: int) -> Whole:
-    assert values is not None, "pairs of weighted rows have weights"
-    return values << places if places >= 0 else values >> -places
 
 
 def _in_unit(pair: PairCounts, unit: int) -> PairCounts:
     """Weights counted in 2^-1074 as whole numbers of 2^unit, which they are."""
     if pair.weights is None:
         return pair
-    return pair._replace(weights=_shift(pair.weights, -SMALLEST - unit))
+    return pair._replace(weights=shift(pair.weights, -SMALLEST - unit))
 
 
 def _lay_out(block: Block) -> tuple[Floats, tuple[tuple[int, int], ...]]:

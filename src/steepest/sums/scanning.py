@@ -16,13 +16,14 @@ from ..data.open import open_source
 from ..data.table import Part, Source
 from ..errors import EmptySourceError, OptionError
 from ..typing import OnProgress, Progress
+from .booleans import as_numbers, restore_booleans
 from .collector import PRECISIONS, collect, join
 from .double import Sums
 from .executors import map_parts, one_blas_thread, runs_here
 from .ledger import Entry, Ledger
 from .moments import Moments
 
-EXACT_COLUMNS = 64
+EXACT_COLUMNS = 100
 """Columns of numbers up to which sums are exact unless asked otherwise."""
 
 
@@ -62,7 +63,7 @@ def scan(
         Names of the columns of a bare two-dimensional array.
     precision : {"double", "exact"}, optional
         ``"exact"`` never rounds a sum: the same rows give the same bits in any order and any
-        split, and moments subtract.  Default: exact up to 64 columns of numbers, where it is
+        split, and moments subtract.  Default: exact up to 100 columns of numbers, where it is
         fast enough to be worth it; ``Moments.precision_reason`` says why.
     executor : concurrent.futures.Executor, optional
         Maps the parts.  Default: threads, one a core.  Never changes a bit.
@@ -143,7 +144,8 @@ def scan_source(
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
     schema = source.schema(wanted.sources)
-    design = choose_columns(schema, wanted)
+    asked = choose_columns(schema, wanted)
+    design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
     parts = list(source.parts())
     watch = _Watch(parts, on_progress)
@@ -162,7 +164,7 @@ def scan_source(
     except BaseException:
         watch.stopped = True
         raise
-    total = tree.total()
+    total = restore_booleans(tree.total(), asked.columns)
     if not total.n_read:
         raise EmptySourceError.no_rows(schema.where)
     for sums in total.patterns.values():
