@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -93,21 +95,37 @@ def naive_loop(
     return RowLoop(X / spread, y, l2, np.ones(p)), spread
 
 
-def least_squares_of(rows, y, *, centred):
-    """Coefficients, squared standard errors, σ² and R² as fractions, by elimination."""
-    n, p = len(rows), len(rows[0])
-    gram = [[sum(r[i] * r[j] for r in rows) for j in range(p)] for i in range(p)]
-    right = [sum(r[i] * v for r, v in zip(rows, y, strict=True)) for i in range(p)]
-    table = [[*gram[i], right[i], *(Fraction(i == j) for j in range(p))] for i in range(p)]
+def find_kernels():
+    """The kernels of exact sums that are there: NumPy, and the compiled one for any processor."""
+    from steepest.sums import library
+
+    built = importlib.util.find_spec("steepest.sums._kernel") is not None
+    return [name for name in library.CHOICES if built or name == "numpy"]
+
+
+def solve_fractions(matrix, *columns):
+    """The solutions of a system for right sides, by elimination in fractions; a list for one."""
+    p = len(matrix)
+    table = [[*row, *(column[i] for column in columns)] for i, row in enumerate(matrix)]
     for k in range(p):
         pivot = next(i for i in range(k, p) if table[i][k])
         table[k], table[pivot] = table[pivot], table[k]
         table[k] = [value / table[k][k] for value in table[k]]
         for i in range(p):
-            if i != k and table[i][k]:
-                times = table[i][k]
+            times = table[i][k]
+            if i != k and times:
                 table[i] = [a - times * b for a, b in zip(table[i], table[k], strict=True)]
-    coef = [table[i][p] for i in range(p)]
+    found = [[row[p + j] for row in table] for j in range(len(columns))]
+    return found[0] if len(columns) == 1 else found
+
+
+def least_squares_of(rows, y, *, centred):
+    """Coefficients, squared standard errors, σ² and R² as fractions."""
+    n, p = len(rows), len(rows[0])
+    gram = [[sum(r[i] * r[j] for r in rows) for j in range(p)] for i in range(p)]
+    right = [sum(r[i] * v for r, v in zip(rows, y, strict=True)) for i in range(p)]
+    ones = [[Fraction(i == j) for i in range(p)] for j in range(p)]
+    coef, *inverse = solve_fractions(gram, right, *ones)
     residual = sum(
         (v - sum(a * b for a, b in zip(r, coef, strict=True))) ** 2
         for r, v in zip(rows, y, strict=True)
@@ -115,4 +133,10 @@ def least_squares_of(rows, y, *, centred):
     mean = sum(y) / n if centred else 0
     total = sum((v - mean) ** 2 for v in y)
     variance = residual / (n - p)
-    return coef, [variance * table[i][p + 1 + i] for i in range(p)], variance, 1 - residual / total
+    return coef, [variance * inverse[j][j] for j in range(p)], variance, 1 - residual / total
+
+
+def root_of(value):
+    """The square root of a fraction, rounded once."""
+    with localcontext(prec=60):
+        return float((Decimal(value.numerator) / Decimal(value.denominator)).sqrt())

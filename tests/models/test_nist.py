@@ -6,7 +6,7 @@ import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from tests.problems import least_squares_of
+from tests.problems import least_squares_of, root_of
 
 import steepest
 from steepest.data import memory
@@ -85,11 +85,6 @@ def from_double(text):
     return Fraction(float(text))
 
 
-def root(value):
-    with localcontext(prec=60):
-        return float((Decimal(value.numerator) / Decimal(value.denominator)).sqrt())
-
-
 def correct_digits(found, certified):
     """The log relative error: how many digits of certified values are met, the fewest."""
     worst = 15.0
@@ -122,8 +117,8 @@ def test_the_exact_solution_correctly_rounded(name, form):
     source = doubles_of(name) if form == "doubles" else decimal_table(name)
     model = fit(name, source)
     assert list(model.coefficients.values()) == [float(value) for value in coef]
-    assert list(model.se.values()) == [root(value) for value in squares]
-    assert model.residual_sd == root(variance)
+    assert list(model.se.values()) == [root_of(value) for value in squares]
+    assert model.residual_sd == root_of(variance)
     assert model.r2 == float(r2)
     assert model.certificate.ulps == 0.5
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tests.problems import find_kernels
 
 import steepest
 from steepest.errors import KernelError, OptionError
@@ -23,7 +24,7 @@ from steepest.sums.double import centred_moments
 from steepest.sums.kernel import check_arithmetic, reaches
 
 ROOT = Path(__file__).parents[2]
-BUILT = [k for k in library.CHOICES if k == "numpy" or library._open() is not None]
+BUILT = find_kernels()
 
 
 @pytest.fixture(params=BUILT)

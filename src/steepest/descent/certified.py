@@ -182,7 +182,11 @@ def _last_bits(normal: ExactNormal, system: System, size: int) -> int:
         _exponent(normal.unit(p))
     ]
     means = [s + int(t).bit_length() for s, t in zip(scale, normal.totals[:p], strict=True)]
-    return LAST_BITS + max(0, *reach, _exponent(normal.unit(p)) + max(means, default=0))
+    return (
+        LAST_BITS
+        + system.factor.bits
+        + max(0, *reach, _exponent(normal.unit(p)) + max(means, default=0))
+    )
 
 
 def _exponent(value: Fraction) -> int:
@@ -218,14 +222,22 @@ def _certify(ends: list[tuple[float, float]]) -> Certificate:
         return CORRECT
     if all(high <= math.nextafter(low, math.inf) and math.isfinite(low) for low, high in ends):
         return NEAR
-    units = max((high - low) / math.ulp(max(abs(low), abs(high))) for low, high in ends)
-    if not math.isfinite(units):
+    units = max(_distance(low, high) for low, high in ends)
+    if units > 2.0**52:
         return Certificate(None, "not proven: the columns depend on each other too nearly")
     found = math.ceil(units)
     return Certificate(
         float(found),
         f"each coefficient is within {found:,} units in the last place of the exact solution",
     )
+
+
+def _distance(low: float, high: float) -> float:
+    """How many units in the last place of the smaller one lie between two doubles."""
+    if low == high and math.isfinite(low):
+        return 0.0
+    apart = low < 0 < high or not math.isfinite(high - low)
+    return math.inf if apart else (high - low) / math.ulp(min(abs(low), abs(high)))
 
 
 def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> Fraction:

@@ -21,6 +21,10 @@ import numpy as np
 from ..sums.integers import Whole
 from ..typing import Floats
 
+MARGIN = 64
+"""How many times its own error the smallest eigenvalue must be for a factor in double precision:
+each step with it then leaves a twentieth of the error, or less."""
+
 WIDE = 384
 """Bits behind the point where double precision is too coarse."""
 
@@ -88,9 +92,11 @@ def factor(matrix: Whole) -> Factor | None:
     if not all(value > 0 for value in np.diag(matrix)):
         return None
     places = scale_places(matrix)
-    lower, bound = _factor_above(matrix, places, 0.0)
-    if lower is not None:
+    lower, error = _factor_above(matrix, places, 0.0)
+    far = lower is not None and _factor_above(matrix, places, MARGIN * error)[0] is not None
+    if lower is not None and (far or p > WIDEST):
         inverse = np.asarray(np.linalg.inv(lower), dtype=np.float64)
+        bound = MARGIN * error if far else error
         return Factor(None, inverse, math.ceil(-math.log2(bound)), places)
     if p > WIDEST:
         return None

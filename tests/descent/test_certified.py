@@ -1,0 +1,186 @@
+"""The limit to the last bit: against exact fractions, at every scale, with what it claims."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from tests.problems import correlated, solve_fractions
+
+import steepest
+from steepest.descent import certified
+from steepest.errors import OptionError, ValueFoundError
+
+
+def fit(X, y, **options):
+    names = [f"x{j}" for j in range(X.shape[1])]
+    return steepest.fit({**dict(zip(names, X.T, strict=True)), "y": y}, target="y", **options)
+
+
+def minimise(X, y, intercept, l2, scale, weights=None):
+    """The minimiser of the mean squared error plus the penalty, in fractions."""
+    rows = [[Fraction(1)] * intercept + [Fraction(float(v)) for v in row] for row in X]
+    target = [Fraction(float(v)) for v in y]
+    n, q, p = len(rows), len(rows[0]), X.shape[1]
+    gram = [[sum(r[i] * r[j] for r in rows) for j in range(q)] for i in range(q)]
+    right = [sum(r[i] * v for r, v in zip(rows, target, strict=True)) for i in range(q)]
+    for j in range(p):
+        column = [r[intercept + j] for r in rows]
+        mean = sum(column) / n if intercept else 0
+        square = sum((v - mean) ** 2 for v in column) if scale == "standard" else n
+        gram[intercept + j][intercept + j] += Fraction(l2) * square
+    return solve_fractions(gram, right)
+
+
+@pytest.mark.parametrize("scale", ["standard", "none"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("l2", [0.0, 1e-9, 0.3, 1e6])
+@pytest.mark.parametrize("p", [1, 2, 5])
+def test_correctly_rounded(p, l2, intercept, scale):
+    rng = np.random.default_rng(p)
+    X = rng.standard_normal((25, p)) * 10.0 ** rng.integers(-5, 6, p) + rng.integers(0, 3, p) * 1e3
+    y = rng.standard_normal(25)
+    model = fit(X, y, l2=l2, intercept=intercept, scale=scale)
+    exact = minimise(X, y, intercept, l2, scale)
+    assert list(model.coefficients.values()) == [float(value) for value in exact]
+    assert model.certificate.ulps == 0.5
+    assert "correctly rounded" in str(model)
+
+
+number = st.one_of(
+    st.integers(-9, 9).map(float),
+    st.sampled_from([2.0**18, 2.0**-18, 1e6, 0.1]),
+    st.floats(1e-3, 1e3),
+)
+small = st.tuples(st.integers(4, 9), st.integers(1, 3)).flatmap(
+    lambda shape: st.tuples(
+        arrays(float, shape, elements=number), arrays(float, shape[0], elements=number)
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(small, st.sampled_from([0.125, 1.0, 1e-3, 1e-12]))
+@example((np.eye(4)[:, [3, 3, 2]] * [2.0**18, 2.0**18, 1.0], np.eye(4)[3]), 1e-3)
+def test_any_small_problem(found, l2):
+    """A penalty makes the minimiser unique, however the columns depend on each other."""
+    X, y = found
+    assume(X.any(axis=0).all())
+    model = fit(X, y, l2=l2, scale="none", intercept=False)
+    assert list(model.coef) == [float(value) for value in minimise(X, y, False, l2, "none")]
+    assert model.certificate.ulps == 0.5
+
+
+def test_polynomials_of_high_degree():
+    """Their columns depend so nearly on each other that doubles cannot factor their moments."""
+    x = np.linspace(-9, -3, 82)
+    y = np.sin(x)
+    formula = "y ~ " + " + ".join(["x", *(f"x^{k}" for k in range(2, 11))])
+    with pytest.warns(steepest.SteepestWarning, match="nearly collinear"):
+        model = steepest.fit({"x": x, "y": y}, formula=formula)
+    powers = [[Fraction(float(v)) ** k for k in range(11)] for v in x]
+    gram = [[sum(r[i] * r[j] for r in powers) for j in range(11)] for i in range(11)]
+    right = [
+        sum(r[i] * Fraction(float(v)) for r, v in zip(powers, y, strict=True)) for i in range(11)
+    ]
+    exact = solve_fractions(gram, right)
+    assert list(model.coefficients.values()) == [float(value) for value in exact]
+    assert model.certificate.ulps == 0.5
+
+
+@pytest.mark.parametrize("exponents", [(-150, 150), (-300, 300), (-308, -308), (300, 300)])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_columns_whose_squares_are_no_doubles(exponents, intercept):
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((12, 2)) * 10.0 ** np.array(exponents), rng.standard_normal(12)
+    model = fit(X, y, intercept=intercept)
+    exact = minimise(X, y, intercept, 0, "standard")
+    assert list(model.coefficients.values()) == [float(value) for value in exact]
+    assert list(model.path.at(None).values()) == list(model.coefficients.values())
+    at = model.path.at(10_000_000)
+    assert list(at.values()) == pytest.approx([float(value) for value in exact], rel=1e-9)
+    if max(map(abs, exponents)) > 150:
+        with pytest.raises(ValueFoundError, match="scale='none'"):
+            fit(X, y, scale="none")
+
+
+@pytest.mark.parametrize("k", [-900, -300, -53, -1, 1, 60, 300, 900])
+def test_a_column_times_a_power_of_two(k):
+    X, y = correlated(60, 3).X, correlated(60, 3).y
+    scaled = X.copy()
+    scaled[:, 1] = np.ldexp(X[:, 1], k)
+    one, two = fit(X, y), fit(scaled, y)
+    assert two.coef[1] == math.ldexp(one.coef[1], -k)
+    assert two.se["x1"] == math.ldexp(one.se["x1"], -k)
+    assert [two.coef[0], two.coef[2], two.intercept] == [one.coef[0], one.coef[2], one.intercept]
+    assert (two.loss, two.r2, two.residual_sd) == (one.loss, one.r2, one.residual_sd)
+
+
+def test_halfway_between_two_doubles():
+    """Ties go to the even neighbour, and that is proven too."""
+    for above in (1, 3):
+        table = {"x": pa.array([2**53, 2**53]), "y": pa.array([2**53 + above] * 2)}
+        model = steepest.fit(table, target="y", intercept=False)
+        expected = float(Fraction(2**53 + above, 2**53))
+        assert model.coef[0] == expected
+        assert model.certificate.ulps == 0.5
+
+
+def test_zero_is_zero():
+    model = fit(np.arange(1.0, 9.0)[:, None], 2 * np.arange(1.0, 9.0) + 1)
+    assert model.coefficients == {"intercept": 1.0, "x0": 2.0}
+    assert (model.loss, model.r2, model.residual_sd) == (0.0, 1.0, 0.0)
+    model = fit(np.array([[1.0], [2.0], [3.0]]) * 3, np.array([1.0, 2.0, 3.0]))
+    assert model.coefficients == {"intercept": 0.0, "x0": float(Fraction(1, 3))}
+
+
+@pytest.mark.parametrize("bits", [80, 90, 100])
+def test_what_cannot_be_rounded_is_bounded(monkeypatch, bits):
+    """With few bits the same proof gives a wider bound, and the bound holds."""
+    X, y = correlated(80, 4).X, correlated(80, 4).y
+    exact = fit(X, y)
+    monkeypatch.setattr(certified, "BITS", (bits,))
+    monkeypatch.setattr(certified, "LAST_BITS", bits)
+    monkeypatch.setattr(certified, "FEW", 0)
+    model = fit(X, y)
+    assert 1 <= model.certificate.ulps < 2**52
+    for name, value in model.coefficients.items():
+        gap = abs(Fraction(value) - Fraction(exact.coefficients[name]))
+        largest = max(abs(value), abs(exact.coefficients[name]))
+        assert gap <= (model.certificate.ulps + 0.5) * Fraction(math.ulp(largest))
+
+
+def test_no_certificate_where_sums_were_rounded_or_the_descent_stops():
+    X, y = correlated().X, correlated().y
+    assert fit(X, y, precision="double").certificate is None
+    stopped = fit(X, y, epochs=5)
+    assert stopped.certificate is None
+    assert stopped.se is None
+    limit = fit(X, y)
+    assert stopped.path.at(None) == limit.coefficients
+    assert stopped.path.loss(None) == limit.loss
+
+
+def test_the_rows_of_levels_are_exact_too():
+    rng = np.random.default_rng(4)
+    level = rng.choice(["a", "b", "c"], 40)
+    flag = rng.random(40) < 0.4
+    x, y = rng.standard_normal((2, 40))
+    model = steepest.fit({"s": level, "f": flag, "x": x, "y": y}, target="y")
+    X = np.column_stack([level == "b", level == "c", flag, x]).astype(float)
+    assert list(model.coefficients) == ["intercept", "s[b]", "s[c]", "f[true]", "x"]
+    exact = minimise(X, y, True, 0, "standard")
+    assert list(model.coefficients.values()) == [float(value) for value in exact]
+
+
+def test_starts_do_not_change_a_unique_limit():
+    X, y = correlated(50, 2).X, correlated(50, 2).y
+    assert fit(X, y, w=[5.0, -3.0]).coefficients == fit(X, y).coefficients
+    with pytest.raises(OptionError):
+        fit(X, y, l2=-1.0)
