@@ -30,7 +30,10 @@ take a core from whoever comes next."""
 DISTURBED = 0.1
 """Cores that others may keep busy before a report warns of it."""
 
-PACKAGES = ("steepest", "numpy", "torch", "scikit-learn", "threadpoolctl")
+PACKAGES = (
+    "steepest", "numpy", "torch", "scipy", "scikit-learn", "statsmodels", "glum", "polars-ds",
+    "duckdb", "bitrep", "threadpoolctl",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

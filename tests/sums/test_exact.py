@@ -16,6 +16,7 @@ import steepest
 from steepest.errors import MomentsError, OptionError, ValueFoundError
 from steepest.sums import digits
 from steepest.sums.digits import DigitSums
+from steepest.sums.products import cut_digits, multiply_digits
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 tables = st.tuples(st.integers(1, 40), st.integers(1, 4)).flatmap(
@@ -215,3 +216,22 @@ def test_squares_beyond_doubles():
         small.problem("x", [])
     with pytest.raises(ValueFoundError, match="holds inf in row 2"):
         scan({"x": [1.0, np.inf]})
+
+
+@given(
+    st.integers(1, 5), st.integers(1, 5), st.integers(1, 5), st.randoms(use_true_random=False),
+    st.integers(0, 300), st.integers(0, 300),
+)  # fmt: skip
+def test_products_of_whole_numbers(n, k, m, random, first, second):
+    a, b = np.empty((n, k), dtype=object), np.empty((k, m), dtype=object)
+    for matrix, bits in ((a, first), (b, second)):
+        for at in np.ndindex(matrix.shape):
+            edge = random.choice([0, 1, (1 << bits) - 1, 1 << bits, random.getrandbits(bits + 1)])
+            matrix[at] = random.choice([-1, 1]) * edge
+    assert (multiply_digits(cut_digits(a), cut_digits(b)) == np.dot(a, b)).all()
+
+
+def test_products_of_the_widest_matrices():
+    """Every digit at its largest, a thousand of them added up."""
+    a = np.full((2, 1000), (1 << 320) - 1, dtype=object)
+    assert (multiply_digits(cut_digits(a), cut_digits(-a.T)) == np.dot(a, -a.T)).all()

@@ -18,12 +18,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from ..sums.integers import Whole
+from ..sums.integers import Whole, count_bits
 from ..sums.normal import ExactNormal
+from ..sums.products import cut_digits, multiply_digits
 from ..typing import Floats
 from .factor import Factor, factor
 
@@ -35,6 +37,10 @@ LAST_BITS = 1_200
 
 FEW = 300
 """Columns up to which that many bits are tried."""
+
+
+MANY = 8
+"""Columns from which a product of matrices is faster by digits."""
 
 
 class Certificate(NamedTuple):
@@ -74,17 +80,26 @@ class System:
         x: Whole = np.zeros(right.shape, dtype=object)
         last = math.inf
         while True:
-            residual = target - np.dot(self.matrix, x)
-            size = max((abs(int(value)) for value in residual.ravel()), default=0)
+            residual = target - self._times(x)
+            size = int(np.abs(residual).max(initial=0))
             if not size:
                 return x, 0
             step, behind = self.factor.solve(residual)
             behind += 2 * self.top
             step = step >> behind if behind >= 0 else step << -behind
-            length = max(abs(int(value)).bit_length() for value in step.ravel())
+            length = count_bits(step)
             if length <= 4 or length >= last:
                 return x, ((p * size << self.factor.bits) >> (2 * self.top)) + 1
             x, last = x + step, length
+
+    def _times(self, x: Whole) -> Whole:
+        if x.shape[1] < MANY:
+            return np.asarray(np.dot(self.matrix, x))
+        return multiply_digits(self._digits, cut_digits(x))
+
+    @cached_property
+    def _digits(self) -> Floats:
+        return cut_digits(self.matrix)
 
 
 def build_system(matrix: Whole) -> System | None:
@@ -133,7 +148,7 @@ def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool
         return None
     places = system.places
     right = (cross << lift) << (system.top - places)
-    size = max((abs(int(value)).bit_length() for value in right), default=0)
+    size = count_bits(right)
     for wanted in (*BITS, _last_bits(normal, system, size)):
         if wanted > max(BITS) and p > FEW:
             break

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..sums.integers import Whole
+from ..sums.integers import Whole, count_bits
 from ..typing import Floats
 
 MARGIN = 64
@@ -56,7 +56,7 @@ class Factor:
         if self.lower is not None:
             return _substitute(self.lower, right), GUARD
         assert self.inverse is not None
-        top = max((int(value).bit_length() for value in right.ravel()), default=0)
+        top = count_bits(right)
         found = np.dot(self.inverse.T, np.dot(self.inverse, _round_to_doubles(right, top)))
         return np.vectorize(int, otypes=[object])(np.ldexp(found, 62)), 62 - top
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..descent.certified import Limit
 from ..descent.quadratic import Coordinates, standard_moments
+from ..sums.integers import count_bits
 from ..sums.normal import ExactNormal
 from ..sums.problem import Problem
 from ..typing import Floats
@@ -25,7 +26,7 @@ from ..typing import Floats
 FEW = 100
 """Columns up to which the inverse is refined in whole numbers: O(p³) of them a step."""
 
-BITS = 160
+BITS = 120
 """Bits behind the point of that inverse."""
 
 
@@ -111,7 +112,7 @@ def _mean_form(normal: ExactNormal, limit: Limit, p: int) -> Fraction:
         return Fraction(0)
     system = limit.system
     right = normal.totals[:p] << (system.top - system.places)
-    size = max(abs(int(value)).bit_length() for value in right)
+    size = count_bits(right)
     bits = max(BITS, size - 2 * system.top)
     x, _ = system.refine(right[:, None], size, bits)
     # tᵀ A⁻¹ t = right · 2^-top · x · 2^(size - top - bits)

@@ -99,3 +99,8 @@ def no_integers(columns: int, categories: int) -> Integers:
 def shift(values: Any, places: int) -> Any:
     """Whole numbers times 2^places; those that are multiples of 2^-places below 0."""
     return values << places if places >= 0 else values >> -places
+
+
+def count_bits(values: Whole) -> int:
+    """Bits of the largest whole number; 0 without any."""
+    return int(max(values.max(), -values.min())).bit_length() if values.size else 0

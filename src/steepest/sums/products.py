@@ -1,0 +1,50 @@
+"""Products of matrices of whole numbers, by digits that doubles multiply without rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..typing import Floats
+from .integers import Whole, count_bits
+
+DIGIT = 16
+"""Bits of a digit: products of two, added up 2²¹ times, are integers below 2⁵³."""
+
+
+def cut_digits(values: Whole) -> Floats:
+    """Digits with the sign of their number, lowest first, shape (digits, n, k)."""
+    length = 2 * max(1, -(-count_bits(values) // DIGIT))
+    packed = b"".join([value.to_bytes(length, "little") for value in np.abs(values).ravel()])
+    planes = np.frombuffer(packed, dtype="<u2").reshape(*values.shape, -1)
+    digits: Floats = np.moveaxis(planes, 2, 0) * np.where(values < 0, -1.0, 1.0)
+    return digits
+
+
+def multiply_digits(a: Floats, b: Floats) -> Whole:
+    """The product of matrices (n, k) and (k, m) that are given by digits, k below 2¹⁰.
+
+    BLAS multiplies every pair of digits: as exact as ``np.dot`` of the whole numbers, which
+    takes n k m multiplications of Python.
+    """
+    places = len(a) + len(b) - 1
+    # The carry of the last place goes into up to four more.
+    digits = np.empty((a.shape[1], b.shape[2], places + 4), dtype="<u2")
+    carry = np.zeros(digits.shape[:2], dtype=np.int64)
+    for place in range(places + 4):
+        for s in range(max(0, place - len(b) + 1), min(len(a), place + 1)):
+            carry += np.dot(a[s], b[place - s]).astype(np.int64)
+        digits[:, :, place] = carry & 0xFFFF
+        carry >>= DIGIT
+    return _join(digits)
+
+
+def _join(digits: NDArray[np.uint16]) -> Whole:
+    """Two's complement digits, lowest first along the last axis, as Python integers."""
+    packed, length = digits.tobytes(), 2 * digits.shape[2]
+    whole: Whole = np.empty(digits.shape[:2], dtype=object)
+    whole.ravel()[:] = [
+        int.from_bytes(packed[i : i + length], "little", signed=True)
+        for i in range(0, len(packed), length)
+    ]
+    return whole
