@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,11 +104,11 @@ class Design:
     """The column that says how much each row counts; none by default."""
     weight_kind: str = ""
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns if c.kind is Kind.NUMBER)
 
-    @property
+    @cached_property
     def categories(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns if c.kind is Kind.CATEGORY)
 

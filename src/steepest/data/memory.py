@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PART_ROWS = 1 << 17
 """Rows in a part of a table in memory, at the most."""
 
-PART_CELLS = 1 << 23
+PART_CELLS = 1 << 22
 """Cells in a part.  Fixed, as are its rows, so that sums do not depend on the workers."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.design import LEVELS_UNASKED, Block, Design
-from ..data.table import Batch, Part
+from ..data.table import Batch, Kind, Part
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
@@ -35,8 +35,9 @@ Watch = Callable[[Part, int, float], None]
 
 def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
     """The sum, after leaving out what either left out and what grew too many levels."""
-    both = {**a.left_out, **b.left_out}
-    total = (a.without(both) if a.columns else a) + (b.without(both) if b.columns else b)
+    if both := {**a.left_out, **b.left_out}:
+        a, b = (side.without(both) if side.columns else side for side in (a, b))
+    total = a + b
     if len(total.patterns) > PATTERNS:
         names = sorted(set().union(*total.patterns), key=[*total.names, total.weights].index)
         raise MomentsError.too_many_patterns(len(total.patterns), names)
@@ -71,9 +72,10 @@ class Collector:
         self._nulls_expected = False
         self._precision = precision
         self._accumulators = PRECISIONS[precision]
+        numbers = [c for c in design.columns if c.kind is Kind.NUMBER]
         self._whole = [
             i
-            for i, c in enumerate(c for c in design.columns if c.name in design.numbers)
+            for i, c in enumerate(numbers)
             if c.type_name in ("int64", "uint64") or c.type_name.startswith("decimal")
         ]
 
@@ -82,13 +84,13 @@ class Collector:
         where, row = self._part.where, self._row
         block = self.design.block(batch, where, row, exact=exact)
         self._row += batch.n_rows
-        places = np.arange(row, row + batch.n_rows)
+        counted = None
         if block.weights is not None:
             self._check_weights(block.weights, row)
             if (block.weights == 0).any():  # as if they were not there
                 counted = np.flatnonzero(block.weights != 0)
                 every = range(len(self.design.numbers)), range(len(self.design.categories))
-                block, places = block.take(counted, *every), places[counted]
+                block = block.take(counted, *every)
                 if not counted.size:
                     return
         if self._whole and reaches(block.numbers, LARGEST_WHOLE):
@@ -99,7 +101,7 @@ class Collector:
         if digest is not None:
             self._accumulator(frozenset()).add(block, digest)
         else:
-            self._split(block, places)
+            self._split(block, row + (np.arange(batch.n_rows) if counted is None else counted))
         self._leave_out_identifiers()
 
     def _find_rounded(self, block: Block) -> None:

@@ -27,6 +27,12 @@ typedef int64_t masks __attribute__((vector_size(32)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+#if defined(__clang__) || __GNUC__ >= 12
+#define shuffle(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define shuffle(a, b, ...) __builtin_shuffle(a, b, (masks){__VA_ARGS__})
+#endif
+
 static const lanes none = {0.0, 0.0, 0.0, 0.0};
 
 INLINE lanes repeat(double value) { return (lanes){value, value, value, value}; }
@@ -35,24 +41,25 @@ INLINE double add_lanes(lanes v) { return (v[0] + v[1]) + (v[2] + v[3]); }
 
 INLINE int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
-/* Σ over rows of a column times another, for HIGH columns at a and WIDE at b. */
-INLINE void multiply_tile(const double *a, const double *b, int64_t rows, lanes sums[HIGH][WIDE])
+/* Σ over rows of a column times another, for `high` columns at a and WIDE at b. */
+INLINE void multiply_tile(const double *a, const double *b, int64_t rows, int high,
+                          lanes sums[HIGH][WIDE])
 {
     lanes s[HIGH][WIDE];
-    for (int i = 0; i < HIGH; i++)
+    for (int i = 0; i < high; i++)
         for (int j = 0; j < WIDE; j++)
             s[i][j] = none;
     for (int64_t r = 0; r < rows; r += 4) {
         lanes other[WIDE];
         for (int j = 0; j < WIDE; j++)
             other[j] = *(const lanes *)(b + j * STRIDE + r);
-        for (int i = 0; i < HIGH; i++) {
+        for (int i = 0; i < high; i++) {
             const lanes own = *(const lanes *)(a + i * STRIDE + r);
             for (int j = 0; j < WIDE; j++)
                 s[i][j] += own * other[j];
         }
     }
-    for (int i = 0; i < HIGH; i++)
+    for (int i = 0; i < high; i++)
         for (int j = 0; j < WIDE; j++)
             sums[i][j] = s[i][j];
 }
@@ -64,12 +71,16 @@ INLINE void multiply(const double *plane, int64_t high, int64_t wide, int64_t ro
 {
     lanes sums[HIGH][WIDE];
     for (int64_t i = 0; i < high; i += HIGH)
-        for (int64_t j = 0; j < wide && j < i + HIGH; j += WIDE) {
-            multiply_tile(plane + i * STRIDE, plane + j * STRIDE, rows, sums);
-            for (int64_t a = 0; a < HIGH && i + a < high; a++)
-                for (int64_t b = 0; b < WIDE && j + b < wide && j + b <= i + a; b++) {
-                    const lanes v = sums[a][b];
-                    const int64_t at = (i + a) * k + j + b;
+        for (int64_t j = 0; j < wide && j < i + HIGH && j < high; j += WIDE) {
+            const double *const a = plane + i * STRIDE, *const b = plane + j * STRIDE;
+            if (high - i > 2)
+                multiply_tile(a, b, rows, HIGH, sums);
+            else
+                multiply_tile(a, b, rows, 2, sums);
+            for (int64_t p = 0; p < HIGH && i + p < high; p++)
+                for (int64_t q = 0; q < WIDE && j + q < wide && j + q <= i + p; q++) {
+                    const lanes v = sums[p][q];
+                    const int64_t at = (i + p) * k + j + q;
                     if (whole)
                         whole[at] += (uint64_t)((int64_t)v[0] + (int64_t)v[1] + (int64_t)v[2] +
                                                 (int64_t)v[3]);
@@ -88,6 +99,25 @@ INLINE double add_column(const double *column, int64_t rows)
     return add_lanes((total[0] + total[1]) + (total[2] + total[3]));
 }
 
+/* Four neighbours in memory, aligned or not. */
+INLINE lanes load(const double *from)
+{
+    lanes values;
+    memcpy(&values, from, sizeof values);
+    return values;
+}
+
+/* Four rows of four columns as four columns of four rows. */
+INLINE void transpose(const lanes rows[4], lanes columns[4])
+{
+    const lanes a = shuffle(rows[0], rows[1], 0, 4, 2, 6), b = shuffle(rows[0], rows[1], 1, 5, 3, 7),
+                c = shuffle(rows[2], rows[3], 0, 4, 2, 6), d = shuffle(rows[2], rows[3], 1, 5, 3, 7);
+    columns[0] = shuffle(a, c, 0, 1, 4, 5);
+    columns[1] = shuffle(b, d, 0, 1, 4, 5);
+    columns[2] = shuffle(a, c, 2, 3, 6, 7);
+    columns[3] = shuffle(b, d, 2, 3, 6, 7);
+}
+
 /* Copy rows into columns of a plane, minus a centre where there is one; zeros up to `full`. */
 INLINE void gather(const double *rows, int64_t n, int64_t full, int64_t step, int64_t k,
                    const int64_t *columns, const double *centre, double *plane)
@@ -96,14 +126,27 @@ INLINE void gather(const double *rows, int64_t n, int64_t full, int64_t step, in
     for (; r + 4 <= n; r += 4) {
         const double *const a = rows + r * step, *const b = a + step, *const c = b + step,
                      *const d = c + step;
-        for (int64_t j = 0; j < 4 * step; j += 8)
+        for (int64_t j = 0; step > 1 && j < 4 * step; j += 8)
             __builtin_prefetch(a + 64 * step + j);
-        for (int64_t j = 0; j < k; j++) {
-            const int64_t at = columns[j];
-            lanes values = {a[at], b[at], c[at], d[at]};
-            if (centre)
-                values -= repeat(centre[j]);
-            *(lanes *)(plane + j * STRIDE + r) = values;
+        for (int64_t j = 0; j < k;) {
+            /* Four columns at once where they are neighbours; the last four may overlap others. */
+            const int64_t first = k >= 4 && j > k - 4 ? k - 4 : j, at = columns[first];
+            if (step > 1 && first + 4 <= k && columns[first + 1] == at + 1 &&
+                columns[first + 2] == at + 2 && columns[first + 3] == at + 3) {
+                const lanes four[4] = {load(a + at), load(b + at), load(c + at), load(d + at)};
+                lanes found[4];
+                transpose(four, found);
+                for (int64_t i = 0; i < 4; i++)
+                    *(lanes *)(plane + (first + i) * STRIDE + r) =
+                        centre ? found[i] - repeat(centre[first + i]) : found[i];
+                j = first + 4;
+            } else {
+                const int64_t own = columns[j];
+                const lanes found = step == 1 ? load(a + own)
+                                              : (lanes){a[own], b[own], c[own], d[own]};
+                *(lanes *)(plane + j * STRIDE + r) = centre ? found - repeat(centre[j]) : found;
+                j++;
+            }
         }
     }
     for (; r < full; r++)

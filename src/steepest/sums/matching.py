@@ -44,6 +44,8 @@ def join_columns(left: Columns, right: Columns) -> Columns:
 
 
 def _join(column: Column, twin: Column) -> Column:
+    if column == twin:
+        return column
     if "null" in (column.type_name, twin.type_name):
         return twin if column.type_name == "null" else column
     if column.word != twin.word:
