@@ -39,19 +39,18 @@ def build(rows: int) -> Benchmark:
         notes.append("scikit-learn is given features and target as two arrays made beforehand.")
     for mean in (0, 3):
         table = make_table(rows, mean)
-        bare, array = f"bare Z.T @ Z, mean {mean}", f"steepest.fit of the array, mean {mean}"
-        lines = [
-            Contestant(bare, partial(multiply, table)),
-            Contestant(array, partial(fit_array, table)),
-            Contestant(
-                f"steepest.fit of columns, mean {mean}",
-                partial(
-                    steepest.fit,
-                    {name: table[:, j].copy() for j, name in enumerate(NAMES)},
-                    target=TARGET,
+        bare, array = f"bare Z.T @ Z, mean {mean}", f"steepest double, array, mean {mean}"
+        columns = {name: table[:, j].copy() for j, name in enumerate(NAMES)}
+        lines = [Contestant(bare, partial(multiply, table))]
+        for precision in ("double", "exact"):
+            named = f"steepest {precision}"
+            lines += [
+                Contestant(f"{named}, array, mean {mean}", partial(fit_array, table, precision)),
+                Contestant(
+                    f"{named}, columns, mean {mean}",
+                    partial(steepest.fit, columns, target=TARGET, precision=precision),
                 ),
-            ),
-        ]
+            ]
         features, target = table[:, :-1].copy(), table[:, -1].copy()
         lines += [
             Contestant(f"{name}, mean {mean}", partial(fit_rows, make, features, target), rounds=n)
@@ -68,8 +67,8 @@ def multiply(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return table.T @ table
 
 
-def fit_array(table: NDArray[np.float64]) -> steepest.Model:
-    return steepest.fit(table, names=NAMES, target=TARGET)
+def fit_array(table: NDArray[np.float64], precision: str) -> steepest.Model:
+    return steepest.fit(table, names=NAMES, target=TARGET, precision=precision)
 
 
 def fit_rows(make: Callable[[], Any], features: Any, target: Any) -> Any:
@@ -89,10 +88,10 @@ def find_estimators() -> list[tuple[str, Callable[[], Any], int | None]]:
 
 
 def check(results: Mapping[str, Any]) -> Iterator[Check]:
-    """Everyone's coefficients are those of steepest from the array."""
+    """Everyone's coefficients are those of the exact fit."""
     for mean in (0, 3):
         suffix = f", mean {mean}"
-        ours = np.asarray(results[f"steepest.fit of the array{suffix}"].coef)
+        ours = np.asarray(results[f"steepest exact, array{suffix}"].coef)
         others = [
             np.asarray(result.coef_ if hasattr(result, "coef_") else result.coef)
             for name, result in results.items()

@@ -67,6 +67,38 @@ def test_descent_epochs(benchmarks, capsys):
     assert any("after a scan of only 1,000 rows" in name for name in lines)
 
 
+def test_exact_scan(benchmarks):
+    report = benchmarks("runner").run(benchmarks("exact_scan").build(300), rounds=1)
+    benchmarks("runner").show(report)
+    assert all(check["passed"] for check in agreement(report))
+    assert len(report["tables"]) == 17
+    assert {goal["limit"] for goal in report["goals"]} == {0.6, 0.75, 1.1, 1.5, 2.0, 3.0, 5.0}
+    for line in lines_of(report).values():
+        assert line["median"] > 0
+
+
+def test_peers(benchmarks):
+    peers = benchmarks("peers")
+    report = benchmarks("runner").run(peers.build(400), rounds=1)
+    assert all(check["passed"] for check in agreement(report))
+    assert {"steepest exact, 800 × 50", "steepest double, 2,000 × 10"} <= set(lines_of(report))
+
+
+def test_solve(benchmarks):
+    report = benchmarks("runner").run(benchmarks("solve").build(1, widths=(3, 20)), rounds=1)
+    assert all(check["passed"] for check in agreement(report))
+    assert "fit of exact moments, 20 columns" in lines_of(report)
+
+
+def test_nist(benchmarks):
+    """Digits are those of fractions: exact, far less in double precision."""
+    report = benchmarks("runner").run(benchmarks("nist").build(1), rounds=1)
+    assert all(check["passed"] for check in agreement(report))
+    notes = {note.partition(":")[0]: note for note in report["notes"]}
+    assert notes["steepest"].count(" 16.0") == 12
+    assert "Filip 0.0" in notes["numpy.linalg.lstsq"]
+
+
 def test_losses_that_differ_fail_the_check(benchmarks):
     (check,) = benchmarks("descent_epochs").check(
         ["a", "b"], {"a": [2.0, 1.0], "b": [2.0, 1.0 + 1e-9]}
@@ -77,6 +109,12 @@ def test_losses_that_differ_fail_the_check(benchmarks):
 def test_without_torch_and_sklearn(benchmarks, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+    monkeypatch.setattr(benchmarks("peers"), "find_spec", lambda name: None)
+    monkeypatch.setattr(
+        benchmarks("nist"), "find_spec", lambda n: True if n == "steepest" else None
+    )
+    notes = [*benchmarks("peers").build(20).notes, *benchmarks("nist").build(1).notes]
+    assert sum("is not installed" in note for note in notes) > 10
     descent = benchmarks("descent_epochs").build(50, epochs=3, many=6)
     fit = benchmarks("scan_fit").build(50)
     assert any("PyTorch is not installed" in note for note in descent.notes)

@@ -275,6 +275,7 @@ def _model_object(model: Any) -> dict[str, Any]:
         "l2": settings.l2,
         "scale": settings.scale,
         "precision": model.provenance.precision,
+        "precision_reason": model.provenance.precision_reason,
         "notes": list(model.notes),
         "version": model.provenance.version,
     }

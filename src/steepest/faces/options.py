@@ -44,7 +44,7 @@ summing = together(
     click.option(
         "--precision",
         metavar="exact|double",
-        help="exact: no sum is rounded.  Default: exact up to 100 columns of numbers.",
+        help="exact: no sum is rounded.  Default: exact up to 100 columns of numbers and booleans.",
     ),
 )
 data = together(

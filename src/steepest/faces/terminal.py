@@ -85,6 +85,9 @@ def fit_summary(model: Model) -> list[str]:
     if model.residual_sd is not None:
         lines.append(("residual sd", number(model.residual_sd)))
     lines.append(("epochs", _describe_epochs(model)))
+    origin = model.provenance
+    reason = f"  ({origin.precision_reason})" if origin.precision_reason else ""
+    lines.append(("precision", f"{origin.precision}{reason}"))
     if model.certificate:
         lines.append(("digits", model.certificate.text))
     if not np.isnan(model.learning_rate):

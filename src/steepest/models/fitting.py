@@ -220,7 +220,7 @@ def fit_problem(
     return Model(
         problem,
         settings,
-        Provenance(moments.where, moments.precision, __version__),
+        Provenance(moments.where, moments.precision, moments.precision_reason, __version__),
         coef,
         intercept,
         loss,

@@ -44,6 +44,8 @@ class Provenance:
 
     source: str
     precision: str
+    precision_reason: str
+    """Why the sums were made that way; empty where moments of several scans were added."""
     version: str
 
 

@@ -115,6 +115,7 @@ def to_record(model: Model) -> dict[str, Any]:
         "notes": list(model.notes),
         "source": model.provenance.source,
         "precision": model.provenance.precision,
+        "precision_reason": model.provenance.precision_reason,
         "statistic": {
             "weight": problem.weight,
             "mean": problem.mean.tolist(),
@@ -184,7 +185,12 @@ def _from_record(content: dict[str, Any]) -> Model:
     return Model(
         problem,
         settings,
-        Provenance(content["source"], content["precision"], content["steepest_version"]),
+        Provenance(
+            content["source"],
+            content["precision"],
+            content["precision_reason"],
+            content["steepest_version"],
+        ),
         _vector([item["value"] for item in content["coefficients"]], p),
         _real(content["intercept"]),
         _real(content["loss"]),

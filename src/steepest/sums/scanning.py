@@ -126,10 +126,10 @@ def choose_precision(precision: str | None, columns: int) -> tuple[str, str]:
             raise OptionError.unknown("precision", precision, list(PRECISIONS))
         return precision, "as asked"
     if columns <= EXACT_COLUMNS:
-        return "exact", f"the default up to {EXACT_COLUMNS} columns of numbers"
+        return "exact", f"the default up to {EXACT_COLUMNS} columns of numbers and booleans"
     return "double", (
-        f"{columns:,} columns of numbers are more than the {EXACT_COLUMNS} up to which exact sums "
-        "are the default"
+        f"{columns:,} columns of numbers and booleans are more than the {EXACT_COLUMNS} up to "
+        "which exact sums are the default"
     )
 
 
