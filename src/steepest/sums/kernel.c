@@ -69,15 +69,16 @@ INLINE void multiply_tile(const double *a, const double *b, int64_t rows, int hi
 INLINE void multiply(const double *plane, int64_t high, int64_t wide, int64_t rows, int64_t k,
                      uint64_t *whole, double *rounded)
 {
-    lanes sums[HIGH][WIDE];
+    lanes sums[HIGH][WIDE] = {{none}};
     for (int64_t i = 0; i < high; i += HIGH)
         for (int64_t j = 0; j < wide && j < i + HIGH && j < high; j += WIDE) {
             const double *const a = plane + i * STRIDE, *const b = plane + j * STRIDE;
-            if (high - i > 2)
+            const int64_t tall = high - i < HIGH ? high - i : HIGH;
+            if (tall > 2)
                 multiply_tile(a, b, rows, HIGH, sums);
             else
                 multiply_tile(a, b, rows, 2, sums);
-            for (int64_t p = 0; p < HIGH && i + p < high; p++)
+            for (int64_t p = 0; p < tall; p++)
                 for (int64_t q = 0; q < WIDE && j + q < wide && j + q <= i + p; q++) {
                     const lanes v = sums[p][q];
                     const int64_t at = (i + p) * k + j + q;
