@@ -12,8 +12,8 @@ every operation on doubles is exact, so that fused and separate ones give the sa
 #include <stdint.h>
 #include <string.h>
 
-#if FLT_EVAL_METHOD != 0
-#error "doubles must be computed as doubles"
+#if FLT_EVAL_METHOD != 0 || defined(__FAST_MATH__)
+#error "doubles must be computed as doubles, each operation as it is written"
 #endif
 
 #define BLOCK 512          /* rows at once, and room for as many */
