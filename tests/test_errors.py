@@ -68,6 +68,7 @@ SPECIAL = {
     ("OptionError", "beside", "name"): "formula",
     ("OptionError", "missing", "name"): "target",
     ("OptionError", "missing", "hint"): "target='price'",
+    ("EmptySourceError", "no_weight", "weights"): "times",
     ("ValueFoundError", "weight", "value"): -1.0,
     ("ValueFoundError", "frequency", "value"): 1.5,
     ("ValueFoundError", "power", "name"): "area^2",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.problems import correlated, solve_fractions
+from tests.problems import correlated, root_of, solve_fractions
 
 import steepest
 from steepest.descent import certified
@@ -184,3 +184,56 @@ def test_starts_do_not_change_a_unique_limit():
     assert fit(X, y, w=[5.0, -3.0]).coefficients == fit(X, y).coefficients
     with pytest.raises(OptionError):
         fit(X, y, l2=-1.0)
+
+
+def test_a_coefficient_beyond_doubles_is_refused():
+    x, y = np.arange(1.0, 6.0), np.array([1.0, 3.0, 2.0, 5.0, 4.0])
+    for options in ({}, {"epochs": 500}, {"l2": 1e-3}):
+        with pytest.raises(ValueFoundError, match="coefficient of 'x0'"):
+            fit((x * 2.0**-1070)[:, None], y, **options)
+
+
+@pytest.mark.parametrize("power", [-1060, -500, 500, 1020])
+def test_weights_of_any_size(power):
+    """Weights are relative; that their sum is no double changes nothing."""
+    X, y = correlated(30, 2).X, correlated(30, 2).y
+    w = np.random.default_rng(2).integers(1, 9, 30).astype(float)
+    table = {"x0": X[:, 0], "x1": X[:, 1], "y": y}
+    one = steepest.fit({**table, "w": w}, target="y", weights="w")
+    far = steepest.fit({**table, "w": np.ldexp(w, power)}, target="y", weights="w")
+    assert far.coefficients == one.coefficients
+    assert (far.loss, far.r2) == (one.loss, one.r2)
+    assert far.se == one.se
+    assert far.path.at(3) == pytest.approx(one.path.at(3), rel=1e-12)
+
+
+def test_the_loss_of_rows_that_hardly_count():
+    """Two rows fix the line; what the others leave is far below the rounding of the line."""
+    x, y = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 2.0, 4.0, -3.0])
+    w = np.array([1e300, 1e300, 1e-300, 1e-290])
+    model = steepest.fit({"x": x, "y": y, "w": w}, target="y", weights="w")
+    rows = [[Fraction(1), Fraction(v)] for v in x]
+    weights = [Fraction(v) for v in w]
+    gram = [
+        [sum(k * r[i] * r[j] for k, r in zip(weights, rows, strict=True)) for j in range(2)]
+        for i in range(2)
+    ]
+    right = [
+        sum(k * r[i] * Fraction(v) for k, r, v in zip(weights, rows, y, strict=True))
+        for i in range(2)
+    ]
+    exact = solve_fractions(gram, right)
+    left = sum(
+        k * (Fraction(v) - exact[0] - exact[1] * r[1]) ** 2
+        for k, r, v in zip(weights, rows, y, strict=True)
+    )
+    assert model.residual_sd == root_of(left / 2) > 0
+    assert list(model.coefficients.values()) == [float(value) for value in exact]
+
+
+def test_what_depends_is_not_certified():
+    X, y = correlated(30, 2).X, correlated(30, 2).y
+    with pytest.warns(steepest.SteepestWarning, match="collinear"):
+        model = fit(np.column_stack([X, X[:, 0]]), y)
+    assert model.certificate.ulps is None
+    assert "not proven" in str(model)

@@ -234,3 +234,14 @@ def test_equal_decimals_are_equal_whatever_their_scale():
     assert len(prints) == 1
     tenth = pa.table({"d": pa.array([Decimal("0.1")], pa.decimal128(5, 2))})
     assert steepest.scan(tenth) != steepest.scan({"d": [0.1]})
+
+
+@pytest.mark.parametrize("precision", ["exact", "double"])
+def test_no_row_with_a_weight(precision):
+    with pytest.raises(EmptySourceError, match="weight above 0 in 'w'"):
+        steepest.scan({"x": [1.0, 2.0], "w": [0.0, 0.0]}, weights="w", precision=precision)
+
+
+def test_weights_too_large_for_double_sums():
+    with pytest.raises(ValueFoundError, match="'w' in the table overflow"):
+        steepest.scan({"x": [1.0, 2.0], "w": [1e308, 1e308]}, weights="w", precision="double")

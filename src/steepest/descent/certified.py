@@ -54,6 +54,7 @@ class Certificate(NamedTuple):
 CORRECT = Certificate(
     0.5, "correctly rounded: each coefficient is the double nearest to the exact solution"
 )
+UNPROVEN = Certificate(None, "not proven: the columns depend on each other, or too nearly to tell")
 NEAR = Certificate(1.0, "each coefficient is within 1 unit in the last place of the exact solution")
 
 
@@ -161,11 +162,12 @@ def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool
         if intercept:
             ends.append(_intercept_ends(normal, v, off, behind))
         certificate = _certify(ends)
-        if certificate is CORRECT:
+        square, resolved = _residual(centred, v, off, behind)
+        if certificate is CORRECT and resolved:
             break
     low = np.array([end[0] for end in ends]) + 0.0
     unit = normal.unit(p) ** 2 * normal.weight_of_one / divisor
-    residual = _residual(centred, v, off, behind) * unit
+    residual = square * unit
     loss = _nearest(residual / (normal.weight * normal.weight_of_one))
     optimum = Optimum(float(low[p]) if intercept else 0.0, low[:p], loss)
     return Limit(optimum, residual, int(centred[p, p]) * unit, certificate, system)
@@ -229,7 +231,7 @@ def _nearest(value: Fraction) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _certify(ends: list[tuple[float, float]]) -> Certificate:
@@ -239,7 +241,7 @@ def _certify(ends: list[tuple[float, float]]) -> Certificate:
         return NEAR
     units = max(_distance(low, high) for low, high in ends)
     if units > 2.0**52:
-        return Certificate(None, "not proven: the columns depend on each other too nearly")
+        return UNPROVEN
     found = math.ceil(units)
     return Certificate(
         float(found),
@@ -255,8 +257,11 @@ def _distance(low: float, high: float) -> float:
     return math.inf if apart else (high - low) / math.ulp(min(abs(low), abs(high)))
 
 
-def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> Fraction:
-    """vᵀ S v - 2 v·s + s_yy; 0 where that is within the error of v."""
+def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> tuple[Fraction, bool]:
+    """vᵀ S v - 2 v·s + s_yy, and whether the error of v leaves it at least 59 bits.
+
+    0 where it is within that error.
+    """
     p = len(v)
     inner, cross, square = centred[:p, :p], centred[:p, p], int(centred[p, p])
     moved = np.dot(inner, v) if p else v
@@ -264,6 +269,7 @@ def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> Fraction:
     reach = sum(
         int(o) * math.isqrt(int(d)) + int(o) for o, d in zip(off, np.diag(inner), strict=True)
     )
-    if value <= reach * reach:
-        return Fraction(0)
-    return Fraction(value, 1 << (2 * behind))
+    resolved = reach == 0 or value > reach * reach << 120
+    if reach and value <= reach * reach:
+        return Fraction(0), resolved
+    return Fraction(value, 1 << (2 * behind)), resolved

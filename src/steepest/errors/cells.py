@@ -35,6 +35,14 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def coefficients(cls, names: Sequence[str]) -> ValueFoundError:
+        return cls(
+            f"no double is large enough for the coefficient of {listed(names)}.",
+            "It is in units of the target over the column's, and doubles end at 1.8e308.",
+            "multiply the column by a power of ten first.",
+        )
+
+    @classmethod
     def unscaled(cls, names: Sequence[str]) -> ValueFoundError:
         return cls(
             f"the squares of {listed(names)} are no doubles, and scale='none' descends on them.",

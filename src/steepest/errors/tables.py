@@ -138,6 +138,14 @@ class EmptySourceError(SteepestError, ValueError):
         )
 
     @classmethod
+    def no_weight(cls, where: str, weights: str) -> EmptySourceError:
+        return cls(
+            f"{where} has no row of a weight above 0 in '{weights}'.",
+            "A row of weight 0 counts as absent, and a model needs rows.",
+            f"check '{weights}', or leave the weights out.",
+        )
+
+    @classmethod
     def none_left(cls, read: int, nulls: dict[str, int]) -> EmptySourceError:
         worst = max(nulls, key=lambda name: nulls[name]) if nulls else ""
         counts = ", ".join(f"'{name}' {count:,}" for name, count in nulls.items() if count)

@@ -16,7 +16,7 @@ from .. import __version__
 from ..data.design import Term
 from ..data.open import open_source
 from ..data.table import Kind, Schema
-from ..descent.certified import Limit, solve_exactly
+from ..descent.certified import UNPROVEN, Limit, solve_exactly
 from ..descent.path import intercept_name
 from ..descent.quadratic import SCALES, find_coordinates
 from ..descent.relations import find_exact_relations
@@ -27,12 +27,13 @@ from ..errors import (
     OptionError,
     SteepestWarning,
     TooFewRowsError,
+    ValueFoundError,
     listed,
 )
 from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..sums.scanning import scan_source
-from ..typing import OnProgress
+from ..typing import Floats, OnProgress
 from .inference import Errors, double_errors, exact_errors
 from .model import Model, Provenance, Settings, find_path
 from .notes import note_collinearity, note_left_out, note_rounding, note_rows
@@ -199,11 +200,14 @@ def fit_problem(
         problem = replace(problem, rank=p - len(relations))
     limit = None if relations else _solve(problem, settings)
     optimum = limit.optimum if limit else None
+    if optimum is not None:
+        _check_range(problem, optimum.intercept, optimum.coef)
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
         notes += note_collinearity(problem, coordinates, collinear, spectrum, relations)
     epoch = np.inf if settings.epochs is None else settings.epochs
     intercept, coef = float(path.intercept([epoch])[0]), path.coef([epoch])[0]
+    _check_range(problem, intercept, coef)
     loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
     square = problem.target_scatter / problem.weight
     if not settings.intercept:
@@ -215,6 +219,8 @@ def fit_problem(
         r2 = float(1 - limit.residual / limit.total) if limit.total else None
         if settings.l2 == 0:
             errors = exact_errors(problem, limit, intercept=settings.intercept)
+    elif settings.epochs is None and problem.exact is not None:
+        certificate = UNPROVEN
     elif limit_alone and spectrum.rank == p:
         errors = double_errors(problem, coordinates, loss)
     return Model(
@@ -233,6 +239,13 @@ def fit_problem(
         certificate,
         errors,
     )
+
+
+def _check_range(problem: Problem, intercept: float, coef: Floats) -> None:
+    """ValueFoundError for coefficients that are no doubles."""
+    beyond = [t.name for t, c in zip(problem.terms, coef, strict=True) if not math.isfinite(c)]
+    if beyond or not math.isfinite(intercept):
+        raise ValueFoundError.coefficients(beyond or ["intercept"])
 
 
 def _solve(problem: Problem, settings: Settings) -> Limit | None:

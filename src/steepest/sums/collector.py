@@ -154,7 +154,8 @@ class Collector:
                 with np.errstate(all="ignore"):
                     over = ~np.isfinite(np.square(piece.numbers).sum(axis=0))
                 too_large = [self.design.numbers[kept[j]] for j in np.flatnonzero(over)]
-                raise ValueFoundError.overflow(too_large, self._part.where)
+                names = too_large or [self.design.weights]  # then weighted they are too large
+                raise ValueFoundError.overflow(names, self._part.where)
             self._accumulator(names).add(piece, digest)
 
     def _accumulator(self, null: frozenset[str]) -> Any:

@@ -230,6 +230,11 @@ class ExactSums:
         shift = np.array([powers.get(name, 0) for name in self.numbers], dtype=np.int64)
         return replace(self, whole=self.whole._replace(units=self.whole.units + shift))
 
+    def weighed_by_power_of_two(self, power: int) -> ExactSums:
+        """The sums of rows whose weights are 2^power times as large."""
+        unit = self.whole.weight_unit + power
+        return replace(self, whole=self.whole._replace(weight_unit=unit))
+
     def refuse_underflow(self, rounded: Sums, where: str) -> None:
         """ValueFoundError where the spread of a column became 0 when it was rounded."""
         n, squares, totals = self.whole.weight, np.diag(self.whole.products), self.whole.totals

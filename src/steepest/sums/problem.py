@@ -42,7 +42,8 @@ class Problem:
 
     With p terms: ``mean`` (p,) and ``target_mean`` are the means, ``scatter`` (p, p) is
     Σ (x - x̄)(x - x̄)ᵀ, ``cross`` (p,) is Σ (x - x̄)(y - ȳ), ``target_scatter`` is Σ (y - ȳ)²;
-    ``weight`` is W, the number of rows used.
+    ``weight`` is W, the number of rows used where they have no weights, and W times a power of two
+    where W or sums weighed by it would be no doubles: none of what follows depends on it.
     """
 
     terms: tuple[Term, ...]
@@ -100,6 +101,9 @@ def cut_problem(
         exponents = {name: e for name, e in sums.exponents.items() if abs(e) > FAR}
         exponents.pop(terms[-1].column, None)
         sums = sums.times_powers_of_two({name: -e for name, e in exponents.items()})
+        size = sums.whole.weight.bit_length() + sums.whole.weight_unit
+        if abs(size) > FAR:
+            sums = sums.weighed_by_power_of_two(-size)
     rounded = sums.rounded()
     rounded.refuse_out_of_range(where)
     if isinstance(sums, ExactSums):

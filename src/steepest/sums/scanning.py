@@ -166,6 +166,8 @@ def scan_source(
         raise
     total = restore_booleans(tree.total(), asked.columns)
     if not total.n_read:
+        if design.weights:
+            raise EmptySourceError.no_weight(schema.where, design.weights)
         raise EmptySourceError.no_rows(schema.where)
     for sums in total.patterns.values():
         if isinstance(sums, Sums):  # exact ones have no range to leave
