@@ -21,6 +21,7 @@ from steepest.errors import KernelError, OptionError
 from steepest.sums import digits, library
 from steepest.sums.digits import DigitSums
 from steepest.sums.double import centred_moments
+from steepest.sums.exponents import ROWS, add_by_exponent
 from steepest.sums.kernel import check_arithmetic, reaches
 
 ROOT = Path(__file__).parents[2]
@@ -138,6 +139,24 @@ def test_any_layout(kernel, layout):
     centred = rows - mean
     assert scatter == pytest.approx(centred.T @ centred, rel=1e-10, abs=1e-7)
     assert not reaches(rows, np.inf)
+
+
+def test_rows_that_no_grid_takes(kernel):
+    rng = np.random.default_rng(11)
+    rows = rng.standard_normal((1500, 4)) * 10.0 ** rng.integers(-300, 300, (1500, 4))
+    rows[rng.random(rows.shape) < 0.1] = 5e-324
+    rows[rng.random(rows.shape) < 0.1] = 0.0
+    rows[7], rows[8] = np.finfo(float).max, -np.finfo(float).max
+    levels = [rng.integers(0, 5, 1500), np.arange(1500) // 3]
+    assert_exact(add(rows, 2, levels), rows, levels)
+
+
+@pytest.mark.parametrize("value", [1.0, np.nextafter(2, 0), 5e-324, np.finfo(float).max])
+def test_sums_by_exponent_at_their_bounds(value):
+    """As many rows at once as there may be, every digit at its largest."""
+    rows = np.full((ROWS + 3, 2), value)
+    rows[:, 1] = -np.nextafter(value, 0)
+    assert_exact(add_by_exponent(rows, []), rows)
 
 
 def test_levels(kernel):

@@ -154,8 +154,9 @@ class Collector:
                 with np.errstate(all="ignore"):
                     over = ~np.isfinite(np.square(piece.numbers).sum(axis=0))
                 too_large = [self.design.numbers[kept[j]] for j in np.flatnonzero(over)]
-                names = too_large or [self.design.weights]  # then weighted they are too large
-                raise ValueFoundError.overflow(names, self._part.where)
+                # Where no column is too large, its weight made it so.
+                too_large = too_large or [self.design.weights]
+                raise ValueFoundError.overflow(too_large, self._part.where)
             self._accumulator(names).add(piece, digest)
 
     def _accumulator(self, null: frozenset[str]) -> Any:

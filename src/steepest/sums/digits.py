@@ -6,7 +6,7 @@ The numbers of a column are written in signed digits of W = 23 bits, on a grid o
 
 A column gets the digits that nearly all of its values need: integers and booleans one, float32
 two, most doubles three.  Rows in which some value needs more, or exceeds the top, are set apart
-and wait for a grid of their own; those that no grid takes become Python integers.
+and wait for a grid of their own; those that no grid takes are added up by their exponents.
 
 Digits s and t of two columns meet in aₛ bₜ + aₜ bₛ, which three symmetric products tell,
 
@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Floats
+from .exponents import add_by_exponent
 from .integers import Integers, Whole, no_integers
 from .kernel import Kernel, find_kernel, working_room
 from .levels import Places, widen
@@ -62,6 +63,9 @@ TOO_MANY = 1 / 16
 
 HELD = 2**19
 """Rows times digits + 1 that 64-bit sums have room for: D · 2⁴⁴ · 2¹⁹ / (D + 1) < 2⁶³."""
+
+FEW = 32
+"""Rows that are faster as Python integers, one by one, than by their exponents."""
 
 SAFE_TOPS = (-830, 980)
 """Between these, units and their inverses are doubles, as the compiled kernel needs them."""
@@ -277,6 +281,9 @@ class DigitSums:
             self._total = self._total.plus(grid.integers())
             rest, others = rows[apart], [level[apart] for level in levels]
             if 2 * len(rest) > len(rows):
+                if len(rest) > FEW:
+                    self._total = self._total.plus(add_by_exponent(rest, others))
+                    return
                 for i, row in enumerate(rest):
                     one = _integers_of(row, [int(level[i]) for level in others])
                     self._total = self._total.plus(one)
