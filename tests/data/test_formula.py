@@ -117,6 +117,12 @@ def test_moments_of_powers_are_fitted_by_formula():
         assert one == steepest.fit(table, formula=formula).coefficients
 
 
+def test_powers_are_not_in_moments_of_plain_columns():
+    moments = steepest.scan({"x": [1.0, 2.0, 4.0], "y": [1.0, 2.0, 3.0]})
+    with pytest.raises(ColumnNotFoundError, match=r"'x\^2'.*formed in the scan|formula='"):
+        steepest.fit(moments, formula="y ~ x + x^2")
+
+
 def test_what_a_formula_cannot_ask_for():
     table = {"x": [1.0, 2.0, 3.0], "s": ["a", "b", "a"], "y": [1.0, 2.0, 4.0]}
     with pytest.raises(ColumnKindError, match="'s'"):

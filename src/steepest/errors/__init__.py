@@ -31,6 +31,7 @@ can raise them.
 from __future__ import annotations
 
 from .cells import FormulaError, ValueFoundError
+from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from .files import ModelFileError, MomentsFileError, OutputError
 from .fits import (
     CollinearError,
@@ -42,15 +43,7 @@ from .fits import (
     TooFewRowsError,
 )
 from .machine import KernelError
-from .tables import (
-    ColumnKindError,
-    ColumnNameError,
-    ColumnNotFoundError,
-    EmptySourceError,
-    LengthError,
-    SourceError,
-    SourceNotFoundError,
-)
+from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 
 __all__ = [

@@ -294,6 +294,9 @@ class Moments(Content):
             return
         if name in self.left_out:
             raise ColumnNotFoundError.left_out(role, name, self.left_out[name])
+        base, _, power = name.rpartition("^")
+        if base in self.names and power.isdigit():
+            raise ColumnNotFoundError.power(name, base, self.where)
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
 
     def _target_term(self, target: str, sums: AnySums) -> Term:

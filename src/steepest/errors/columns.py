@@ -1,0 +1,136 @@
+"""Messages about columns: their names, their roles, their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .words import SteepestError, counted, listed, nearest
+
+
+class ColumnNotFoundError(SteepestError, KeyError):
+    """A column asked for is not there."""
+
+    @classmethod
+    def of(cls, role: str, name: str, where: str, names: Sequence[str]) -> ColumnNotFoundError:
+        meant = nearest(name, names)
+        columns = counted(len(names), "column")
+        return cls(
+            f"{role} column '{name}' is not in {where}.",
+            f"It has {columns}: {listed(names)}." if names else "It has no columns.",
+            f"did you mean '{meant}'?" if meant else f"choose {listed(names, 'or', 5)}.",
+        )
+
+    @classmethod
+    def power(cls, name: str, base: str, where: str) -> ColumnNotFoundError:
+        return cls(
+            f"the term '{name}' is not in {where}.",
+            f"A power of '{base}' is formed in the scan, and this one was made without it.",
+            f"scan again with the formula: steepest.scan(table, formula='... + {name}')",
+        )
+
+    @classmethod
+    def left_out(cls, role: str, name: str, reason: str) -> ColumnNotFoundError:
+        return cls(
+            f"{role} column '{name}' is not in the moments.",
+            f"The scan left it out: {reason}.",
+            f"name it in the scan: columns=[..., '{name}']",
+        )
+
+
+class ColumnNameError(SteepestError, ValueError):
+    """A name that stands twice, or in two roles."""
+
+    @classmethod
+    def repeated(cls, name: str, times: int, where: str) -> ColumnNameError:
+        return cls(
+            f"column '{name}' stands {times} times in {where}.",
+            "Columns are found by name, so each name may stand only once.",
+            "rename or leave out the others.",
+        )
+
+    @classmethod
+    def target_among_features(cls, name: str) -> ColumnNameError:
+        return cls(
+            f"target column '{name}' is also a feature.",
+            "It would explain itself perfectly, and nothing else would count.",
+            f"leave '{name}' out of the features.",
+        )
+
+    @classmethod
+    def weights_among_columns(cls, name: str) -> ColumnNameError:
+        return cls(
+            f"'{name}' is asked for as a column and as the weights.",
+            "A column that says how much a row counts explains nothing.",
+            "leave it out of the features, or copy it under another name.",
+        )
+
+    @classmethod
+    def unnamed(cls, columns: int) -> ColumnNameError:
+        return cls(
+            f"an array of {counted(columns, 'column')} came without names.",
+            "Columns are found by name.",
+            "names=["
+            + ", ".join([*[f"'x{i + 1}'" for i in range(min(columns, 4) - 1)], "'y'"])
+            + ("]" if columns <= 4 else ", ...]"),
+        )
+
+
+class ColumnKindError(SteepestError, TypeError):
+    """A column is not of the kind that is asked of it."""
+
+    @classmethod
+    def text_target(cls, name: str, levels: Sequence[str]) -> ColumnKindError:
+        return cls(
+            f"target column '{name}' is text"
+            + (f", with levels {listed(levels, limit=5)}." if levels else "."),
+            "A squared-error fit needs a number to fit.",
+            "choose a number or a boolean column as the target.",
+        )
+
+    @classmethod
+    def unusable(cls, name: str, type_name: str, kind: str) -> ColumnKindError:
+        why = {
+            "time": "A date counts from an origin of its own, so its bare number means nothing.",
+            "null": "It has no value in any row.",
+        }.get(kind, "A column holds numbers, booleans or text.")
+        hint = {
+            "time": f"make a number of it first, such as the days since its first date, or leave "
+            f"'{name}' out.",
+        }.get(kind, f"leave '{name}' out of the features.")
+        return cls(f"column '{name}' has type {type_name}.", why, hint)
+
+    @classmethod
+    def weights(cls, name: str, type_name: str) -> ColumnKindError:
+        return cls(
+            f"weights '{name}' are of type {type_name}.",
+            "Weights are numbers.",
+            f"turn '{name}' into numbers first.",
+        )
+
+    @classmethod
+    def power(cls, name: str, type_name: str, power: int) -> ColumnKindError:
+        return cls(
+            f"'{name}^{power}' cannot be formed: column '{name}' is of type {type_name}.",
+            "Only numbers have powers.",
+            f"use '{name}' as it is.",
+        )
+
+    @classmethod
+    def cell(
+        cls, name: str, where: str, word: str, line: str | None, value: str
+    ) -> ColumnKindError:
+        shown = value if len(value) <= 40 else value[:40] + "..."
+        place = f" in line {int(line):,}" if line else ""
+        return cls(
+            f"column '{name}' of {where} is a {word} at first, but '{shown}'{place}.",
+            "One column has one kind in every row.",
+            f"mend that cell, leave it empty, or leave '{name}' out.",
+        )
+
+    @classmethod
+    def differs(cls, name: str, first: str, kind: str, second: str, other: str) -> ColumnKindError:
+        return cls(
+            f"column '{name}' is a {kind} in {first} but a {other} in {second}.",
+            "One column has one kind in every part.",
+            f"convert one of the two, or leave '{name}' out.",
+        )
