@@ -81,6 +81,9 @@ class ArrowBatch:
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         return arrow_codes(self.rows.column(name))
 
+    def cells(self, name: str) -> Any:
+        return self.rows.column(name)
+
 
 def arrow_numbers(array: Any) -> Floats:
     """One Arrow array as float64, shape (n,), nulls as NaN."""

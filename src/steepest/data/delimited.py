@@ -124,20 +124,21 @@ class DelimitedFile:
         return schema
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str]
+        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
     ) -> Iterator[tuple[Batch, float]]:
         import pyarrow as pa
         from pyarrow import csv
 
         quoted = self._quoted_numbers.intersection(numbers)
-        types = dict.fromkeys(numbers, pa.float64())
+        types = dict.fromkeys(cells, pa.string())  # as they are written
+        types |= dict.fromkeys(numbers, pa.float64())
         types |= dict.fromkeys(categories, pa.dictionary(pa.int32(), pa.string()))
         types |= dict.fromkeys(quoted, pa.string())
         booleans = [field.name for field in self._schema if pa.types.is_boolean(field.type)]
-        types |= {name: pa.bool_() for name in booleans if name in types}
+        types |= {name: pa.bool_() for name in booleans if name in (*numbers, *categories)}
         convert = csv.ConvertOptions(
             column_types=types,
-            include_columns=[*numbers, *categories],
+            include_columns=list(types),
             null_values=NULL_WORDS,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,

@@ -72,9 +72,9 @@ class Matrix:
         return len(self.values)
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str]
+        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
     ) -> Iterator[tuple[Batch, float]]:
-        del categories
+        del categories, cells
         if self.values.dtype == np.float64:
             yield self, 1.0
             return
@@ -107,6 +107,11 @@ class Matrix:
         column = self.values[:, self.names.index(name)]
         return column.astype(np.int32), ("false", "true")
 
+    def cells(self, name: str) -> Any:
+        import pyarrow as pa
+
+        return pa.array(np.ascontiguousarray(self.values[:, self.names.index(name)]))
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -135,9 +140,9 @@ class Columns:
         return [self._slice(i, rows, self.first_row + i) for i in range(0, self.n_rows, rows)]
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str]
+        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
     ) -> Iterator[tuple[Batch, float]]:
-        rows = batch_rows(len(numbers) + len(categories))
+        rows = batch_rows(len(numbers) + len(categories) + len(cells))
         room = np.empty((len(numbers), min(rows, self.n_rows)))
         for i in range(0, self.n_rows, rows):
             piece = replace(self._slice(i, rows, 1), room=room)
@@ -170,6 +175,12 @@ class Columns:
         if isinstance(column, np.ndarray):
             return column.astype(np.int32), ("false", "true")
         return arrow_codes(_whole(column))
+
+    def cells(self, name: str) -> Any:
+        import pyarrow as pa
+
+        column = self.columns[name]
+        return pa.array(column) if isinstance(column, np.ndarray) else _whole(column)
 
 
 def _whole(column: Any) -> Any:

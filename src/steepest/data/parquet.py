@@ -60,9 +60,9 @@ class ParquetFile:
         return parts
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str]
+        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
     ) -> Iterator[tuple[Batch, float]]:
-        names = [*numbers, *categories]
+        names = list(dict.fromkeys([*numbers, *categories, *cells]))
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(numbers), rows))
         with self._translated(), self._open() as file:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from ..typing import Codes, Floats
@@ -132,6 +132,10 @@ class Batch(Protocol):
         """A category as level numbers, shape (n_rows,), null as -1, and the levels they number."""
         ...
 
+    def cells(self, name: str) -> Any:
+        """Any column that was asked for, as it is, as an Arrow array."""
+        ...
+
 
 class Part(Protocol):
     """A piece of a table that is read on its own, perhaps in another process."""
@@ -152,9 +156,12 @@ class Part(Protocol):
         ...
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str]
+        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
     ) -> Iterator[tuple[Batch, float]]:
-        """Its rows front to back, with the share of the part that is read after each batch."""
+        """Its rows front to back, with the share of the part that is read after each batch.
+
+        Columns are asked for by what is wanted of them: ``numbers``, ``codes`` or ``cells``.
+        """
         ...
 
 

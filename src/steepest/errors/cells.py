@@ -51,6 +51,14 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def null(cls, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} is null in row {row:,}.",
+            "The model needs it, and nulls are refused as asked.",
+            "fill the cell, or leave strict out: the prediction is then null too.",
+        )
+
+    @classmethod
     def unseen(
         cls, name: str, level: str, where: str, row: int, known: Sequence[str]
     ) -> ValueFoundError:
@@ -58,7 +66,7 @@ class ValueFoundError(SteepestError, ValueError):
             f"column '{name}' of {where} holds '{level}' in row {row:,}, which the model has not "
             "seen.",
             f"It was fitted on {listed(known, limit=6)}.",
-            "fit again with rows of that level, or take those rows out.",
+            "fit again with rows of that level, or predict with unseen='null' (--unseen null).",
         )
 
     @classmethod

@@ -200,29 +200,62 @@ def descend(
     metavar="OUT",
     help="A .csv or .parquet file; - for CSV on standard output.",
 )
+@click.option(
+    "--keep",
+    type=options.Names(),
+    multiple=True,
+    help="Columns to write before the predictions, such as a key.",
+)
+@click.option(
+    "--unseen",
+    type=click.Choice(["refuse", "null", "reference"]),
+    default="refuse",
+    help="What a level gives that the model has not seen.  Default: refuse.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
+@click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
-def predict(model: str, files: Sequence[str], output: str, quiet: bool) -> None:
-    """Predict each row of FILE..., in their order: one column named prediction.
+def predict(
+    model: str,
+    files: Sequence[str],
+    output: str,
+    keep: Sequence[Sequence[str]],
+    unseen: str,
+    strict: bool,
+    raw: bool,
+    quiet: bool,
+) -> None:
+    """Predict each row of FILE..., in their order: a column named prediction.
 
-    A row with a null in a column that the model uses gets a null, NA in CSV.
+    A row with a null in a column that the model uses gets a null, NA in CSV.  Text that a
+    spreadsheet would run as a formula gets an apostrophe before it in CSV.
 
     \b
     Examples:
       steepest predict model.json examples/penguins.csv
-      steepest predict model.json 'new/*.parquet' -o predictions.parquet
+      steepest predict model.json 'new/*.parquet' --keep id -o predictions.parquet
     """
     from ..data.open import open_source
+    from ..data.predictor import Manner
+    from ..models.model import note_unseen
     from ..models.record import load_model
     from .predictions import check_output, write_predictions
     from .progress import show_progress
 
-    check_output(output, [model, *files])
-    loaded = load_model(model)
+    kept = tuple(name for names in keep for name in names)
+    check_output(output, [model, *files], kept)
+    loaded, manner = load_model(model), Manner(unseen, strict)
     with show_progress(quiet=quiet, prints=output == "-") as on_progress:
-        rows, nulls = write_predictions(loaded, open_source(list(files)), output, on_progress)
+        source = open_source(list(files))
+        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
-        notes = [f"{nulls:,} of {rows:,} predictions are null: a used column is null."]
-        say(notes if nulls else [])
+        notes = note_unseen(manner)
+        if nulls:
+            reason = " or holds an unseen level" if unseen == "null" else ""
+            notes.append(
+                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
+            )
+        say(notes)
 
 
 def _fit(

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from math import isnan
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from ..data.predictor import Manner
 from ..data.table import Source
-from ..errors import OutputError
+from ..errors import ColumnNameError, OutputError
 from ..models.model import Model
 from ..store import check_writable, replacing
-from ..typing import Floats, OnProgress
+from ..typing import OnProgress
 from .inputs import check_not_read
 
 COLUMN = "prediction"
 
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 
-def check_output(output: str, inputs: Sequence[str]) -> None:
-    """Find out before the work whether predictions can be written there; OutputError if not."""
+Write = Callable[[Sequence[Any]], None]
+"""Takes the columns of some rows, as Arrow arrays."""
+
+
+def check_output(output: str, inputs: Sequence[str], kept: Sequence[str]) -> None:
+    """Find out before the work whether predictions can be written there.
+
+    OutputError if not, ColumnNameError for names that would stand twice.
+    """
+    for name in (*kept, COLUMN):
+        times = (*kept, COLUMN).count(name)
+        if times > 1:
+            raise ColumnNameError.repeated(name, times, "what is to be written")
     if output == "-":
         return
     check_not_read(output, inputs)
@@ -32,44 +46,89 @@ def check_output(output: str, inputs: Sequence[str]) -> None:
 
 
 def write_predictions(
-    model: Model, source: Source, output: str, on_progress: OnProgress | None = None
+    model: Model,
+    source: Source,
+    output: str,
+    manner: Manner,
+    kept: tuple[str, ...] = (),
+    on_progress: OnProgress | None = None,
+    *,
+    raw: bool = False,
 ) -> tuple[int, int]:
-    """Write a prediction a row and return how many rows there were, and how many are null."""
+    """Write a prediction a row, after the columns kept.
+
+    Returns how many rows there were, and how many predictions are null.
+    """
+    import pyarrow as pa
+
     rows, nulls = 0, 0
-    batches = model.stream(source, on_progress)
+    batches = model.stream(source, manner, kept, on_progress)
+    names = [*kept, COLUMN]
     with ExitStack() as stack:
         if output == "-":
-            write = _csv_writer(sys.stdout)
+            write = _csv_writer(sys.stdout, names, raw=raw)
         else:
             draft = stack.enter_context(replacing(output))
-            write = _open_writer(draft, output, stack)
-        for values, _ in batches:
-            write(values)
+            write = _open_writer(draft, output, names, stack, raw=raw)
+        for values, batch, _ in batches:
+            write([*(batch.cells(name) for name in kept), pa.array(values, from_pandas=True)])
             rows, nulls = rows + len(values), nulls + int(np.isnan(values).sum())
+        if not rows:
+            write([*(pa.nulls(0) for _ in kept), pa.array([], pa.float64())])
     return rows, nulls
 
 
-def _open_writer(draft: Path, output: str, stack: ExitStack) -> Callable[[Floats], None]:
+def _open_writer(
+    draft: Path, output: str, names: Sequence[str], stack: ExitStack, *, raw: bool
+) -> Write:
     if output.endswith(".csv"):
-        return _csv_writer(stack.enter_context(draft.open("w", encoding="utf-8", newline="")))
+        file = stack.enter_context(draft.open("w", encoding="utf-8", newline=""))
+        return _csv_writer(file, names, raw=raw)
     import pyarrow as pa
     from pyarrow import parquet
 
-    schema = pa.schema([(COLUMN, pa.float64())])
-    writer: Any = stack.enter_context(
-        parquet.ParquetWriter(draft, schema, write_page_checksum=True)
-    )
+    opened: list[Any] = []
 
-    def write(values: Floats) -> None:
-        writer.write_table(pa.table([pa.array(values, from_pandas=True)], schema=schema))
+    def write(columns: Sequence[Any]) -> None:
+        table = pa.table(list(columns), names=list(names))
+        if not opened:  # the first rows tell the types
+            writer = parquet.ParquetWriter(draft, table.schema, write_page_checksum=True)
+            opened.append(stack.enter_context(writer))
+        opened[0].write_table(table.cast(opened[0].schema))
+
+    return write
+
+
+def _csv_writer(file: IO[str], names: Sequence[str], *, raw: bool) -> Write:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([name if raw else defuse(name) for name in names])
+
+    def write(columns: Sequence[Any]) -> None:
+        cells = [[_as_text(value, raw=raw) for value in column.to_pylist()] for column in columns]
+        writer.writerows(zip(*cells, strict=True))
 
     return write
 
 
-def _csv_writer(file: IO[str]) -> Callable[[Floats], None]:
-    file.write(f"{COLUMN}\n")
+def _as_text(value: Any, *, raw: bool) -> str:
+    if value is None:
+        return "NA"
+    if isinstance(value, str):
+        return value if raw else defuse(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
 
-    def write(values: Floats) -> None:
-        file.writelines("NA\n" if isnan(value) else f"{value!r}\n" for value in values.tolist())
 
-    return write
+def defuse(text: str) -> str:
+    """Text that a spreadsheet would run as a formula, with an apostrophe before it.
+
+    Numbers stay as they are.
+    """
+    if not text.startswith(FORMULAS):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

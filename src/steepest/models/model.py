@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,19 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from ..data.design import LinearPredictor, check_kinds
 from ..data.open import open_source
-from ..data.table import Kind, Source
+from ..data.predictor import LinearPredictor, Manner, check_kinds
+from ..data.table import Batch, Kind, Source
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
 from ..descent.quadratic import find_coordinates
 from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
+from ..errors import SteepestWarning
 from ..store import write_json
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress, Progress
 from .inference import Errors
 
 NO_ERRORS = Errors()
+
+
+def note_unseen(manner: Manner) -> list[str]:
+    """How many rows held levels that the model has not seen."""
+    met = manner.rows_unseen
+    if not met:
+        return []
+    counts = ", ".join(f"'{name}' {count:,}" for name, count in met.items())
+    meaning = "gave a null" if manner.unseen == "null" else "counted as the reference level"
+    return [f"levels that the model has not seen {meaning}; rows by column: {counts}."]
 
 
 @dataclass(frozen=True)
@@ -181,40 +193,74 @@ class Model:
         terms, coef = self.problem.terms, tuple(float(value) for value in self.coef)
         return LinearPredictor(self.intercept, terms, coef, self.problem.references)
 
-    def predict(self, source: Any, *, names: tuple[str, ...] | None = None) -> Floats:
+    def predict(
+        self,
+        source: Any,
+        *,
+        names: tuple[str, ...] | None = None,
+        unseen: str = "refuse",
+        strict: bool = False,
+    ) -> Floats:
         """Predictions for a table of any kind that :func:`steepest.scan` reads.
 
         Columns are found by name, others are ignored.
 
+        Parameters
+        ----------
+        source, names
+            As for :func:`steepest.scan`.
+        unseen : {"refuse", "null", "reference"}, optional
+            What a level gives that the model has not seen: an error, a null, or what the reference
+            level gives.  Such rows are counted in a warning.
+        strict : bool, optional
+            Refuse a null in a used column, which else gives a null.
+
         Returns
         -------
         ndarray of shape (n,)
-            In the unit of the target; NaN where a used column is null.
+            In the unit of the target; NaN for a null.
 
         Raises
         ------
         ColumnNotFoundError, ColumnKindError
             A column is missing, or is of another kind than in the fit.
         ValueFoundError
-            A level that the model has not seen; says the row.
+            A level that the model has not seen, or a null with ``strict``; says the row.
+        OptionError
+            An unknown ``unseen``.
         """
-        pieces = [values for values, _ in self.stream(open_source(source, names))]
+        manner = Manner(unseen, strict)
+        pieces = [values for values, _, _ in self.stream(open_source(source, names), manner)]
+        for note in note_unseen(manner):
+            warnings.warn(note, SteepestWarning, stacklevel=2)
         return np.concatenate(pieces) if pieces else np.zeros(0)
 
     def stream(
-        self, source: Source, on_progress: OnProgress | None = None
-    ) -> Iterator[tuple[Floats, Progress]]:
+        self,
+        source: Source,
+        manner: Manner,
+        cells: tuple[str, ...] = (),
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[tuple[Floats, Batch, Progress]]:
         """Predictions batch by batch, in the order of the rows, in bounded memory.
 
-        The columns are checked at once, before the first batch is asked for.
+        With each the batch, of which ``cells`` can be asked for.  The columns are checked at
+        once, before the first batch is.
         """
-        wanted = list(self.predictor.columns)
-        check_kinds(self.predictor, source.schema(wanted))
-        return self._stream(source, on_progress)
+        wanted = [*self.predictor.columns, *cells]
+        schema = source.schema(wanted)
+        check_kinds(self.predictor, schema)
+        for name in cells:
+            schema.find(name, "kept")
+        return self._stream(source, manner, cells, on_progress)
 
     def _stream(
-        self, source: Source, on_progress: OnProgress | None
-    ) -> Iterator[tuple[Floats, Progress]]:
+        self,
+        source: Source,
+        manner: Manner,
+        cells: tuple[str, ...],
+        on_progress: OnProgress | None,
+    ) -> Iterator[tuple[Floats, Batch, Progress]]:
         predictor = self.predictor
         kinds = predictor.columns
         numbers = [name for name, kind in kinds.items() if kind is Kind.NUMBER]
@@ -223,13 +269,13 @@ class Model:
         size, done, rows = sum(part.size for part in parts), 0.0, 0
         for part in parts:
             row = part.first_row
-            for batch, fraction in part.batches(numbers, categories):
-                values = predictor(batch, part.where, row)
+            for batch, fraction in part.batches(numbers, categories, cells):
+                values = predictor(batch, part.where, row, manner)
                 row, rows = row + batch.n_rows, rows + batch.n_rows
                 progress = Progress(rows, (done + fraction * part.size) / size if size else None)
                 if on_progress:
                     on_progress(progress)
-                yield values, progress
+                yield values, batch, progress
             done += part.size
 
     def save(self, path: str | os.PathLike[str]) -> None:
