@@ -173,6 +173,18 @@ def test_results_and_notes_are_kept_apart(cli: Callable[..., Ran]) -> None:
     assert cli("descend", *ONE[1:], "--quiet") == (0, ran.out, "")
 
 
+def test_a_reference_on_the_command_line(cli: Callable[..., Ran]) -> None:
+    ran = cli(*FIT, "--reference", "species=Gentoo", "--reference", "sex=male", "--json", "--quiet")
+    found = json.loads(ran.out)
+    assert found["references"] == {"species": "Gentoo", "island": "Biscoe", "sex": "male"}
+    names = [item["name"] for item in found["coefficients"]]
+    assert {"species[Adelie]", "sex[female]"} <= set(names)
+    assert cli(*FIT, "--reference", "species").code == 2
+    ran = cli(*FIT, "--reference", "species=Emu")
+    assert ran.code == 1
+    assert "'Emu' is not known" in ran.err
+
+
 def test_a_target_through_the_origin(cli: Callable[..., Ran], penguins: Path) -> None:
     frame = pd.read_csv(penguins)[["flipper_length_mm", "body_mass_g"]].dropna()
     x, y = frame["flipper_length_mm"], frame["body_mass_g"]

@@ -68,6 +68,52 @@ def test_without_an_intercept_the_first_category_keeps_its_levels():
     assert model.coef == pytest.approx(truth(X, frame["body_mass_g"], intercept=False), rel=1e-11)
 
 
+def levelled():
+    rng = np.random.default_rng(4)
+    table = {"s": rng.choice(["a", "b", "c"], 50), "f": rng.random(50) < 0.4}
+    return {**table, "x": rng.standard_normal(50), "y": rng.standard_normal(50)}
+
+
+@pytest.mark.parametrize("level", ["a", "b", "c"])
+def test_a_reference_of_choice(level):
+    """Other coefficients against another level, the same predictions."""
+    table = levelled()
+    model = steepest.fit(table, target="y", references={"s": level, "f": "true"})
+    others = [other for other in "abc" if other != level]
+    columns = [table["s"] == other for other in others] + [~table["f"], table["x"]]
+    expected = truth(np.column_stack(columns).astype(float), table["y"])
+    names = ["intercept", *(f"s[{other}]" for other in others), "f[false]", "x"]
+    assert list(model.coefficients) == names
+    assert list(model.coefficients.values()) == pytest.approx(expected, rel=1e-10)
+    assert model.references == {"s": level, "f": "true"}
+    default = steepest.fit(table, target="y")
+    assert model.predict(table) == pytest.approx(default.predict(table), rel=1e-12)
+    assert model.loss == pytest.approx(default.loss, rel=1e-14)
+
+
+def test_a_reference_without_an_intercept():
+    """The first category of which none is asked keeps all its levels."""
+    table = levelled()
+    model = steepest.fit(table, target="y", intercept=False, references={"s": "b"})
+    assert list(model.coefficients) == ["s[a]", "s[c]", "f[false]", "f[true]", "x"]
+    both = {"s": "b", "f": "false"}
+    model = steepest.fit(table, target="y", intercept=False, references=both)
+    assert list(model.coefficients) == ["s[a]", "s[c]", "f[true]", "x"]
+    columns = [table["s"] == "a", table["s"] == "c", table["f"], table["x"]]
+    expected = truth(np.column_stack(columns).astype(float), table["y"], intercept=False)
+    assert list(model.coefficients.values()) == pytest.approx(expected, rel=1e-10)
+
+
+def test_references_that_are_none():
+    table = levelled()
+    with pytest.raises(OptionError, match="the reference of 's'='d' is not known"):
+        steepest.fit(table, target="y", references={"s": "d"})
+    with pytest.raises(OptionError, match="references='x' is not known"):
+        steepest.fit(table, target="y", references={"x": "a"})
+    with pytest.raises(OptionError, match="Known are none"):
+        steepest.fit(table, target="y", features=["x"], references={"s": "a"})
+
+
 def test_penguins_with_every_column():
     with pytest.warns(SteepestWarning, match="11 of 344 rows were dropped for nulls") as said:
         model = steepest.fit(PENGUINS, target="body_mass_g")

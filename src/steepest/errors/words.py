@@ -43,6 +43,8 @@ def listed(names: Iterable[str], word: str = "and", limit: int = 12) -> str:
     quoted = [f"'{name}'" for name in every[:limit]]
     if len(every) > limit:
         return ", ".join(quoted) + f" {word} {len(every) - limit:,} more"
+    if not quoted:
+        return "none"
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {word} {quoted[-1]}"
 
 

@@ -262,6 +262,7 @@ def _fit(
     files: Sequence[str],
     *,
     features: Sequence[Sequence[str]],
+    reference: Sequence[tuple[str, str]],
     quiet: bool,
     no_intercept: bool,
     **chosen: Any,
@@ -277,6 +278,7 @@ def _fit(
         return fit_model(
             source,
             features=[name for names in features for name in names] if features else None,
+            references=dict(reference),
             intercept=not no_intercept,
             on_progress=on_progress,
             **chosen,

@@ -28,6 +28,22 @@ class Names(click.ParamType[list[str]]):
         return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
 
 
+class Choice(click.ParamType[tuple[str, str]]):
+    """A level of a category."""
+
+    name = "column=level"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if not isinstance(value, str):
+            return value[0], value[1]
+        column, equals, level = value.partition("=")
+        if not (column and equals):
+            self.fail(f"'{value}' is not of the form city=Oslo.", param, ctx)
+        return column, level
+
+
 formula = click.option(
     "--formula",
     metavar="FORMULA",
@@ -57,6 +73,12 @@ data = together(
         help="The columns that explain it; may stand several times.  Default: all.",
     ),
     formula,
+    click.option(
+        "--reference",
+        type=Choice(),
+        multiple=True,
+        help="The level that others are compared with.  Default: the first.",
+    ),
     summing,
 )
 descent = together(

@@ -58,6 +58,7 @@ def fit(
     intercept: bool = True,
     w: Mapping[str, float] | ArrayLike | None = None,
     collinear: str = "shortest",
+    references: Mapping[str, str] | None = None,
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
@@ -100,6 +101,8 @@ def fit(
     collinear : {"shortest", "refuse"}, optional
         What to do when columns are sums of each other: take the shortest solution and say so,
         or raise CollinearError.
+    references : mapping of str to str, optional
+        The reference level of a category: ``{"city": "Oslo"}``; the first by default.
     names, precision, executor, on_progress
         As for :func:`steepest.scan`.
 
@@ -157,7 +160,9 @@ def fit(
         moments = scan_source(
             opened, request.wanted, precision=precision, executor=executor, on_progress=on_progress
         )
-    problem = moments.problem(request.target, request.features, intercept=request.intercept)
+    problem = moments.problem(
+        request.target, request.features, intercept=request.intercept, references=references
+    )
     settings = Settings(learning_rate, epochs, float(l2), scale, request.intercept, (0.0, ()))
     if request.features is not None:  # what was not asked for is not missed
         moments = replace(moments, left_out={})

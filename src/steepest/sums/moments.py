@@ -30,7 +30,7 @@ from .patterns import (
     restrict_patterns,
     subtract_patterns,
 )
-from .problem import Problem, Rows, cut_problem
+from .problem import Problem, Rows, check_references, cut_problem
 from .summary import Summary, correlate, summarise
 
 
@@ -252,18 +252,26 @@ class Moments(Content):
     # ------------------------------------------------------------ the one way out
 
     def problem(
-        self, target: str, features: Sequence[str] | None = None, *, intercept: bool = True
+        self,
+        target: str,
+        features: Sequence[str] | None = None,
+        *,
+        intercept: bool = True,
+        references: Mapping[str, str] | None = None,
     ) -> Problem:
         """The dense problem of a target and some features: all that a fit needs to know.
 
         Rows with a null in one of these columns are left out.  A category gives one indicator
-        for each level present but its reference, the first in the order of UTF-8 bytes;
-        without an intercept the first category keeps all its levels.
+        for each level present but its reference, the first in the order of UTF-8 bytes where
+        ``references`` names no other; without an intercept the first category of which it names
+        none keeps all its levels.
 
         Raises
         ------
         ColumnNotFoundError, ColumnKindError, EmptySourceError
             A column that was not scanned; a text target; no row without nulls.
+        OptionError
+            A reference that is no level of a category among the features.
         """
         features = tuple(n for n in self.names if n != target) if features is None else features
         for name, role in [*((name, "feature") for name in features), (target, "target")]:
@@ -273,7 +281,9 @@ class Moments(Content):
         if not rows.used:
             raise EmptySourceError.none_left(rows.read, dict(rows.nulls))
         sums = self._sum(used)
-        terms, references = [], {}
+        asked = check_references(references, {n: sums.levels[n].levels for n in sums.levels})
+        terms: list[Term] = []
+        left: dict[str, tuple[str, ...]] = {}
         whole = not intercept
         for name in features:
             if name in sums.numbers:
@@ -281,13 +291,15 @@ class Moments(Content):
                 terms.append(Term(name, None, column.base, column.power))
                 continue
             levels = sums.levels[name].levels
-            first = 0 if whole else 1
-            whole = False
-            references[name] = levels[:first]
-            terms += [Term(name, level) for level in levels[first:]]
+            if name in asked:
+                left[name] = (asked[name],)
+            else:
+                left[name] = () if whole else levels[:1]
+                whole = False
+            terms += [Term(name, level) for level in levels if level not in left[name]]
         terms.append(self._target_term(target, sums))
         types = {column.name: column.type_name for column in self.columns}
-        return cut_problem(sums, terms, types, target, rows, references, self.where)
+        return cut_problem(sums, terms, types, target, rows, left, self.where)
 
     def _find(self, name: str, role: str) -> None:
         if name in self.names:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..data.design import Term
+from ..errors import OptionError
 from ..typing import Floats
 from .double import Sums
 from .exact import ExactSums
@@ -79,6 +80,19 @@ class Problem:
             exponents=tuple(self.exponents[i] for i in at) if self.exponents else (),
             exact=None if self.exact is None else self.exact.keep(at),
         )
+
+
+def check_references(
+    references: Mapping[str, str] | None, levels: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The reference levels asked for; OptionError for one that is no level of a category."""
+    asked = {str(name): str(level) for name, level in (references or {}).items()}
+    for name, level in asked.items():
+        if name not in levels:
+            raise OptionError.unknown("references", name, list(levels))
+        if level not in levels[name]:
+            raise OptionError.unknown(f"the reference of '{name}'", level, levels[name])
+    return asked
 
 
 def cut_problem(
