@@ -8,6 +8,7 @@ shifted to its place as a Python integer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ UNIT = -1073 - BITS * DIGITS
 
 ROWS = 1 << 15
 """Rows at once: 3 · 2³⁶ · 2¹⁵ < 2⁵³."""
+
+WORD, HALF = 16, 26
+"""Bits of a word, and of half a sum: 16 halves, shifted by less than a word, stay below 2⁶³."""
 
 Cut = tuple[Floats, NDArray[np.int64]]
 """Digits, shape (digits, n), most significant first, and the exponent of the last, shape (n,)."""
@@ -76,9 +80,19 @@ def _sum(digits: Floats, exponents: NDArray[np.int64], unit: int) -> int:
     low = int(exponents.min(initial=0))
     total = 0
     for s, digit in enumerate(digits[::-1]):
-        found = np.bincount(exponents - low, digit)
-        for place in np.flatnonzero(found):
-            total += int(found[place]) << (int(place) + low + BITS * s - unit)
+        total += _weigh_bits(np.bincount(exponents - low, digit)) << (low + BITS * s - unit)
+    return total
+
+
+def _weigh_bits(values: NDArray[Any]) -> int:
+    """Σ values[b] · 2^b, for whole numbers below 2⁵³: in words of 16 bits, so that few are left."""
+    whole = np.zeros((-(-len(values) // WORD), WORD), dtype=np.int64)
+    whole.ravel()[: len(values)] = values
+    total = 0
+    for part, place in ((whole & ((1 << HALF) - 1), 0), (whole >> HALF, HALF)):
+        words = np.dot(part, 1 << np.arange(WORD))
+        for at in np.flatnonzero(words):
+            total += int(words[at]) << (WORD * int(at) + place)
     return total
 
 
