@@ -261,3 +261,16 @@ def test_several_files_are_not_called_by_the_first(write: Any) -> None:
     files = [write("a.csv", "x,y\n1,2\n"), write("b.csv", "x,y\n3,3\n")]
     model = steepest.fit(files, target="y")
     assert model.provenance.source != f"'{files[0]}'"
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "word"),
+    [("t.csv", ";", "semicolons"), ("t.csv", "\t", "tabs"), ("t.csv", "|", "bars"),
+     ("t.tsv", ",", "commas")],
+)  # fmt: skip
+def test_fields_separated_by_something_else(
+    name: str, mark: str, word: str, write: Any, refused: Any
+) -> None:
+    path = write(name, mark.join("aby") + "\n" + mark.join("123") + "\n")
+    with refused(errors.ColumnNotFoundError, "It has 1 column", f"separated by {word}"):
+        steepest.fit(path, target="y")

@@ -110,6 +110,8 @@ def test_references_that_are_none():
         steepest.fit(table, target="y", references={"s": "d"})
     with pytest.raises(OptionError, match="references='x' is not known"):
         steepest.fit(table, target="y", references={"x": "a"})
+    with pytest.raises(OptionError, match="a mapping of columns to levels"):
+        steepest.fit(table, target="y", references="s")
     with pytest.raises(OptionError, match="Known are none"):
         steepest.fit(table, target="y", features=["x"], references={"s": "a"})
 

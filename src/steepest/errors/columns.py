@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from .words import SteepestError, counted, listed, nearest
 
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+
 
 class ColumnNotFoundError(SteepestError, KeyError):
     """A column asked for is not there."""
@@ -14,10 +16,17 @@ class ColumnNotFoundError(SteepestError, KeyError):
     def of(cls, role: str, name: str, where: str, names: Sequence[str]) -> ColumnNotFoundError:
         meant = nearest(name, names)
         columns = counted(len(names), "column")
+        hint = f"did you mean '{meant}'?" if meant else f"choose {listed(names, 'or', 5)}."
+        between = [mark for mark in SEPARATORS if len(names) == 1 and mark in names[0]]
+        if between:
+            word = SEPARATORS[between[0]]
+            hint = (
+                f"its fields seem to be separated by {word}: commas are read in .csv, tabs in .tsv."
+            )
         return cls(
             f"{role} column '{name}' is not in {where}.",
             f"It has {columns}: {listed(names)}." if names else "It has no columns.",
-            f"did you mean '{meant}'?" if meant else f"choose {listed(names, 'or', 5)}.",
+            hint,
         )
 
     @classmethod

@@ -86,6 +86,10 @@ def check_references(
     references: Mapping[str, str] | None, levels: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
     """The reference levels asked for; OptionError for one that is no level of a category."""
+    if not isinstance(references, Mapping | None):
+        raise OptionError.outside(
+            "references", references, "a mapping of columns to levels", "{'city': 'Oslo'}"
+        )
     asked = {str(name): str(level) for name, level in (references or {}).items()}
     for name, level in asked.items():
         if name not in levels:
