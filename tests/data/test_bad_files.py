@@ -274,3 +274,9 @@ def test_fields_separated_by_something_else(
     path = write(name, mark.join("aby") + "\n" + mark.join("123") + "\n")
     with refused(errors.ColumnNotFoundError, "It has 1 column", f"separated by {word}"):
         steepest.fit(path, target="y")
+
+
+def test_other_formats_name_their_reader(write: Any, refused: Any) -> None:
+    for ending, reader in ((".xlsx", "read_excel"), (".JSON", "read_json"), (".zip", "read_csv")):
+        with refused(errors.SourceError, "does not end in", f"pandas.{reader}("):
+            steepest.scan(write(f"t{ending}", "x"))

@@ -7,6 +7,17 @@ from collections.abc import Sequence
 from .words import SteepestError, counted, listed, nearest
 
 
+READERS = {
+    (".xlsx", ".xls"): "pandas.read_excel",
+    (".json", ".jsonl"): "pandas.read_json",
+    (".feather", ".arrow"): "pandas.read_feather",
+    (".dta",): "pandas.read_stata",
+    (".sav",): "pandas.read_spss",
+    (".zip",): "pandas.read_csv",
+}
+"""What reads files of other formats as tables that steepest takes."""
+
+
 class SourceError(SteepestError, OSError):
     """A file or table that cannot be read as what it is said to be."""
 
@@ -36,10 +47,13 @@ class SourceError(SteepestError, OSError):
 
     @classmethod
     def format_unknown(cls, path: str) -> SourceError:
+        reader = next((r for ends, r in READERS.items() if path.lower().endswith(ends)), None)
         return cls(
             f"'{path}' does not end in .csv, .tsv or .parquet.",
             "The ending says how a file is to be read.",
-            "rename it, or read it yourself and hand over the table.",
+            f"steepest.fit({reader}('{path}'), ...)"
+            if reader
+            else "rename it, or read it yourself and hand over the table.",
         )
 
     @classmethod
