@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from .words import SteepestError, counted, listed, nearest
 
-
 READERS = {
     (".xlsx", ".xls"): "pandas.read_excel",
     (".json", ".jsonl"): "pandas.read_json",
