@@ -132,6 +132,39 @@ def test_halfway_between_two_doubles():
         assert model.certificate.ulps == 0.5
 
 
+@pytest.mark.parametrize("above", [1, 3, -1])
+def test_one_of_several_values_halfway(above):
+    """The intercept lies half way, the slope beside it nowhere near."""
+    x = np.array([0.0, 0.0, 1.0, 3.0, 3.0])
+    y = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
+    X = np.column_stack([x, np.array([1.0, -1.0, 0.0, 0.0, 0.0])])
+    y = y + X[:, 1] * (2.0**53 + 2.0 * above) / 2
+    exact = minimise(X, y, True, 0, "standard")
+    model = fit(X, y)
+    assert list(model.coefficients.values()) == [float(value) for value in exact]
+    assert model.certificate.ulps == 0.5
+
+
+def test_a_tie_of_rational_neighbours():
+    """A sum of squares of 16 makes dyadic coefficients of 54 bits, and some of them ties."""
+    rng = np.random.default_rng(3)
+    x = np.array([3.0, 3.0, 1.0, 3.0, 2.0])
+    ties = 0
+    for _ in range(300):
+        y = rng.standard_normal(5)
+        exact = minimise(x[:, None], y, True, 0, "standard")
+        ties += any(is_tie(value) for value in exact)
+        model = fit(x[:, None], y)
+        assert list(model.coefficients.values()) == [float(value) for value in exact]
+        assert model.certificate.ulps == 0.5
+    assert ties
+
+
+def is_tie(value):
+    near = Fraction(float(value))
+    return 2 * abs(value - near) == Fraction(math.ulp(float(near)))
+
+
 def test_zero_is_zero():
     model = fit(np.arange(1.0, 9.0)[:, None], 2 * np.arange(1.0, 9.0) + 1)
     assert model.coefficients == {"intercept": 1.0, "x0": 2.0}

@@ -214,6 +214,10 @@ def test_squares_beyond_doubles():
         large.problem("x", [])
     with pytest.raises(ValueFoundError, match="underflow"):
         small.problem("x", [])
+    for precision in ("exact", "double"):  # it hardly varies, and its mean has no square
+        far = {"y": [1e200, 1e200, np.nextafter(1e200, 0)], "x": [1.0, 2.0, 4.0]}
+        with pytest.raises(ValueFoundError, match="'y' in the table overflow"):
+            steepest.fit(far, target="y", intercept=False, precision=precision)
     with pytest.raises(ValueFoundError, match="holds inf in row 2"):
         scan({"x": [1.0, np.inf]})
 

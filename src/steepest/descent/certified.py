@@ -38,6 +38,9 @@ LAST_BITS = 1_200
 FEW = 300
 """Columns up to which that many bits are tried."""
 
+TIES = 32
+"""Columns up to which it is proven that a value lies half way between two doubles."""
+
 
 MANY = 8
 """Columns from which a product of matrices is faster by digits."""
@@ -151,16 +154,18 @@ def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool
     right = (cross << lift) << (system.top - places)
     size = count_bits(right)
     for wanted in (*BITS, _last_bits(normal, system, size)):
-        if wanted > max(BITS) and p > FEW:
+        last = wanted > max(BITS)
+        if last and p > FEW:
             break
-        bits = max(wanted, size - 2 * system.top)
+        parts = math.prod(int(d) for d in np.diag(matrix)) if last and p <= TIES else 0
+        bits = max(wanted + parts.bit_length(), size - 2 * system.top)
         x, radius = system.refine(right[:, None], size, bits)
         # v = x · 2^(size - top - d - bits): v · 2^behind is whole.
         behind = bits + 2 * system.top - size
         v, off = x[:, 0] << (system.top - places), radius << (system.top - places)
-        ends = [_ends(normal, j, v[j], off[j], behind) for j in range(p)]
+        ends = [_ends(normal, j, v[j], off[j], behind, parts) for j in range(p)]
         if intercept:
-            ends.append(_intercept_ends(normal, v, off, behind))
+            ends.append(_intercept_ends(normal, v, off, behind, parts))
         certificate = _certify(ends)
         square, resolved = _residual(centred, v, off, behind)
         if certificate is CORRECT and resolved:
@@ -210,20 +215,43 @@ def _exponent(value: Fraction) -> int:
     return value.numerator.bit_length() - value.denominator.bit_length() + 1
 
 
-def _ends(normal: ExactNormal, j: int, v: int, off: int, behind: int) -> tuple[float, float]:
+def _ends(
+    normal: ExactNormal, j: int, v: int, off: int, behind: int, parts: int
+) -> tuple[float, float]:
     """The doubles nearest to both ends of a coefficient's enclosure."""
-    unit = normal.unit(len(normal.units) - 1) / normal.unit(j) / (1 << behind)
-    return _nearest((v - off) * unit), _nearest((v + off) * unit)
+    unit = normal.unit(len(normal.units) - 1) / normal.unit(j)
+    return _round_ends(v, off, unit, behind, parts)
 
 
-def _intercept_ends(normal: ExactNormal, v: Whole, off: Whole, behind: int) -> tuple[float, float]:
+def _intercept_ends(
+    normal: ExactNormal, v: Whole, off: Whole, behind: int, parts: int
+) -> tuple[float, float]:
     """The same of the intercept, ȳ - Σ v x̄."""
     p = len(v)
     totals = normal.totals[:p]
     middle = (int(normal.totals[p]) << behind) - int(np.dot(totals, v))
     reach = int(np.dot(np.abs(totals), off))
-    unit = normal.unit(p) / (normal.weight << behind)
-    return _nearest((middle - reach) * unit), _nearest((middle + reach) * unit)
+    return _round_ends(middle, reach, normal.unit(p) / normal.weight, behind, parts)
+
+
+def _round_ends(
+    value: int, off: int, unit: Fraction, behind: int, parts: int
+) -> tuple[float, float]:
+    """The doubles nearest to (value ± off) · 2^-behind units.
+
+    By Cramer's rule the exact value is a whole number of units over the determinant, which is at
+    most ``parts`` (0 where that is not known).  Where two doubles are left, and their middle is
+    nearer than such a number can be without being it, it is the value: a tie, which goes to the
+    even one.
+    """
+    low, high = (value - off) * unit / (1 << behind), (value + off) * unit / (1 << behind)
+    ends = _nearest(low), _nearest(high)
+    if not parts or ends[1] != math.nextafter(ends[0], math.inf) or math.isinf(ends[1]):
+        return ends
+    middle = (Fraction(ends[0]) + Fraction(ends[1])) / 2
+    if (high - low) * parts * unit.denominator * middle.denominator < 1:
+        return _nearest(middle), _nearest(middle)
+    return ends
 
 
 def _nearest(value: Fraction) -> float:

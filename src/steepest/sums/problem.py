@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..data.design import Term
-from ..errors import OptionError
+from ..errors import OptionError, ValueFoundError
 from ..typing import Floats
 from .double import Sums
 from .exact import ExactSums
 from .normal import ExactNormal, cut_normal
+
+LARGEST_ROOT = 2.0**511
+"""Means below this have squares that are doubles, and so have their sums with variances."""
 
 FAR = 450
 """Root mean squares within 2^±450 have squares that are doubles, and so have their parts."""
@@ -127,6 +130,9 @@ def cut_problem(
     if isinstance(sums, ExactSums):
         sums.refuse_underflow(rounded, where)
     mean, scatter = dense_moments(rounded, terms)
+    beyond = [t.column for t, m in zip(terms, mean, strict=True) if not abs(m) < LARGEST_ROOT]
+    if beyond:
+        raise ValueFoundError.overflow(beyond, where)
     return Problem(
         tuple(terms[:-1]),
         target,
