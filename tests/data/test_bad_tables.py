@@ -384,3 +384,11 @@ def test_more_than_256_null_patterns(
     with refused(errors.MomentsError, "256", "'c0'"):
         steepest.scan(_patterns(9))
     assert steepest.scan(_patterns(9), columns=["c0", "c8", "y"]).n_rows == 128
+
+
+def test_long_doubles_are_not_rounded_in_silence(refused: Any) -> None:
+    wide = np.ones((3, 2), dtype=np.longdouble)
+    if wide.itemsize == 8:
+        pytest.skip("long doubles are doubles here")
+    with refused(errors.SourceError):
+        steepest.scan(wide, names=["a", "b"])

@@ -133,5 +133,8 @@ def test_what_a_formula_cannot_ask_for():
         steepest.fit(table, formula="y ~ x", target="y")
     with pytest.raises(ColumnNameError, match=r"x\^2"):
         steepest.scan({**table, "x^2": [1.0, 4.0, 9.0]}, formula="y ~ `x^2` + x^2")
+    many = pa.array([Decimal("1.5"), Decimal("2.25")], pa.decimal128(38, 18))
+    with pytest.raises(ValueFoundError, match="row 1"):
+        steepest.scan({"x": many, "y": [1.0, 2.0]}, formula="y ~ x^18")
     with pytest.raises(ValueFoundError, match="row 2"):
         steepest.scan({"x": [1.0, 1e200], "y": [1.0, 2.0]}, formula="y ~ x^5")

@@ -264,6 +264,33 @@ def test_the_loss_of_rows_that_hardly_count():
     assert list(model.coefficients.values()) == [float(value) for value in exact]
 
 
+def test_a_descent_that_doubles_cannot_follow():
+    """The loss after some epochs is that of the coefficients, and the note says what is not."""
+    x = np.arange(1.0, 21.0)
+    z = x + 1e-8 * (-1.0) ** np.arange(20)
+    y = (z - x) * 1e8
+    with pytest.warns(steepest.SteepestWarning, match="cannot follow the descent in 1 direction"):
+        model = fit(np.column_stack([x, z]), y, epochs=1000)
+    left = [
+        Fraction(v) - Fraction(model.intercept)
+        - sum(Fraction(float(c)) * Fraction(e) for c, e in zip(model.coef, row, strict=True))
+        for row, v in zip(np.column_stack([x, z]).tolist(), y.tolist(), strict=True)
+    ]  # fmt: skip
+    assert model.loss == float(sum(v * v for v in left) / 20)
+    assert model.loss == pytest.approx(0.9925, rel=1e-3)
+    assert model.r2 == pytest.approx(1 - model.loss / y.var(), rel=1e-9)
+
+
+@pytest.mark.parametrize("l2", [1e4, 1e10, 1e14])
+def test_a_large_penalty_keeps_the_digits_of_the_path(l2):
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((12, 2)) * 1e-2, rng.standard_normal(12)
+    model = fit(X, y, l2=l2, scale="none", intercept=False)
+    assert model.path.loss(0) == pytest.approx(np.mean(y**2), rel=1e-13)
+    with pytest.raises(OptionError, match="from 0 to 1e300"):
+        fit(X, y, l2=1e305)
+
+
 def test_what_depends_is_not_certified():
     X, y = correlated(30, 2).X, correlated(30, 2).y
     with pytest.warns(steepest.SteepestWarning, match="collinear"):

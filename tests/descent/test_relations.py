@@ -87,6 +87,24 @@ def test_whole_numbers_are_exact():
     assert "c = " not in notes({**decimals, "y": table["y"]})
 
 
+def test_relations_of_far_columns():
+    a, b = pair(np.float64)
+    assert "c = 2·a." in notes({"a": a * 1e200, "c": 2e200 * a, "y": noise()})
+    assert "c = 2e+300·a." in notes({"a": a, "b": b, "c": a * 2e300, "y": noise()})
+
+
+def test_a_decimal_that_is_rarely_there():
+    """Its standard deviation is below half of its last place, and yet it is no constant."""
+    n = 50_000
+    cents = np.zeros(n, dtype=int)
+    cents[0] = 100
+    fee = pa.array([Decimal(int(v)).scaleb(-2) for v in cents], pa.decimal128(10, 2))
+    y = np.random.default_rng(3).standard_normal(n)
+    y[0] = 1000
+    model = steepest.fit({"fee": fee, "y": y}, target="y")
+    assert model.coefficients["fee"] == pytest.approx(y[0] - y[1:].mean(), rel=1e-12)
+
+
 def test_several_relations_are_all_named():
     a, b = pair(np.float64)
     table = {"a": a, "b": b, "c": a + b, "d": a - b, "e": 2 * b, "y": noise()}

@@ -245,3 +245,16 @@ def test_no_row_with_a_weight(precision):
 def test_weights_too_large_for_double_sums():
     with pytest.raises(ValueFoundError, match="'w' in the table overflow"):
         steepest.scan({"x": [1.0, 2.0], "w": [1e308, 1e308]}, weights="w", precision="double")
+
+
+def test_a_constant_stays_one_under_weights():
+    """In double precision too: else nothing but its rounding would explain the target."""
+    rng = np.random.default_rng(2)
+    for _ in range(30):
+        n = int(rng.integers(5, 400))
+        table = {"k": np.full(n, rng.random()), "x": rng.standard_normal(n)}
+        table |= {"y": rng.standard_normal(n), "w": rng.uniform(0.5, 2, n)}
+        with pytest.warns(steepest.SteepestWarning, match="'k' is constant"):
+            model = steepest.fit(table, target="y", weights="w", precision="double")
+        exact = steepest.fit({k: v for k, v in table.items() if k != "k"}, target="y", weights="w")
+        assert model.coefficients == pytest.approx(exact.coefficients, rel=1e-10)

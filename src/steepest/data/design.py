@@ -147,6 +147,8 @@ class Design:
             numbers[j] = raise_rounded(base, column.power)
             if exact:
                 whole = expansions.get(j, Expansion(0, (base,)))
+                for part in whole.parts:
+                    _check_power(column, part, where, first_row)
                 expansions[j] = raise_to(whole, column.power)
         return Block(numbers.T, codes, expansions, weights)
 

@@ -210,7 +210,11 @@ def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Co
     names = tuple(str(name) for name in names)
     if len(set(names)) < len(names):
         raise ColumnNameError.repeated(*_repeated(names), "the array")
-    if values.dtype.kind in "iufb" and not isinstance(values, np.ma.MaskedArray):
+    if (
+        values.dtype.kind in "iufb"
+        and values.itemsize <= 8
+        and not isinstance(values, np.ma.MaskedArray)
+    ):
         return Matrix(values, names)
     return gather_columns(dict(zip(names, values.T, strict=True)), "the array")
 

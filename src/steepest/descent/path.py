@@ -74,11 +74,12 @@ def find_curvatures(
     """Eigenvalues and eigenvectors of the Hessian.  Free in standard coordinates, else O(q³)."""
     if coordinates.scale == "standard":
         return Curvatures(2 * (spectrum.values + quadratic.l2), spectrum.basis, spectrum.values)
+    if quadratic.l2 == 0 or quadratic.penalised.all():
+        second, basis = np.linalg.eigh(quadratic.matrix)
+        second = np.maximum(second, 0.0)
+        return Curvatures(2 * (second + quadratic.l2), basis, second)
     values, basis = np.linalg.eigh(quadratic.hessian)
-    values = np.maximum(values, 0.0)
-    diagonal = quadratic.l2 == 0 or quadratic.penalised.all()
-    second = np.maximum(values / 2 - quadratic.l2, 0.0) if diagonal else None
-    return Curvatures(values, basis, second)
+    return Curvatures(np.maximum(values, 0.0), basis, None)
 
 
 def choose_rate(curvatures: Curvatures, learning_rate: float | None) -> tuple[float, str]:

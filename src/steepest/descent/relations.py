@@ -4,10 +4,12 @@ Columns are taken in their order; one that leaves nothing when those kept before
 out depends on them.  From exact sums, nothing is what half a unit in the last place of the
 numbers could make of it: c = Σ vᵢ aᵢ where
 
-    ‖c - Σ vᵢ aᵢ‖ ≤ u ‖c‖ + Σ |vᵢ| uᵢ ‖aᵢ‖,
+    ‖c - Σ vᵢ aᵢ‖ ≤ (u ‖c‖ + Σ |vᵢ| uᵢ ‖aᵢ‖) / √2,
 
 with u that half unit, relative to a value, of the type each column came in: 2⁻⁵³ for double
-precision, 2⁻²⁴ for single, half the last place of a decimal, 0 for whole numbers.
+precision, 2⁻²⁴ for single, half the last place of a decimal, 0 for whole numbers.  Sums tell
+lengths and not single values, and rounding errors spread evenly have u/√3 as their root mean
+square: hence the √2.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def find_exact_relations(problem: Problem, coordinates: Coordinates) -> list[str
             slopes = _lift(lower, row) * (np.array(size)[kept] / size[j])
             share = slopes
             reach = blur[j] + float(np.abs(share) @ blur[kept])
-            if left <= max(reach**2, NOTHING):
+            if left <= max(reach**2 / 2, NOTHING):
                 relations.append(_describe(problem, coordinates, names, j, kept, share))
                 continue
         kept.append(j)
@@ -132,11 +134,15 @@ def _describe(
     weights: Floats,
 ) -> str:
     """Column j as a sum of those kept, by its weights in columns of unit length."""
-    slopes = weights * coordinates.spread[j] / coordinates.spread[list(kept)]
+    at = list(kept)
+    exponents = np.array(coordinates.exponents or [0] * len(names))
+    slopes = weights * coordinates.spread[j] / coordinates.spread[at]
     constant = 0.0
     if coordinates.intercept:
-        constant = problem.mean[j] - slopes @ problem.mean[list(kept)]
-    unit = float(coordinates.spread[j])
+        constant = problem.mean[j] - slopes @ problem.mean[at]
+    constant = float(np.ldexp(constant, exponents[j]))
+    slopes = np.ldexp(slopes, exponents[j] - exponents[at])
+    unit = float(np.ldexp(coordinates.spread[j], exponents[j]))
     return _sentence(names[j], [names[i] for i in kept], weights, slopes, constant, unit)
 
 

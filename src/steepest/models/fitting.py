@@ -16,9 +16,9 @@ from .. import __version__
 from ..data.design import Term
 from ..data.open import open_source
 from ..data.table import Kind, Schema
-from ..descent.certified import UNPROVEN, Limit, solve_exactly
+from ..descent.certified import UNPROVEN, Limit, find_loss, solve_exactly
 from ..descent.path import intercept_name
-from ..descent.quadratic import SCALES, find_coordinates
+from ..descent.quadratic import find_coordinates
 from ..descent.relations import find_exact_relations
 from ..errors import (
     ColumnKindError,
@@ -37,9 +37,8 @@ from ..typing import Floats, OnProgress
 from .inference import Errors, double_errors, exact_errors
 from .model import Model, Provenance, Settings, find_path
 from .notes import note_collinearity, note_left_out, note_rounding, note_rows
-from .request import check_weights, read_request
+from .request import check_options, check_weights, read_request
 
-COLLINEAR = ("shortest", "refuse")
 LARGEST_PROBLEM = 10_000
 
 
@@ -214,10 +213,10 @@ def fit_problem(
     intercept, coef = float(path.intercept([epoch])[0]), path.coef([epoch])[0]
     _check_range(problem, intercept, coef)
     loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
-    square = problem.target_scatter / problem.weight
-    if not settings.intercept:
-        square += problem.target_mean**2
-    r2 = 1 - loss / square if square > 0 else None
+    if settings.epochs is not None and limit and problem.exact and spectrum.rank < p:
+        seen, loss = loss, find_loss(problem.exact, intercept, coef)  # doubles cannot follow
+        objective += loss - seen
+    r2 = _explain(problem, settings, loss)
     certificate, errors = None, Errors()
     if settings.epochs is None and limit:
         certificate = limit.certificate
@@ -246,6 +245,14 @@ def fit_problem(
     )
 
 
+def _explain(problem: Problem, settings: Settings, loss: float) -> float | None:
+    """R²; None for a target that does not vary."""
+    square = problem.target_scatter / problem.weight
+    if not settings.intercept:
+        square += problem.target_mean**2
+    return 1 - loss / square if square > 0 else None
+
+
 def _check_range(problem: Problem, intercept: float, coef: Floats) -> None:
     """ValueFoundError for coefficients that are no doubles."""
     beyond = [t.name for t, c in zip(problem.terms, coef, strict=True) if not math.isfinite(c)]
@@ -260,37 +267,6 @@ def _solve(problem: Problem, settings: Settings) -> Limit | None:
     return solve_exactly(
         problem.exact, l2=settings.l2, scale=settings.scale, intercept=settings.intercept
     )
-
-
-def check_options(
-    learning_rate: float | None, epochs: int | None, l2: float, scale: str, collinear: str
-) -> None:
-    """Refuse what no data could make right; OptionError."""
-    if learning_rate is not None and not (_is_real(learning_rate) and 0 < learning_rate < math.inf):
-        raise OptionError.outside(
-            "learning_rate",
-            learning_rate,
-            "a positive number",
-            "leave learning_rate unset to use the best fixed rate.",
-        )
-    whole = isinstance(epochs, int | np.integer) and not isinstance(epochs, bool)
-    if epochs is not None and not (whole and epochs >= 1):
-        raise OptionError.outside(
-            "epochs",
-            epochs,
-            "a whole number of at least 1",
-            "leave epochs unset for the limit, the least-squares solution.",
-        )
-    if not (_is_real(l2) and 0 <= l2 < math.inf):
-        raise OptionError.outside("l2", l2, "a number of at least 0", "leave l2 unset.")
-    if scale not in SCALES:
-        raise OptionError.unknown("scale", scale, SCALES)
-    if collinear not in COLLINEAR:
-        raise OptionError.unknown("collinear", collinear, COLLINEAR)
-
-
-def _is_real(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def check_target(schema: Schema, target: str) -> None:

@@ -53,6 +53,13 @@ def note_collinearity(
 ) -> list[str]:
     """Columns that depend on each other, or nearly; CollinearError where those are refused."""
     p, exact = len(problem.terms), relations is not None
+    if exact and not relations and spectrum.rank < p:
+        blind = p - spectrum.rank
+        return [
+            "the columns are so nearly collinear that double precision cannot follow the descent "
+            f"in {counted(blind, 'direction')}: the limit is exact for the numbers given, losses "
+            "of the path before it are not."
+        ]
     if not relations and (exact or spectrum.rank == p):
         if spectrum.condition < ILL_CONDITIONED and spectrum.rank == p:
             return []

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..data.design import Wanted, name_columns
 from ..data.formula import parse_formula
+from ..descent.quadratic import SCALES
 from ..errors import OptionError
 from ..sums.moments import Moments
+
+COLLINEAR = ("shortest", "refuse")
+LARGEST_PENALTY = 1e300
 
 
 @dataclass(frozen=True)
@@ -59,3 +66,34 @@ def check_weights(request: Request, moments: Moments) -> None:
         moments.weight_kind,
     ):
         raise OptionError.other_weights(wanted.weights, moments.weights)
+
+
+def check_options(
+    learning_rate: float | None, epochs: int | None, l2: float, scale: str, collinear: str
+) -> None:
+    """Refuse what no data could make right; OptionError."""
+    if learning_rate is not None and not (_is_real(learning_rate) and 0 < learning_rate < math.inf):
+        raise OptionError.outside(
+            "learning_rate",
+            learning_rate,
+            "a positive number",
+            "leave learning_rate unset to use the best fixed rate.",
+        )
+    whole = isinstance(epochs, int | np.integer) and not isinstance(epochs, bool)
+    if epochs is not None and not (whole and epochs >= 1):
+        raise OptionError.outside(
+            "epochs",
+            epochs,
+            "a whole number of at least 1",
+            "leave epochs unset for the limit, the least-squares solution.",
+        )
+    if not (_is_real(l2) and 0 <= l2 < LARGEST_PENALTY):
+        raise OptionError.outside("l2", l2, "a number from 0 to 1e300", "leave l2 unset.")
+    if scale not in SCALES:
+        raise OptionError.unknown("scale", scale, SCALES)
+    if collinear not in COLLINEAR:
+        raise OptionError.unknown("collinear", collinear, COLLINEAR)
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)

@@ -236,8 +236,8 @@ class DigitSums:
         for start in range(0, len(numbers), PIECE_ROWS):
             piece = slice(start, start + PIECE_ROWS)
             self._add_piece(numbers[piece], [level[piece] for level in numbered])
-        if sum(len(rows) for rows, _ in self._apart) >= PIECE_ROWS:
-            self._add_apart()
+            if sum(len(rows) for rows, _ in self._apart) >= PIECE_ROWS:
+                self._add_apart()
 
     def finish(self) -> Integers:
         """The sums of everything added."""

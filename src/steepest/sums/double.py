@@ -207,11 +207,17 @@ def _choose_centre(block: Floats) -> Floats | None:
 def weighted_moments(rows: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Weighted mean, shape (k,), and Σ w (z - z̄)(z - z̄)ᵀ, shape (k, k), of rows of weight > 0."""
     total = weights.sum()
-    mean = np.dot(weights, rows) / total
-    centred = rows - mean
+    centre = _choose_centre(rows[:CENTRE_ROWS])  # a constant column leaves exactly nothing
+    near = rows if centre is None else rows - centre
+    mean = np.dot(weights, near) / total
+    centred = near - mean
     shift = np.dot(weights, centred) / total
     centred *= np.sqrt(weights)[:, None]
-    return mean + shift, np.dot(centred.T, centred) - np.outer(shift, shift) * total
+    scatter = np.dot(centred.T, centred) - np.outer(shift, shift) * total
+    diagonal = np.diag_indices(len(mean))
+    scatter[diagonal] = np.maximum(scatter[diagonal], 0.0)
+    mean += shift
+    return mean if centre is None else centre + mean, scatter
 
 
 class Accumulator:

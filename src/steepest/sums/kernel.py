@@ -96,7 +96,7 @@ def _at(array: NDArray[Any]) -> c_void_p:
 def _measure(rows: Floats, order: NDArray[np.int64]) -> tuple[Floats, c_int64, NDArray[np.int64]]:
     """The rows, the step from one to the next, and where each column begins, in doubles."""
     if any(step % 8 for step in rows.strides) or not rows.flags.aligned:
-        rows = np.ascontiguousarray(rows)
+        rows = rows.copy()
     return rows, c_int64(rows.strides[0] // 8), order * (rows.strides[1] // 8)
 
 
