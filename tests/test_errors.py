@@ -69,6 +69,7 @@ SPECIAL = {
     ("OptionError", "missing", "name"): "target",
     ("OptionError", "missing", "hint"): "target='price'",
     ("EmptySourceError", "no_weight", "weights"): "times",
+    ("MomentsError", "too_many_rows", "count"): 2**53 + 1,
     ("ValueFoundError", "weight", "value"): -1.0,
     ("ValueFoundError", "frequency", "value"): 1.5,
     ("ValueFoundError", "power", "name"): "area^2",

@@ -258,3 +258,15 @@ def test_a_constant_stays_one_under_weights():
             model = steepest.fit(table, target="y", weights="w", precision="double")
         exact = steepest.fit({k: v for k, v in table.items() if k != "k"}, target="y", weights="w")
         assert model.coefficients == pytest.approx(exact.coefficients, rel=1e-10)
+
+
+def test_more_rows_than_doubles_count():
+    def scan(times):
+        table = pa.table({"a": ["u"] * len(times), "y": [1.0] * len(times), "w": times})
+        return steepest.scan(table, weights="w", weight_kind="frequency")
+
+    most, one = scan([2.0**53]), scan([1.0])
+    assert most.n_read == 2**53
+    for add in (lambda: most + one, lambda: scan([2.0**53, 1.0])):
+        with pytest.raises(MomentsError, match="9,007,199,254,740,993 times"):
+            add()

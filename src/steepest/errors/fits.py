@@ -197,6 +197,14 @@ class MomentsError(SteepestError, ValueError):
     """Sums that cannot be added, or would not fit."""
 
     @classmethod
+    def too_many_rows(cls, count: int) -> MomentsError:
+        return cls(
+            f"the rows would count {count:,} times.",
+            "Levels are counted in doubles, which hold whole numbers up to 2⁵³.",
+            "weigh them analytically: weight_kind='analytic'",
+        )
+
+    @classmethod
     def names(cls, missing: Sequence[str], extra: Sequence[str]) -> MomentsError:
         sides = [
             f"{side} has {listed(names)} besides"

@@ -22,6 +22,8 @@ from .levels import (
     places,
 )
 
+LARGEST_COUNT = 2**53
+
 
 class ExactLevels(NamedTuple):
     """A category's levels in order of their UTF-8 bytes, and the rows of each, shape (m,)."""
@@ -74,7 +76,9 @@ class ExactSums:
             (other.pairs_in(unit, sign), other.level_names()),
         ]
         pairs = merge_pairs(sides, {name: found.levels for name, found in merged.items()})
-        total = ExactSums(self.n_rows + sign * other.n_rows, self.numbers, whole, merged, pairs)
+        n_rows = self.n_rows + sign * other.n_rows
+        refuse_uncounted(n_rows)
+        total = ExactSums(n_rows, self.numbers, whole, merged, pairs)
         return total if sign > 0 else total._without_empty_levels()
 
     def level_names(self) -> dict[str, tuple[str, ...]]:
@@ -242,6 +246,12 @@ class ExactSums:
             varies = n * squares[j] != totals[j] * totals[j]
             if varies and rounded.scatter[j, j] == 0:
                 raise ValueFoundError.underflow(name, where)
+
+
+def refuse_uncounted(n_rows: int) -> None:
+    """MomentsError for more rows than doubles count."""
+    if n_rows > LARGEST_COUNT:
+        raise MomentsError.too_many_rows(n_rows)
 
 
 def replace_levels(whole: Integers, tables: Sequence[tuple[Whole, Whole]]) -> Integers:

@@ -17,7 +17,7 @@ from ..data.design import Block
 from ..data.expansions import SAFE, exponents, two_product
 from ..typing import Floats
 from .digits import DigitSums
-from .exact import ExactLevels, ExactSums, replace_levels
+from .exact import ExactLevels, ExactSums, refuse_uncounted, replace_levels
 from .integers import Integers, Whole, no_integers, shift
 from .kernel import reaches
 from .levels import LevelCounter, PairCounts, Places
@@ -122,6 +122,7 @@ def count_weights(sums: ExactSums) -> ExactSums:
         for key, p in sums.pairs.items()
         if p.weights is not None
     }
+    refuse_uncounted(whole.weight)
     return ExactSums(whole.weight, sums.numbers, whole, levels, pairs)
 
 
