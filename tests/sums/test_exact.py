@@ -93,8 +93,8 @@ def pick(columns: dict[str, np.ndarray], at: np.ndarray) -> dict[str, np.ndarray
     return {name: column[at] for name, column in columns.items()}
 
 
-def scan(columns, **options):
-    return steepest.scan(columns, precision="exact", **options)
+def scan(source, **options):
+    return steepest.scan(source, precision="exact", **options)
 
 
 def test_twenty_orders_and_partitions_give_one_fingerprint():
@@ -134,7 +134,9 @@ def test_adding_and_taking_away_leaves_no_trace(data):
     names = st.permutations(range(200))
     order = np.array(data.draw(names))
     cut = data.draw(st.integers(1, 199))
-    a, b = scan(pick(columns, order[:cut])), scan(pick(columns, order[cut:]))
+    sides = (pick(columns, rows) for rows in (order[:cut], order[cut:]))
+    # Named, for of all columns one without any value would be left out.
+    a, b = (scan(side, columns=list(columns)) for side in sides)
     assert (a + b) - b == a
     assert (a + b) - a == b
     assert ((a + b) - b).fingerprint == a.fingerprint
