@@ -80,7 +80,7 @@ def test_an_array_without_names(refused: Any) -> None:
     ("target", "words"),
     [
         ("t", ("'t' is text",)),
-        ("d", ("'d' has type timestamp", "days since its first date")),
+        ("d", ("'d' has type timestamp", "days(d)")),
         ("n", ("'n' has type list",)),
     ],
 )

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import steepest
-from steepest.data.formula import parse_formula
+from steepest.data.expressions import Splines
+from steepest.data.formula import parse_expression, parse_formula, term_label
 from steepest.errors import (
     ColumnKindError,
     ColumnNameError,
@@ -26,32 +27,52 @@ from steepest.errors import (
 @pytest.mark.parametrize(
     ("text", "target", "terms", "intercept"),
     [
-        ("y ~ x", "y", [("x", 1)], True),
-        ("y~x+x^2 +x^3", "y", [("x", 1), ("x", 2), ("x", 3)], True),
-        ("y ~ x + 0", "y", [("x", 1)], False),
-        ("y ~ 0 + x", "y", [("x", 1)], False),
-        ("y ~ x - 1", "y", [("x", 1)], False),
-        ("y ~ x + 1", "y", [("x", 1)], True),
-        ("y ~ x ^ 12", "y", [("x", 12)], True),
-        ("`net price` ~ `floor area`^2 + größe", "net price", [("floor area", 2), ("größe", 1)],
-         True),
-        ("a.b ~ c_d", "a.b", [("c_d", 1)], True),
+        ("y ~ x", "y", ["x"], True),
+        ("y~x+x^2 +x^3", "y", ["x", "x^2", "x^3"], True),
+        ("y ~ x + 0", "y", ["x"], False),
+        ("y ~ 0 + x", "y", ["x"], False),
+        ("y ~ x - 1", "y", ["x"], False),
+        ("y ~ x + 1", "y", ["x"], True),
+        ("y ~ x ^ 12", "y", ["x^12"], True),
+        ("y ~ x^1", "y", ["x"], True),
+        ("`net price` ~ `floor area`^2 + größe", "`net price`", ["`floor area`^2", "größe"], True),
+        ("a.b ~ c_d", "a.b", ["c_d"], True),
+        ("log(y) ~ poly(x, 3) - x", "log(y)", ["x^2", "x^3"], True),
+        ("y ~ a*b*c", "y", ["a", "b", "c", "a:b", "a:c", "b:c", "a:b:c"], True),
+        ("y ~ a:C(b):log(c)", "y", ["a:C(b):log(c)"], True),
+        ("y ~ spline(x, knots=[-1, 2.5])", "y", ["spline(x, knots=[-1.0, 2.5])"], True),
+        ("y ~ `a``b` + log(`c d`)", "y", ["a`b", "log(`c d`)"], True),
+        ("y ~ log + C", "y", ["log", "C"], True),
+        ("y ~ a*b - a:b", "y", ["a", "b"], True),
     ],
-)  # fmt: skip
+)
 def test_what_is_read(text, target, terms, intercept):
     found = parse_formula(text)
-    assert (found.target, list(found.terms), found.intercept) == (target, terms, intercept)
+    assert str(found.target) == target
+    assert [term_label(term) for term in found.terms] == terms
+    assert found.intercept is intercept
+
+
+def test_an_offset_is_no_term():
+    found = parse_formula("y ~ x + offset(log(t))")
+    assert (str(found.offset), [term_label(t) for t in found.terms]) == ("log(t)", ["x"])
+    assert [term_label(t) for t in parse_formula("y ~ offset + x").terms] == ["offset", "x"]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "the target"), ("y", "'~'"), ("y ~", "a column"), ("y ~ x +", "a column"),
-        ("y ~ x x", "'+' or the end"), ("y ~ x * z", "'^'"), ("y ~ x^", "a whole power"),
-        ("y ~ x^0", "a whole power"), ("y ~ x^2.5", "a name"), ("y ~ x^21", "a whole power"),
-        ("y ~ x + x", "twice"), ("y ~ x^2 + x^2", "twice"), ("y ~ y + x", "target"),
-        ("y ~ 0", "no"), ("y ~ x - z", "1 after '-'"), ("~ x", "the target"), ("y ~ `x", "a name"),
-        ("y = x", "a name"),
+        ("y ~ x x", "'+' or the end"), ("y ~ x / z", "a name, a number"), ("y ~ x^", "a whole power"),
+        ("y ~ x^0", "a whole power"), ("y ~ x^2.5", "a whole power"),
+        ("y ~ x^21", "a whole power"), ("y ~ x + x", "twice"), ("y ~ x^2 + x^2", "twice"),
+        ("y ~ a:b + b:a", "twice"), ("y ~ y + x", "target"), ("y ~ 0", "no"),
+        ("y ~ x - z", "a term that is there"), ("~ x", "the target"), ("y ~ `x", "a name, a number"),
+        ("y = x", "'~'"), ("y ~ lgo(x)", "'lgo' is no function"), ("y ~ log(x", "')'"),
+        ("y ~ log(poly(x, 2))", "a single column"), ("y ~ spline(x)", "','"),
+        ("y ~ spline(x, knots=[2, 1])", "a knot above"), ("y ~ spline(x, 0)", "a number of knots"),
+        ("y ~ month(log(d))", "a plain column"), ("y ~ x:offset(z)", "only as a term"),
+        ("y ~ C(x)^2", "no power"), ("y ~ __import__(x)", "is no function"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read(text, words):
@@ -61,14 +82,18 @@ def test_what_cannot_be_read(text, words):
     assert "Hint: " in str(caught.value)
 
 
-@given(st.text(alphabet="yx~+-^ 0123`.é\n", max_size=12))
+@given(st.text(alphabet="yxClogsp~+-^*:()[]=, 0123`.é\n", max_size=24))
 def test_any_text_is_read_or_refused(text):
     try:
         found = parse_formula(text)
     except FormulaError:
         return
     assert found.terms
-    assert found.target
+    assert str(found.target)
+    for term in found.terms:
+        for factor in term:
+            if not isinstance(factor, Splines):
+                assert parse_expression(str(factor)) == factor
 
 
 wide = st.one_of(

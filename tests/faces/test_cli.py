@@ -218,7 +218,7 @@ def _expected(model: Path, frame: pd.DataFrame) -> np.ndarray:
     record = json.loads(model.read_text(encoding="utf-8").rpartition("\n")[0].rpartition("\n")[0])
     total = np.full(len(frame), record["intercept"])
     for item in record["coefficients"]:
-        column = frame[item["column"]]
+        column = frame[item["number"] or item["category"]]
         if item["level"] is None:
             total += item["value"] * column.to_numpy()
         else:

@@ -71,7 +71,7 @@ def test_scan_saves_what_the_library_saves(cli: Cli, workplace: Path) -> None:
     moments = steepest.scan(PENGUINS)
     assert steepest.load("p.moments") == moments
     assert found["fingerprint"] == moments.fingerprint
-    assert found["rows"] == {"read": 344, "complete": 333}
+    assert found["rows"] == {"read": 344, "complete": 333, "filtered": 0}
     assert found["parts"] == [
         {"id": moments.fingerprint, "source": f"'{PENGUINS}'", "rows": 344}
     ]  # fmt: skip

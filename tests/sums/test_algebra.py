@@ -296,7 +296,9 @@ def test_rename(precision):
 def test_renamed_powers_follow_their_column():
     moments = scan({"x": [1.0, 2.0, 3.0], "y": [1.0, 4.0, 9.5]}, formula="y ~ x + x^2")
     renamed = moments.rename({"x": "t", "x^2": "t^2"})
-    assert renamed.column("t^2").base == "t"
+    assert renamed.column("t^2").sources == ["t"]
+    assert moments.rename({"x": "t"}).names == ("t", "y", "t^2")
+    assert moments.rename({"x^2": "area"}).column("area").formed is None
 
 
 # ------------------------------------------------------------------ describe

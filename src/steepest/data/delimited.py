@@ -124,7 +124,11 @@ class DelimitedFile:
         return schema
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
         import pyarrow as pa
         from pyarrow import csv
@@ -134,6 +138,7 @@ class DelimitedFile:
         types |= dict.fromkeys(numbers, pa.float64())
         types |= dict.fromkeys(categories, pa.dictionary(pa.int32(), pa.string()))
         types |= dict.fromkeys(quoted, pa.string())
+        types |= {name: self._schema.field(name).type for name in times}
         booleans = [field.name for field in self._schema if pa.types.is_boolean(field.type)]
         types |= {name: pa.bool_() for name in booleans if name in (*numbers, *categories)}
         convert = csv.ConvertOptions(

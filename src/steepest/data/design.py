@@ -1,70 +1,27 @@
-"""Columns become a design: which are numbers, which are categories, which are left out."""
+"""Columns become a design: a batch of a table becomes a block of numbers and codes of levels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import (
-    ColumnKindError,
-    ColumnNameError,
-    EmptySourceError,
-    OptionError,
-    ValueFoundError,
-)
 from ..typing import Codes, Floats
-from .expansions import SAFE, Expansion, exponents, raise_rounded, raise_to
-from .table import Batch, Column, Kind, Schema
+from .expansions import Expansion
+from .expressions import Expression, Name, Power, Product, sources, times_of
+from .filters import Looked, parse_condition, select
+from .forming import Rows, rows_of
+from .table import Batch, Column, Kind
 
 LEVELS_UNASKED = 1_000
 """A text column with more levels than this stays out of a scan that did not name it."""
 
-
-class Term(NamedTuple):
-    """One coefficient's column: a number, or the indicator of one level of a category."""
-
-    column: str
-    level: str | None = None
-    base: str = ""
-    """The column of which this one is a power, where it is one."""
-    power: int = 1
-
-    @property
-    def name(self) -> str:
-        """``area``, ``area^2``, or ``city[Oslo]``."""
-        return self.column if self.level is None else f"{self.column}[{self.level}]"
-
-    @property
-    def source(self) -> str:
-        """The column of the table that it is made from."""
-        return self.base or self.column
-
-
-WEIGHT_KINDS = ("analytic", "frequency")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a scan is asked for."""
-
-    named: Mapping[str, str] | None = None
-    """Columns, each with its role in words; None for all that serve."""
-    powers: tuple[tuple[str, int], ...] = ()
-    """Columns of which whole powers are formed."""
-    weights: str = ""
-    weight_kind: str = ""
-
-    @property
-    def sources(self) -> list[str] | None:
-        """The columns of the table that are read; None for all."""
-        if self.named is None:
-            return None
-        weights = [self.weights] if self.weights else []
-        return list(dict.fromkeys([*self.named, *(base for base, _ in self.powers), *weights]))
+MOST_LEVELS = 1_000_000
+"""A category of more levels is refused unless a scan is told to take it."""
 
 
 class Block(NamedTuple):
@@ -78,6 +35,8 @@ class Block(NamedTuple):
     """By place, the exact values of the columns that take more than a double."""
     weights: Floats | None = None
     """Shape (n,), NaN where null; None where every row counts once."""
+    places: NDArray[np.int64] | None = None
+    """Which rows of the batch were taken; None for all."""
 
     def take(self, rows: Any, numbers: Sequence[int], categories: Sequence[int]) -> Block:
         """Some rows of some columns."""
@@ -93,6 +52,42 @@ class Block(NamedTuple):
         )
 
 
+class Reads(NamedTuple):
+    """The columns of the table that are read, by what is wanted of them."""
+
+    numbers: tuple[str, ...]
+    categories: tuple[str, ...]
+    times: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Some rows of a batch."""
+
+    batch: Batch
+    at: NDArray[np.int64]
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.at)
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        return self.batch.numbers(names)[self.at]
+
+    def expansion(self, name: str) -> Expansion | None:
+        found = self.batch.expansion(name)
+        return None if found is None else found.take(self.at)
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        codes, levels = self.batch.codes(name)
+        return codes[self.at], levels
+
+    def cells(self, name: str) -> Any:
+        import pyarrow as pa
+
+        return self.batch.cells(name).take(pa.array(self.at))
+
+
 @dataclass(frozen=True)
 class Design:
     """Which columns a scan reads, as what, and which it leaves out and why."""
@@ -103,6 +98,11 @@ class Design:
     weights: str = ""
     """The column that says how much each row counts; none by default."""
     weight_kind: str = ""
+    where: str = ""
+    """The condition that rows meet; empty for all."""
+    looked: Looked | None = None
+    """What the condition looks at."""
+    max_levels: int = MOST_LEVELS
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -116,141 +116,63 @@ class Design:
     def names(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns)
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The number columns of the table that it takes, the weights last."""
-        sources = dict.fromkeys(c.source for c in self.columns if c.kind is Kind.NUMBER)
-        return (*(name for name in sources if name != self.weights), *filter(None, [self.weights]))
+    @cached_property
+    def reads(self) -> Reads:
+        """What it takes from the table: plain numbers first, in their order, the weights last."""
+        plain = [c.name for c in self.columns if c.kind is Kind.NUMBER and c.formed is None]
+        found = Reads(tuple(plain), (), ())
+        for column in self.columns:
+            found = join_reads(found, read_for(column.expression, column.kind))
+        if self.looked:
+            found = join_reads(found, self.looked)
+        if not self.weights:
+            return found
+        rest = tuple(name for name in found.numbers if name != self.weights)
+        return found._replace(numbers=(*rest, self.weights))
 
     def block(self, batch: Batch, where: str, first_row: int, *, exact: bool) -> Block:
-        """A batch as numbers, with the values that are no doubles where they are wanted exactly.
+        """The rows of a batch that meet the condition, as numbers.
 
-        ValueFoundError for a power that leaves the range of doubles.
+        With them the values that are no doubles, where they are wanted exactly.
+        ValueFoundError for a value that cannot be formed.
         """
-        reads, columns = self.reads, [c for c in self.columns if c.kind is Kind.NUMBER]
-        table = batch.numbers(reads)
-        codes = tuple(batch.codes(name) for name in self.categories)
+        places = None
+        if self.looked:
+            rows = rows_of(batch, self.reads.numbers, where, first_row)
+            places = np.flatnonzero(select(parse_condition(self.where), rows, self.looked))
+            batch = Selected(batch, places)
+        names, columns = self.reads.numbers, [c for c in self.columns if c.kind is Kind.NUMBER]
+        table = batch.numbers(names)
+        numbers = {name: table[:, j] for j, name in enumerate(names)}
+        rows = Rows(batch, where, first_row, numbers, exact, places)
+        categories = [c for c in self.columns if c.kind is Kind.CATEGORY]
+        codes = tuple(rows.codes(c.expression) for c in categories)
         weights = table[:, -1] if self.weights else None
-        expansions: dict[int, Expansion] = {}
-        if exact:
-            found = {name: batch.expansion(name) for name in reads}
-            expansions = {j: e for j, c in enumerate(columns) if (e := found[c.source]) is not None}
-        if not any(c.base for c in columns):
-            return Block(table[:, : len(columns)], codes, expansions, weights)
-        numbers = np.empty((len(columns), len(table)))
-        for j, column in enumerate(columns):
-            base = table[:, reads.index(column.source)]
-            numbers[j] = base
-            if not column.base:
-                continue
-            _check_power(column, base, where, first_row)
-            numbers[j] = raise_rounded(base, column.power)
-            if exact:
-                whole = expansions.get(j, Expansion(0, (base,)))
-                for part in whole.parts:
-                    _check_power(column, part, where, first_row)
-                expansions[j] = raise_to(whole, column.power)
-        return Block(numbers.T, codes, expansions, weights)
+        if all(c.formed is None for c in columns):
+            found = [batch.expansion(c.name) if exact else None for c in columns]
+            expansions = {j: e for j, e in enumerate(found) if e is not None}
+            return Block(table[:, : len(columns)], codes, expansions, weights, places)
+        formed = [rows.form(c.expression) for c in columns]
+        values = np.array([value for value, _ in formed])
+        expansions = {j: e for j, (_, e) in enumerate(formed) if e is not None and exact}
+        return Block(values.T, codes, expansions, weights, places)
 
 
-def _check_power(column: Column, base: Floats, where: str, first_row: int) -> None:
-    finite = np.isfinite(base) & (base != 0)
-    size = exponents(np.where(finite, base, 1.0)) * column.power
-    far = np.flatnonzero(np.abs(size) > SAFE)
-    if far.size:
-        row = int(far[0])
-        raise ValueFoundError.power(
-            column.name, column.base, float(base[row]), where, first_row + row
-        )
+def join_reads(found: Reads, more: Looked | Reads) -> Reads:
+    return Reads(*(tuple(dict.fromkeys([*a, *b])) for a, b in zip(found, more, strict=True)))
 
 
-def choose_columns(schema: Schema, wanted: Wanted) -> Design:
-    """The design of a scan: the columns named, each with its role in words, or all that serve.
-
-    With them go powers of columns, and the column that weighs the rows.
-
-    A column asked for by name must be a number, a boolean or text.  Among all columns, those
-    that are none of these are left out, with the reason.
-
-    Raises
-    ------
-    ColumnNotFoundError, ColumnNameError, ColumnKindError
-        A name that is not there; a table without names; a column that cannot be used.
-    """
-    weights = wanted.weights
-    if weights:
-        column = schema.find(weights, "weights")
-        if column.kind not in (Kind.NUMBER, Kind.NULL):
-            raise ColumnKindError.weights(weights, column.type_name)
-        if weights in (wanted.named or {}):
-            raise ColumnNameError.weights_among_columns(weights)
-        if wanted.weight_kind not in WEIGHT_KINDS:
-            raise OptionError.unknown("weight_kind", wanted.weight_kind, WEIGHT_KINDS)
-    design = _choose(schema, wanted.named, weights)
-    raised = tuple(_raise(schema, base, power) for base, power in wanted.powers)
-    for column in raised:
-        if column.name in design.names:
-            raise ColumnNameError.repeated(column.name, 2, schema.where)
-    return replace(
-        design,
-        columns=design.columns + raised,
-        weights=weights,
-        weight_kind=wanted.weight_kind,
-    )
-
-
-def _raise(schema: Schema, base: str, power: int) -> Column:
-    column = _as_number(schema.find(base, "feature"))
-    if column.kind is not Kind.NUMBER:
-        raise ColumnKindError.power(base, column.type_name, power)
-    return Column(f"{base}^{power}", Kind.NUMBER, column.type_name, base, power)
-
-
-def _choose(schema: Schema, named: Mapping[str, str] | None, weights: str) -> Design:
-    if named is not None:
-        chosen = [_as_number(schema.find(name, role)) for name, role in named.items()]
-        for column in chosen:
-            if column.kind not in (Kind.NUMBER, Kind.CATEGORY):
-                raise ColumnKindError.unusable(column.name, column.type_name, column.kind)
-        order = {name: i for i, name in enumerate(schema.names)}
-        return Design(tuple(sorted(chosen, key=lambda column: order[column.name])))
-    columns = [c for c in schema.columns if c.name != weights]
-    left_out = {c.name: _why_left_out(c) for c in columns if _why_left_out(c)}
-    kept = tuple(c for c in columns if c.name not in left_out)
-    if not kept and any(column.kind is Kind.NULL for column in schema.columns):
-        # Perhaps there are no rows at all: the pass will tell.
-        return Design(tuple(_as_number(c) for c in schema.columns if c.kind is Kind.NULL))
-    if not kept:
-        raise EmptySourceError.no_columns(schema.where, left_out)
-    text = frozenset(c.name for c in kept if c.kind is Kind.CATEGORY)
-    return Design(kept, left_out, text)
-
-
-def _as_number(column: Column) -> Column:
-    """A column without any value is read as numbers, all of them null."""
-    return replace(column, kind=Kind.NUMBER) if column.kind is Kind.NULL else column
-
-
-def _why_left_out(column: Column) -> str:
-    if not column.name:
-        return "it has no name"
-    return {
-        Kind.TIME: f"it is a time ({column.type_name})",
-        Kind.NULL: "it has no value in any row",
-        Kind.OTHER: f"it has type {column.type_name}",
-    }.get(column.kind, "")
-
-
-def name_columns(columns: Iterable[str], target: str | None = None) -> dict[str, str]:
-    """Names with their roles for :func:`choose_columns`: features and a target, or just columns.
-
-    Raises ColumnNameError for a name that stands twice, and for the target among the features.
-    """
-    names = [columns] if isinstance(columns, str) else [str(name) for name in columns]
-    role = "scanned" if target is None else "feature"
-    for name in names:
-        if names.count(name) > 1:
-            raise ColumnNameError.repeated(name, names.count(name), f"the {role} columns")
-        if name == target:
-            raise ColumnNameError.target_among_features(name)
-    return dict.fromkeys(names, role) | ({} if target is None else {target: "target"})
+def read_for(expression: Expression, kind: Kind) -> Reads:
+    """What a column made of others reads."""
+    if times_of(expression) == sources(expression):
+        return Reads((), (), tuple(times_of(expression)))
+    if isinstance(expression, Name):
+        names = (expression.name,)
+        return Reads((), names, ()) if kind is Kind.CATEGORY else Reads(names, (), ())
+    if isinstance(expression, Product):
+        found = Reads((), (), ())
+        for factor in expression.factors:
+            found = join_reads(found, read_for(factor, kind))
+        return found
+    inner = expression.base if isinstance(expression, Power) else expression.argument
+    return read_for(inner, Kind.NUMBER)

@@ -72,9 +72,13 @@ class Matrix:
         return len(self.values)
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
-        del categories, cells
+        del categories, cells, times
         if self.values.dtype == np.float64:
             yield self, 1.0
             return
@@ -140,9 +144,13 @@ class Columns:
         return [self._slice(i, rows, self.first_row + i) for i in range(0, self.n_rows, rows)]
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
-        rows = batch_rows(len(numbers) + len(categories) + len(cells))
+        rows = batch_rows(len(numbers) + len(categories) + len(cells) + len(times))
         room = np.empty((len(numbers), min(rows, self.n_rows)))
         for i in range(0, self.n_rows, rows):
             piece = replace(self._slice(i, rows, 1), room=room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,23 @@ class ParquetFile:
         with self._translated(), self._open() as file:
             return arrow_schema(file.schema_arrow, self.where)
 
+    def range_of(self, name: str) -> tuple[float, float] | None:
+        """The smallest and largest of a column of plain numbers, where its statistics say so."""
+        with self._translated(), self._open() as file:
+            names = file.schema_arrow.names
+            if name not in names or file.metadata.num_columns != len(names):  # some are nested
+                return None
+            bounds: list[float] = []
+            for group in range(file.metadata.num_row_groups):
+                found = file.metadata.row_group(group).column(names.index(name)).statistics
+                if found is None or not found.has_min_max:
+                    return None
+                bounds += [found.min, found.max]
+        plain = all(type(bound) in (int, float) and math.isfinite(bound) for bound in bounds)
+        if not bounds or not plain:
+            return None
+        return float(min(bounds)), float(max(bounds))
+
     def parts(self) -> Sequence[ParquetFile]:
         with self._translated(), self._open() as file:
             lengths = [
@@ -60,9 +78,13 @@ class ParquetFile:
         return parts
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
-        names = list(dict.fromkeys([*numbers, *categories, *cells]))
+        names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(numbers), rows))
         with self._translated(), self._open() as file:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..errors import ColumnKindError, OptionError, ValueFoundError
 from ..typing import Codes, Floats
-from .design import Term
-from .expansions import raise_rounded
-from .table import Batch, Kind, Schema
+from .design import Reads, join_reads, read_for
+from .expressions import BETWEEN, Name, Product, label
+from .forming import Rows, rows_of
+from .table import Batch, Column, Kind, Schema
+from .terms import RARE, Term, settle
 
 UNSEEN = ("refuse", "null", "reference")
 """What a level can be taken for that the model has not seen."""
@@ -39,81 +42,220 @@ class Manner:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Terms that differ in their level alone, and what each counts."""
+
+    number: str
+    category: str
+    values: Mapping[str, float]
+    """By level; ``""`` where there is no category."""
+    fills: Mapping[str, float]
+    """What a null adds, by level too; without an entry it stays a null."""
+
+
+@dataclass(frozen=True)
 class LinearPredictor:
-    """η = b + Σ wⱼ xⱼ, added up column by column in the order of the terms.
+    """η = b + Σ wⱼ xⱼ, added up column by column in a fixed order.
 
     A sum in a fixed order gives each row the same bits whatever rows stand beside it; a
-    matrix product would not.  Rows with a null in a used column give NaN.
+    matrix product would not.  Rows with a null in a used column give NaN, where the fit did not
+    put a mean in its place.
     """
 
     intercept: float
     terms: tuple[Term, ...]
     coef: tuple[float, ...]
+    columns: Mapping[str, Column]
+    """What the columns of the terms and of the offset are."""
     references: Mapping[str, tuple[str, ...]]
     """For each category used, the levels whose coefficient is 0: its reference, if it has one."""
+    pooled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each category, the levels that count as the one of rare levels."""
+    fills: tuple[float | None, ...] = ()
+    """For each term what stands in the place of a null."""
+    missing: str = "drop"
+    nulls_met: tuple[str, ...] = ()
+    """The columns in which the rows of the fit had nulls."""
+    offset: str = ""
+
+    @cached_property
+    def used(self) -> dict[str, Column]:
+        """The columns that a prediction takes."""
+        names = [name for term in self.terms for name in term.columns]
+        return {name: self.columns[name] for name in (*names, *filter(None, [self.offset]))}
+
+    @cached_property
+    def reads(self) -> Reads:
+        """What it takes from a table."""
+        found = [read_for(column.expression, column.kind) for column in self.used.values()]
+        return reduce(join_reads, found, Reads((), (), ()))
 
     @property
-    def columns(self) -> dict[str, Kind]:
-        """Each column used and the kind it must have."""
-        return {t.source: Kind.NUMBER if t.level is None else Kind.CATEGORY for t in self.terms}
+    def sources(self) -> list[str]:
+        """The columns of a table that it needs."""
+        return list(dict.fromkeys(n for column in self.used.values() for n in column.sources))
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The terms by what they have in common: numbers first, as they stand, then levels."""
+        fills = self.fills or (None,) * len(self.terms)
+        found: dict[tuple[str, str], tuple[dict[str, float], dict[str, float]]] = {}
+        for term, value, fill in zip(self.terms, self.coef, fills, strict=True):
+            if not term.null:
+                values, means = found.setdefault((term.number, term.category), ({}, {}))
+                values[term.level] = value
+                if fill is not None:
+                    means[term.level] = value * fill
+        groups = [Group(*key, *own) for key, own in found.items()]
+        return sorted(groups, key=lambda group: bool(group.category))
 
     def __call__(self, batch: Batch, where: str, first_row: int, manner: Manner) -> Floats:
         """Predictions for a batch, shape (n_rows,).
 
-        ValueFoundError at an unseen level or a null where the manner is to refuse them.
+        ValueFoundError at an unseen level or a null where the manner is to refuse them, and for
+        a value that is not defined.
         """
-        tables: dict[str, dict[str, float]] = {}
+        rows = rows_of(batch, self.reads.numbers, where, first_row)
         eta = np.full(batch.n_rows, self.intercept)
+        if self.offset:
+            eta += self._form(rows, self.offset, manner, fills=False)
+        for group in self.groups:
+            if not group.category:
+                eta += self._add_number(rows, group, manner)
+            else:
+                eta += self._add_levels(rows, group, manner)
         for term, value in zip(self.terms, self.coef, strict=True):
-            if term.level is not None:
-                tables.setdefault(term.column, {})[term.level] = value
-                continue
-            base = batch.numbers([term.source])[:, 0]
-            if manner.strict:
-                _refuse_null(np.isnan(base), term.source, where, first_row)
-            eta += value * raise_rounded(base, term.power)
-        for name, table in tables.items():
-            known = table | dict.fromkeys(self.references.get(name, ()), 0.0)
-            codes, levels = batch.codes(name)
-            if manner.strict:
-                _refuse_null(codes < 0, name, where, first_row)
-            eta += _look_up(name, known, codes, levels, where, first_row, manner)
+            if term.null:
+                eta += value * self._is_null(rows, term.category)
         return eta
 
+    def _form(self, rows: Rows, name: str, manner: Manner, *, fills: bool) -> Floats:
+        values = rows.form(self.columns[name].expression)[0]
+        if manner.strict and not fills:
+            _refuse_null(np.isnan(values), name, rows)
+        return values
 
-def _refuse_null(null: NDArray[np.bool_], name: str, where: str, first_row: int) -> None:
-    if null.any():
-        raise ValueFoundError.null(name, where, first_row + int(np.argmax(null)))
+    def _is_null(self, rows: Rows, name: str) -> NDArray[np.bool_]:
+        column = self.columns[name]
+        if column.kind is Kind.CATEGORY:
+            return rows.codes(column.expression)[0] < 0
+        return np.isnan(rows.form(column.expression)[0])
 
+    def _add_number(self, rows: Rows, group: Group, manner: Manner) -> Floats:
+        fill = group.fills.get("")
+        values = self._form(rows, group.number, manner, fills=fill is not None)
+        added = group.values[""] * values
+        return added if fill is None else np.where(np.isnan(values), fill, added)
 
-def _look_up(
-    column: str,
-    table: Mapping[str, float],
-    codes: Codes,
-    levels: Sequence[str],
-    where: str,
-    first_row: int,
-    manner: Manner,
-) -> Floats:
-    """The coefficient of each row's level; NaN for a null."""
-    values = np.array([table.get(level, 0.0) for level in levels] + [np.nan])
-    new = np.array([level not in table for level in levels] + [False])
-    met: NDArray[Any] = new[codes]  # the code of a null, -1, picks what stands at the end
-    if met.any():
-        if manner.unseen == "refuse":
+    def _add_levels(self, rows: Rows, group: Group, manner: Manner) -> Floats:
+        codes, levels = self._pool(group.category, *rows.codes(self._expression(group.category)))
+        null = codes < 0
+        gone = null.copy()
+        added: Floats = self._look_up(group, codes, levels, rows, manner)
+        if group.number:
+            values = rows.form(self._expression(group.number))[0]
+            gone |= np.isnan(values)
+            with np.errstate(invalid="ignore"):
+                added = added * values
+        if not gone.any():
+            return added
+        # A null adds what its terms' means add; with an indicator, an unknown level adds nothing.
+        total = sum(group.fills.values()) if group.fills else np.nan
+        marked = self.missing == "indicator"
+        level = total
+        if marked:
+            level = 0.0 if group.category in self.nulls_met else np.nan
+        if manner.strict:
+            _refuse_null(null & np.isnan(level), group.category, rows)
+            _refuse_null(gone & ~null & np.isnan(total), group.number, rows)
+        return np.where(null, level, np.where(gone, total, added))
+
+    def _expression(self, name: str) -> Any:
+        return self.columns[name].expression
+
+    def _pool(self, name: str, codes: Codes, levels: Sequence[str]) -> tuple[Codes, Sequence[str]]:
+        """Levels as the model knows them."""
+        parts = _parts(self.columns[name])
+        gone = [frozenset(self.pooled.get(part, ())) for part in parts]
+        if not any(gone):
+            return codes, levels
+        split = (level.split(BETWEEN) if len(parts) > 1 else [level] for level in levels)
+        return codes, [
+            BETWEEN.join(RARE if v in own else v for v, own in zip(found, gone, strict=True))
+            for found in split
+        ]
+
+    def _look_up(
+        self, group: Group, codes: Codes, levels: Sequence[str], rows: Rows, manner: Manner
+    ) -> Floats:
+        """What each row's level counts; 0 for a null."""
+        name = group.category
+        known = {**dict.fromkeys(self.references.get(name, ()), 0.0), **group.values}
+        values = np.array([known.get(level, 0.0) for level in levels] + [0.0])
+        new = np.array([level not in self._seen[name] for level in levels] + [False])
+        met: NDArray[Any] = new[codes]  # the code of a null, -1, picks what stands at the end
+        if met.any():
             row = int(np.argmax(met))
-            raise ValueFoundError.unseen(
-                column, levels[int(codes[row])], where, first_row + row, sorted(table)
-            )
-        manner.rows_unseen[column] += int(np.count_nonzero(met))
-        if manner.unseen == "null":
-            values[new] = np.nan
-    return values[codes]
+            if manner.unseen == "refuse":
+                level = levels[int(codes[row])].replace(BETWEEN, ", ")
+                seen = sorted(level.replace(BETWEEN, ", ") for level in self._seen[name])
+                raise ValueFoundError.unseen(name, level, rows.where, rows.row(met), seen)
+            if group is self._first_of[name]:
+                manner.rows_unseen[name] += int(np.count_nonzero(met))
+            if manner.unseen == "null":
+                values[new] = np.nan
+        return values[codes]
+
+    @cached_property
+    def _seen(self) -> dict[str, set[str]]:
+        """The levels that the fit has met, by category."""
+        seen = {name: {*levels} for name, levels in self.references.items()}
+        for term in self.terms:
+            if term.category and not term.null:
+                seen.setdefault(term.category, set()).add(term.level)
+        return seen
+
+    @cached_property
+    def _first_of(self) -> dict[str, Group]:
+        """The first group of each category, so that its rows are counted once."""
+        return {group.category: group for group in reversed(self.groups)}
+
+
+def _parts(column: Column) -> list[str]:
+    expression = column.expression
+    factors = expression.factors if isinstance(expression, Product) else (expression,)
+    return [label(factor) for factor in factors]
+
+
+def _refuse_null(null: NDArray[np.bool_], name: str, rows: Rows) -> None:
+    if null.any():
+        raise ValueFoundError.null(name, rows.where, rows.row(null))
 
 
 def check_kinds(predictor: LinearPredictor, schema: Schema) -> None:
     """Refuse a table in which a column the model needs is missing or of another kind."""
-    for name, kind in predictor.columns.items():
+    for name, kind in _find_kinds(predictor):
         found = schema.find(name)
         if found.kind not in (kind, Kind.NULL):
             raise ColumnKindError.differs(name, "the model", kind, schema.where, found.kind)
+    for column in predictor.used.values():
+        settle_parts(column, schema)
+
+
+def settle_parts(column: Column, schema: Schema) -> None:
+    """Refuse what cannot be formed of a table's columns."""
+    expression = column.expression
+    for factor in expression.factors if isinstance(expression, Product) else (expression,):
+        if not isinstance(factor, Name):
+            settle(factor, schema.find)
+
+
+def _find_kinds(predictor: LinearPredictor) -> Iterator[tuple[str, Kind]]:
+    """Columns of the table that are used as they are, with the kind they must have."""
+    reads = predictor.reads
+    for column in predictor.used.values():
+        for name in column.sources:
+            if name in reads.numbers:
+                yield name, Kind.NUMBER
+            elif name in reads.categories:
+                yield name, Kind.CATEGORY

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from ..typing import Codes, Floats
 from .expansions import Expansion
+from .expressions import Expression, Name, sources
 
 
 class Kind(StrEnum):
@@ -36,14 +37,20 @@ class Column:
     name: str
     kind: Kind
     type_name: str
-    base: str = ""
-    """The column of which this one is a power, where it is one."""
-    power: int = 1
+    formed: Expression | None = None
+    """What it is made of, where it is no column of the table."""
+    asked: bool = True
+    """Whether it was asked for; if not, it only serves the products of those that were."""
 
     @property
-    def source(self) -> str:
-        """The column of the table that it is read from."""
-        return self.base or self.name
+    def expression(self) -> Expression:
+        """What it is, a column of the table or made of some."""
+        return Name(self.name) if self.formed is None else self.formed
+
+    @property
+    def sources(self) -> list[str]:
+        """The columns of the table that it is read from."""
+        return sources(self.expression)
 
     @property
     def is_boolean(self) -> bool:
@@ -156,11 +163,16 @@ class Part(Protocol):
         ...
 
     def batches(
-        self, numbers: Sequence[str], categories: Sequence[str], cells: Sequence[str] = ()
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
         """Its rows front to back, with the share of the part that is read after each batch.
 
-        Columns are asked for by what is wanted of them: ``numbers``, ``codes`` or ``cells``.
+        Columns are asked for by what is wanted of them: ``numbers``, ``codes``, or ``cells`` as
+        they are, ``times`` as Arrow's.
         """
         ...
 

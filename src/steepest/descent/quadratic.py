@@ -128,7 +128,7 @@ def find_coordinates(problem: Problem, scale: str, *, intercept: bool) -> Coordi
     if scale not in SCALES:
         raise OptionError.unknown("scale", scale, SCALES)
     if scale == "none" and any(problem.exponents):
-        far = [t.column for t, e in zip(problem.terms, problem.exponents, strict=True) if e]
+        far = [t.name for t, e in zip(problem.terms, problem.exponents, strict=True) if e]
         raise ValueFoundError.unscaled(far)
     second = np.diag(problem.scatter) / problem.weight
     if not intercept:

@@ -38,11 +38,11 @@ from .fits import (
     DivergedError,
     GradientError,
     LearningRateError,
-    MomentsError,
     OptionError,
     TooFewRowsError,
 )
 from .machine import KernelError
+from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .words import SteepestError, listed
 
@@ -79,6 +79,56 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def undefined(cls, name: str, base: str, value: float, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"'{name}' of {where} is no number in row {row:,}, where '{base}' is {value:.6g}.",
+            "A logarithm takes numbers above 0, a root those from 0, and doubles end at 1.8e308.",
+            f"leave such rows out: where='{base} > 0' (--where).",
+        )
+
+    @classmethod
+    def no_range(cls, name: str, base: str, value: float) -> ValueFoundError:
+        return cls(
+            f"'{name}' has no room for knots: '{base}' is {value:.6g} in every row.",
+            "Knots lie between the smallest and the largest value.",
+            f"leave '{base}' out: a constant explains nothing.",
+        )
+
+    @classmethod
+    def product(cls, name: str, a: float, b: float, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"'{name}' of {where} is no double any more in row {row:,}: {a:.6g} times {b:.6g}.",
+            "Doubles end at 1.8e308, and lose digits below 1e-270.",
+            "divide or multiply a column by a power of ten first.",
+        )
+
+    @classmethod
+    def level(cls, name: str, value: float, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"'C({name})' of {where} would have the level {value:.17g} in row {row:,}.",
+            "Doubles do not tell whole numbers from 2⁵³ on apart, so levels could run together.",
+            f"turn '{name}' into text first.",
+        )
+
+    @classmethod
+    def time(cls, name: str, value: str, type_name: str) -> ValueFoundError:
+        return cls(
+            f"'{value}' is no time that column '{name}' ({type_name}) could hold.",
+            "Times are written as 2024-03-31, or 2024-03-31 15:30:00.",
+            f"write it like {name} >= '2024-03-31'.",
+        )
+
+    @classmethod
+    def nulls(cls, counts: Mapping[str, int], first: str) -> ValueFoundError:
+        found = ", ".join(f"'{name}' {count:,}" for name, count in counts.items())
+        place = f" The first is in {first}." if first else ""
+        return cls(
+            f"there are nulls in the columns of the fit: {found}.{place}",
+            "They are refused as asked.",
+            "leave missing unset to drop such rows, or choose missing='mean' or 'indicator'.",
+        )
+
+    @classmethod
     def weight(cls, value: float, name: str, where: str, row: int) -> ValueFoundError:
         return cls(
             f"weights '{name}' of {where} hold {value:.6g} in row {row:,}.",
@@ -104,12 +154,18 @@ class FormulaError(SteepestError, ValueError):
         return cls(
             f"the formula '{text}' makes no sense at {rest if text[place:] else 'its end'}.",
             why,
-            "write it like 'y ~ x + x^2', with '+ 0' at the end for no intercept.",
+            "write it like 'y ~ x + C(city) + log(age) + x:age', other names in `...`.",
         )
 
     @classmethod
     def expected(cls, text: str, place: int, what: str) -> FormulaError:
         return cls._at(text, place, f"Here {what} is expected.")
+
+    @classmethod
+    def function(cls, text: str, place: int, name: str, known: Sequence[str]) -> FormulaError:
+        return cls._at(
+            text, place, f"'{name}' is no function; there are {listed(known, limit=30)}."
+        )
 
     @classmethod
     def repeated(cls, text: str, place: int, name: str) -> FormulaError:

@@ -30,11 +30,11 @@ class ColumnNotFoundError(SteepestError, KeyError):
         )
 
     @classmethod
-    def power(cls, name: str, base: str, where: str) -> ColumnNotFoundError:
+    def formed(cls, name: str, where: str) -> ColumnNotFoundError:
         return cls(
-            f"the term '{name}' is not in {where}.",
-            f"A power of '{base}' is formed in the scan, and this one was made without it.",
-            f"scan again with the formula: steepest.scan(table, formula='... + {name}')",
+            f"'{name}' is not in {where}.",
+            "What is made of columns is made row by row in the scan, and this scan did not.",
+            "scan again with the formula of the fit: steepest.scan(table, formula='...')",
         )
 
     @classmethod
@@ -103,8 +103,8 @@ class ColumnKindError(SteepestError, TypeError):
             "null": "It has no value in any row.",
         }.get(kind, "A column holds numbers, booleans or text.")
         hint = {
-            "time": f"make a number of it first, such as the days since its first date, or leave "
-            f"'{name}' out.",
+            "time": f"say what of it counts: days({name}), year({name}), month({name}), "
+            f"weekday({name}) or hour({name}) in a formula.",
         }.get(kind, f"leave '{name}' out of the features.")
         return cls(f"column '{name}' has type {type_name}.", why, hint)
 
@@ -117,11 +117,27 @@ class ColumnKindError(SteepestError, TypeError):
         )
 
     @classmethod
-    def power(cls, name: str, type_name: str, power: int) -> ColumnKindError:
+    def formed(cls, name: str, base: str, type_name: str) -> ColumnKindError:
         return cls(
-            f"'{name}^{power}' cannot be formed: column '{name}' is of type {type_name}.",
-            "Only numbers have powers.",
-            f"use '{name}' as it is.",
+            f"'{name}' cannot be formed: '{base}' is of type {type_name}.",
+            "Functions and powers are taken of numbers.",
+            f"use '{base}' as it is.",
+        )
+
+    @classmethod
+    def no_time(cls, function: str, name: str, type_name: str) -> ColumnKindError:
+        return cls(
+            f"'{function}({name})' cannot be formed: column '{name}' is of type {type_name}.",
+            "days, year, month, weekday and hour are taken of dates and times that have them.",
+            f"turn '{name}' into a date or a timestamp first.",
+        )
+
+    @classmethod
+    def compared(cls, name: str, type_name: str, value: str) -> ColumnKindError:
+        return cls(
+            f"column '{name}' of type {type_name} is compared with {value}.",
+            "Numbers are compared with numbers, text and times with text in quotes.",
+            f"write {name} > 10, or {name} == 'Oslo'.",
         )
 
     @classmethod

@@ -45,6 +45,15 @@ class OptionError(SteepestError, ValueError):
         )
 
     @classmethod
+    def other_condition(cls, asked: str, found: str) -> OptionError:
+        has = f"where {found}" if found else "without a condition"
+        return cls(
+            f"where='{asked}' is asked for, and the moments were scanned {has}.",
+            "Which rows are taken is decided row by row, in the scan.",
+            f'scan again: steepest.scan(table, where="{asked}")',
+        )
+
+    @classmethod
     def other_precision(cls, asked: str, found: str) -> OptionError:
         return cls(
             f"precision='{asked}' is asked for, and the moments are {found} sums.",
@@ -190,89 +199,6 @@ class GradientError(SteepestError, ValueError):
             f"loss returned shape {got}, not a single number.",
             "Descent goes down one number.",
             "end the loss in .mean()",
-        )
-
-
-class MomentsError(SteepestError, ValueError):
-    """Sums that cannot be added, or would not fit."""
-
-    @classmethod
-    def too_many_rows(cls, count: int) -> MomentsError:
-        return cls(
-            f"the rows would count {count:,} times.",
-            "Levels are counted in doubles, which hold whole numbers up to 2⁵³.",
-            "weigh them analytically: weight_kind='analytic'",
-        )
-
-    @classmethod
-    def names(cls, missing: Sequence[str], extra: Sequence[str]) -> MomentsError:
-        sides = [
-            f"{side} has {listed(names)} besides"
-            for side, names in (("the left", missing), ("the right", extra))
-            if names
-        ]
-        return cls(
-            f"these moments have different columns: {', '.join(sides)}.",
-            "Sums over different columns cannot be added.",
-            "scan both with the same columns=[...]",
-        )
-
-    @classmethod
-    def precision(cls, first: str, second: str) -> MomentsError:
-        return cls(
-            f"the left are {first} sums, the right {second} ones.",
-            "Added, they would be neither.",
-            f"scan both with precision='{'exact' if 'exact' in (first, second) else first}'",
-        )
-
-    @classmethod
-    def weights(cls, first: str, second: str) -> MomentsError:
-        return cls(
-            f"the left were scanned with {first}, the right with {second}.",
-            "Rows that count by different measures cannot be added.",
-            "scan both with the same weights and weight_kind.",
-        )
-
-    @classmethod
-    def not_exact(cls) -> MomentsError:
-        return cls(
-            "these sums are in double precision.",
-            "They were rounded on the way, so that rows cannot be taken away again, and equal rows "
-            "need not have equal sums.",
-            "scan with precision='exact'",
-        )
-
-    @classmethod
-    def not_contained(cls, reason: str) -> MomentsError:
-        return cls(
-            f"the rows to be taken away are not all there: {reason}.",
-            "The difference would be the sums of no rows.",
-            "take away only what was added.",
-        )
-
-    @classmethod
-    def too_many_patterns(cls, patterns: int, columns: Sequence[str]) -> MomentsError:
-        return cls(
-            f"nulls fall in {patterns:,} different combinations over {listed(columns)}.",
-            "Sums are kept for each combination of null columns, up to 256.",
-            "say which columns are wanted: columns=[...], or target= and features=",
-        )
-
-    @classmethod
-    def repeated(cls, source: str, rows: int, part: str) -> MomentsError:
-        return cls(
-            f"a part stands twice: {source}, {counted(rows, 'row')}, id {part[:12]}.",
-            "Its rows would count twice.",
-            "leave it out once, or allow it with allow_overlap=True (--allow-overlap).",
-        )
-
-    @classmethod
-    def too_wide(cls, terms: int, limit: int) -> MomentsError:
-        return cls(
-            f"the model would have {terms:,} coefficients, which need "
-            f"{16 * terms * terms / 1e9:,.1f} GB of memory to solve.",
-            f"At most {limit:,} are solved together.",
-            "name fewer features, without the text columns of most levels.",
         )
 
 

@@ -169,6 +169,22 @@ class EmptySourceError(SteepestError, ValueError):
         )
 
     @classmethod
+    def no_value(cls, name: str) -> EmptySourceError:
+        return cls(
+            f"'{name}' has no value in any row that is used.",
+            "Where all are null, there is no mean to stand in for them.",
+            f"leave '{name}' out of the features.",
+        )
+
+    @classmethod
+    def none_selected(cls, read: int, condition: str) -> EmptySourceError:
+        return cls(
+            f"none of the {read:,} rows is taken: where {condition} holds in none.",
+            "A model needs rows.",
+            "check the condition; a comparison with a null does not hold.",
+        )
+
+    @classmethod
     def no_columns(cls, where: str, left_out: dict[str, str]) -> EmptySourceError:
         return cls(
             f"{where} has no column that a model can use.",

@@ -47,9 +47,21 @@ class Choice(click.ParamType[tuple[str, str]]):
 formula = click.option(
     "--formula",
     metavar="FORMULA",
-    help="Instead of names: 'y ~ x + x^2'; ending in '+ 0' for no intercept.",
+    help="Instead of names: 'y ~ x + C(city) + log(age)'; ending in '+ 0' for no intercept.",
+)
+where = click.option(
+    "--where", metavar="CONDITION", help="Which rows to take: \"area > 10 and city == 'Oslo'\"."
+)
+max_levels = click.option(
+    "--max-levels",
+    type=int,
+    default=1_000_000,
+    metavar="N",
+    help="Levels that a category may have.  Default: 1,000,000.",
 )
 summing = together(
+    where,
+    max_levels,
     click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts."),
     click.option(
         "--weight-kind",
@@ -78,6 +90,22 @@ data = together(
         type=Choice(),
         multiple=True,
         help="The level that others are compared with.  Default: the first.",
+    ),
+    click.option(
+        "--offset", metavar="COLUMN", help="A part of every prediction, its coefficient 1."
+    ),
+    click.option(
+        "--missing",
+        default="drop",
+        metavar="drop|refuse|mean|indicator",
+        help="What a null in a feature does.  Default: its row is dropped.",
+    ),
+    click.option(
+        "--rare",
+        type=int,
+        default=0,
+        metavar="N",
+        help="Take levels of fewer than N rows together.",
     ),
     summing,
 )

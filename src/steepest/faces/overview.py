@@ -24,7 +24,12 @@ PARTS_SHOWN = 20
 def summary_object(moments: Moments) -> dict[str, Any]:
     """What the moments are, for JSON."""
     return {
-        "rows": {"read": moments.n_read, "complete": moments.n_rows},
+        "rows": {
+            "read": moments.n_read,
+            "complete": moments.n_rows,
+            "filtered": moments.filtered,
+        },
+        "where": moments.condition or None,
         "columns": len(moments.columns),
         "source": moments.where,
         "precision": moments.precision,
@@ -35,6 +40,7 @@ def summary_object(moments: Moments) -> dict[str, Any]:
         "parts": [entry._asdict() for entry in moments.parts],
         "parts_known": moments.ledger.known,
         "left_out": dict(moments.left_out),
+        "remarks": list(moments.remarks),
         "version": __version__,
     }
 
@@ -78,6 +84,8 @@ def _largest(correlation: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:
 def summary_lines(moments: Moments) -> list[str]:
     """What the moments are, a line each."""
     rows = f"{moments.n_read:,} read, {moments.n_rows:,} without nulls"
+    if moments.condition:
+        rows += f"; {moments.filtered:,} not where {moments.condition}"
     numbers = counted(len(moments.numbers), "number")
     lines = [
         ("moments", moments.where),
@@ -139,6 +147,7 @@ def describe_moments(moments: Moments) -> list[str]:
 def list_notes(moments: Moments) -> list[str]:
     """Sentences that a reader should not miss."""
     notes = [f"'{name}' was left out: {reason}." for name, reason in moments.left_out.items()]
+    notes += moments.remarks
     if moments.rounded:
         verb = "holds" if len(moments.rounded) == 1 else "hold"
         notes.append(

@@ -65,7 +65,8 @@ def coefficient_table(model: Model) -> list[str]:
         ["sd", *(sd for _, sd in rest)],
     ]
     rows = list(zip(*columns, strict=True))
-    sources = counted(len({term.base or term.column for term in problem.terms}), "column")
+    used = {n for t in problem.terms for name in t.columns for n in problem.columns[name].sources}
+    sources = counted(len(used), "column")
     terms = counted(len(model.names), "coefficient")
     head = f"{model.target} ~ {terms} of {sources} of {model.provenance.source}"
     return [head, "", *align(rows)]
@@ -82,6 +83,9 @@ def fit_summary(model: Model) -> list[str]:
     if model.references:
         words = ", ".join(f"{name}[{level}]" for name, level in model.references.items())
         lines.append(("reference", f"{words}  (coefficient 0)"))
+    if model.problem.offset:
+        words = f"{model.problem.offset}  (coefficient 1; R² is of {model.target} without it)"
+        lines.append(("offset", words))
     if model.residual_sd is not None:
         lines.append(("residual sd", number(model.residual_sd)))
     lines.append(("epochs", _describe_epochs(model)))

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..data.expressions import Product
 from ..data.open import open_source
 from ..data.predictor import LinearPredictor, Manner, check_kinds
-from ..data.table import Batch, Kind, Source
+from ..data.table import Batch, Source
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
 from ..descent.quadratic import find_coordinates
@@ -59,6 +60,8 @@ class Provenance:
     precision_reason: str
     """Why the sums were made that way; empty where moments of several scans were added."""
     version: str
+    condition: str = ""
+    """What rows had to meet; empty for all."""
 
 
 def find_path(
@@ -161,7 +164,12 @@ class Model:
     @property
     def references(self) -> Mapping[str, str]:
         """The reference level of each category that has one: its coefficient is 0."""
-        return {name: levels[0] for name, levels in self.problem.references.items() if levels}
+        columns = self.problem.columns
+        return {
+            name: levels[0]
+            for name, levels in self.problem.references.items()
+            if levels and not isinstance(columns[name].formed, Product)
+        }
 
     @property
     def coefficients(self) -> dict[str, float]:
@@ -190,8 +198,19 @@ class Model:
     @property
     def predictor(self) -> LinearPredictor:
         """The formula alone."""
-        terms, coef = self.problem.terms, tuple(float(value) for value in self.coef)
-        return LinearPredictor(self.intercept, terms, coef, self.problem.references)
+        problem = self.problem
+        return LinearPredictor(
+            self.intercept,
+            problem.terms,
+            tuple(float(value) for value in self.coef),
+            problem.columns,
+            problem.references,
+            problem.pooled,
+            problem.fills,
+            problem.missing,
+            problem.nulls_met,
+            problem.offset,
+        )
 
     def predict(
         self,
@@ -247,36 +266,12 @@ class Model:
         With each the batch, of which ``cells`` can be asked for.  The columns are checked at
         once, before the first batch is.
         """
-        wanted = [*self.predictor.columns, *cells]
-        schema = source.schema(wanted)
-        check_kinds(self.predictor, schema)
+        predictor = self.predictor
+        schema = source.schema([*predictor.sources, *cells])
+        check_kinds(predictor, schema)
         for name in cells:
             schema.find(name, "kept")
-        return self._stream(source, manner, cells, on_progress)
-
-    def _stream(
-        self,
-        source: Source,
-        manner: Manner,
-        cells: tuple[str, ...],
-        on_progress: OnProgress | None,
-    ) -> Iterator[tuple[Floats, Batch, Progress]]:
-        predictor = self.predictor
-        kinds = predictor.columns
-        numbers = [name for name, kind in kinds.items() if kind is Kind.NUMBER]
-        categories = [name for name in kinds if name not in numbers]
-        parts = list(source.parts())
-        size, done, rows = sum(part.size for part in parts), 0.0, 0
-        for part in parts:
-            row = part.first_row
-            for batch, fraction in part.batches(numbers, categories, cells):
-                values = predictor(batch, part.where, row, manner)
-                row, rows = row + batch.n_rows, rows + batch.n_rows
-                progress = Progress(rows, (done + fraction * part.size) / size if size else None)
-                if on_progress:
-                    on_progress(progress)
-                yield values, batch, progress
-            done += part.size
+        return _stream(predictor, source, manner, cells, on_progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file: JSON and, as its last line, the SHA-256 of all above it.
@@ -294,3 +289,25 @@ class Model:
         return describe_model(self)
 
     __repr__ = __str__
+
+
+def _stream(
+    predictor: LinearPredictor,
+    source: Source,
+    manner: Manner,
+    cells: tuple[str, ...],
+    on_progress: OnProgress | None,
+) -> Iterator[tuple[Floats, Batch, Progress]]:
+    reads = predictor.reads
+    parts = list(source.parts())
+    size, done, rows = sum(part.size for part in parts), 0.0, 0
+    for part in parts:
+        row = part.first_row
+        for batch, fraction in part.batches(reads.numbers, reads.categories, cells, reads.times):
+            values = predictor(batch, part.where, row, manner)
+            row, rows = row + batch.n_rows, rows + batch.n_rows
+            progress = Progress(rows, (done + fraction * part.size) / size if size else None)
+            if on_progress:
+                on_progress(progress)
+            yield values, batch, progress
+        done += part.size

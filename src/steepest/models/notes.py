@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ..data.expressions import Call, label
+from ..data.terms import RARE
 from ..descent.quadratic import Coordinates
 from ..descent.relations import find_relations
 from ..descent.solve import Spectrum
@@ -16,14 +18,57 @@ ILL_CONDITIONED = 1e8
 
 
 def note_rows(problem: Problem) -> list[str]:
-    """Rows that were dropped, by the columns that were null."""
+    """Rows that were dropped, by the columns that were null, and nulls that were filled."""
     rows = problem.rows
-    gone = rows.read - rows.used
-    if not gone:
-        return []
+    gone = sum(count for why, count in rows.dropped.items() if why.startswith("null in "))
     nulls = ", ".join(f"'{name}' {count:,}" for name, count in rows.nulls.items() if count)
-    verb = "was" if gone == 1 else "were"
-    return [f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."]
+    notes = []
+    if gone:
+        verb = "was" if gone == 1 else "were"
+        notes.append(
+            f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."
+        )
+    if problem.nulls_met:
+        marked = ", and a coefficient of its own marks it" if problem.missing == "indicator" else ""
+        notes.append(
+            f"where a feature is null the mean of its term stands in{marked}; nulls by column: "
+            f"{nulls}."
+        )
+    return notes
+
+
+def note_pooled(problem: Problem) -> list[str]:
+    """Levels that were taken together."""
+    return [
+        f"{counted(len(levels), 'level')} of '{name}' with few rows became one, {RARE}: "
+        f"{listed(levels, limit=5)}."
+        for name, levels in problem.pooled.items()
+    ]
+
+
+BACK = {
+    "log": ("exp(p)", "exp(p + s²/2)"),
+    "log2": ("2^p", "2^p · exp((s · ln 2)²/2)"),
+    "log10": ("10^p", "10^p · exp((s · ln 10)²/2)"),
+    "log1p": ("exp(p) - 1", "exp(p + s²/2) - 1"),
+    "sqrt": ("p²", "p² + s²"),
+    "exp": ("log(p)", ""),
+}
+"""For functions of a target, what a prediction p says of the median, and of the mean."""
+
+
+def note_transform(problem: Problem) -> list[str]:
+    """What predictions of a transformed target say of the column itself."""
+    column = problem.columns.get(problem.target)
+    made = column.formed if column else None
+    if not isinstance(made, Call) or made.function not in BACK:
+        return []
+    median, mean = BACK[made.function]
+    inside = label(made.argument)
+    words = f"predictions p are of {problem.target}: {median} is the median of {inside}"
+    if mean:
+        words += f", and {mean} its mean, s the residual sd, where errors are normal"
+    return [f"{words}."]
 
 
 def note_left_out(moments: Moments) -> list[str]:
@@ -36,7 +81,7 @@ def note_left_out(moments: Moments) -> list[str]:
 
 def note_rounding(problem: Problem, moments: Moments) -> list[str]:
     """Whole numbers that doubles could not hold."""
-    used = {term.column for term in problem.terms} | {problem.target}
+    used = {name for term in problem.terms for name in term.columns} | {problem.target}
     rounded = sorted(used & moments.rounded)
     if not rounded:
         return []

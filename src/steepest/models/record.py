@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.design import Term
+from ..data.formula import parse_expression
+from ..data.table import Column, Kind
+from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..errors import ModelFileError
 from ..store import FORMAT, holds_moments, read_json
@@ -76,6 +78,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 def to_record(model: Model) -> dict[str, Any]:
     """The model as JSON values: what a reader needs first, the statistic last."""
     problem, settings = model.problem, model.settings
+    fills = problem.fills or (None,) * len(problem.terms)
     return {
         "format": "steepest model",
         "format_version": FORMAT,
@@ -85,15 +88,30 @@ def to_record(model: Model) -> dict[str, Any]:
         "coefficients": [
             {
                 "name": t.name,
-                "column": t.column,
-                "level": t.level,
-                "base": t.base,
-                "power": t.power,
+                "number": t.number or None,
+                "category": t.category or None,
+                "level": t.level if t.category and not t.null else None,
+                "parts": list(t.parts),
+                "null": t.null,
+                "fill": fill,
                 "value": float(value),
             }
-            for t, value in zip(problem.terms, model.coef, strict=True)
+            for t, value, fill in zip(problem.terms, model.coef, fills, strict=True)
+        ],
+        "columns": [
+            {
+                "name": column.name,
+                "kind": column.kind,
+                "type": column.type_name,
+                "formed": None if column.formed is None else str(column.formed),
+            }
+            for column in problem.columns.values()
         ],
         "references": {name: list(levels) for name, levels in problem.references.items()},
+        "pooled": {name: list(levels) for name, levels in problem.pooled.items()},
+        "missing": problem.missing,
+        "nulls_met": list(problem.nulls_met),
+        "offset": problem.offset or None,
         "loss": model.loss,
         "objective": model.objective,
         "r2": model.r2,
@@ -114,6 +132,7 @@ def to_record(model: Model) -> dict[str, Any]:
         "optimum": None if model.optimum is None else _optimum_record(model.optimum),
         "notes": list(model.notes),
         "source": model.provenance.source,
+        "where": model.provenance.condition or None,
         "precision": model.provenance.precision,
         "precision_reason": model.provenance.precision_reason,
         "statistic": {
@@ -168,10 +187,19 @@ def _from_record(content: dict[str, Any]) -> Model:
         _vector(found["cross"], p),
         _real(found["target_scatter"]),
         Rows(int(rows["read"]), int(rows["used"]), dict(rows["dropped"]), dict(rows["nulls"])),
+        _columns(content["columns"]),
         {name: tuple(levels) for name, levels in content["references"].items()},
+        {name: tuple(levels) for name, levels in content["pooled"].items()},
+        str(content["missing"]),
+        _fills(content["coefficients"]),
+        tuple(str(name) for name in content["nulls_met"]),
+        content["offset"] or "",
         tuple(_whole(exponent) for exponent in found["exponents"]),
         None if found["rank"] is None else _whole(found["rank"]),
     )
+    missing = {n for t in terms for n in t.columns} - problem.columns.keys()
+    if missing:
+        raise ValueError(f"column '{min(missing)}' of a coefficient is not described")
     start = asked["start"]
     settings = Settings(
         asked["learning_rate"],
@@ -190,6 +218,7 @@ def _from_record(content: dict[str, Any]) -> Model:
             content["precision"],
             content["precision_reason"],
             content["steepest_version"],
+            content["where"] or "",
         ),
         _vector([item["value"] for item in content["coefficients"]], p),
         _real(content["intercept"]),
@@ -229,10 +258,24 @@ def _read_errors(found: dict[str, Any] | None, residual_sd: float | None, p: int
 
 
 def _term(item: dict[str, Any]) -> Term:
-    power = _whole(item["power"])
-    if power < 1:
-        raise ValueError(f"{power} is not a power")
-    return Term(item["column"], item["level"], item["base"], power)
+    number, category, level = (item[key] or "" for key in ("number", "category", "level"))
+    parts = tuple(item["parts"])
+    if not all(isinstance(text, str) for text in (number, category, level, *parts)):
+        raise TypeError("a coefficient is of something that is no text")
+    return Term(number, category, level, parts, item["null"] is True)
+
+
+def _fills(items: list[dict[str, Any]]) -> tuple[float | None, ...]:
+    fills = [None if item["fill"] is None else _real(item["fill"]) for item in items]
+    return tuple(fills) if any(fill is not None for fill in fills) else ()
+
+
+def _columns(items: list[dict[str, Any]]) -> dict[str, Column]:
+    columns = {}
+    for item in items:
+        formed = None if item["formed"] is None else parse_expression(item["formed"])
+        columns[item["name"]] = Column(item["name"], Kind(item["kind"]), item["type"], formed)
+    return columns
 
 
 def _whole(value: Any) -> int:

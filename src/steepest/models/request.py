@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..data.design import Wanted, name_columns
-from ..data.formula import parse_formula
+from ..data.choice import Wanted, name_columns
+from ..data.expressions import Expression, Interaction, Name, is_expression, label
+from ..data.filters import parse_condition
+from ..data.formula import parse_expression, parse_formula, term_label
 from ..descent.quadratic import SCALES
-from ..errors import OptionError
+from ..errors import ColumnNameError, FormulaError, OptionError
+from ..sums.equations import MISSING
 from ..sums.moments import Moments
+from ..sums.scanning import check_whole
 
 COLLINEAR = ("shortest", "refuse")
 LARGEST_PENALTY = 1e300
@@ -22,50 +27,104 @@ LARGEST_PENALTY = 1e300
 class Request:
     """A target, the terms that explain it, and what a scan for them has to read."""
 
-    target: str
-    features: tuple[str, ...] | None
+    target: Expression
+    features: tuple[str | Interaction, ...] | None
     """None for all columns that can."""
     intercept: bool
+    offset: Expression | None
     wanted: Wanted
 
 
 def read_request(
-    target: str | None,
-    features: Iterable[str] | None,
+    target: str | Expression | None,
+    features: Iterable[Any] | None,
     formula: str | None,
     *,
     intercept: bool,
-    weights: str | None,
-    weight_kind: str,
+    offset: str | Expression | None,
+    wanted: Wanted,
 ) -> Request:
-    """The request of a fit; OptionError for a formula beside names, or neither."""
-    weighing = ("", "") if weights is None else (str(weights), weight_kind)
+    """The request of a fit; OptionError for a formula beside names, or neither.
+
+    ``wanted`` brings the weights and the condition of the scan.
+    """
+    base = read_single(offset) if offset is not None else None
     if formula is not None:
         if target is not None or features is not None:
             raise OptionError.beside("formula", "target and features")
         found = parse_formula(formula)
-        named = name_columns(found.plain, found.target)
-        wanted = Wanted(named, tuple(found.powers), *weighing)
-        names = tuple(found.names)
-        return Request(found.target, names, intercept and found.intercept, wanted)
+        if base is not None and found.offset is not None:
+            raise OptionError.beside("offset", "the formula has one")
+        base = base or found.offset
+        wanted = replace(wanted, terms=found.terms, target=found.target, offset=base)
+        return Request(found.target, found.terms, intercept and found.intercept, base, wanted)
     if target is None:
         raise OptionError.missing("target", "target='price'")
-    target = str(target)
+    aim: Expression = Name(target) if isinstance(target, str) else read_single(target)
+    plain = isinstance(aim, Name) and (base is None or isinstance(base, Name))
     if features is None:
-        return Request(target, None, intercept, Wanted(None, (), *weighing))
-    columns = name_columns(features, target)
-    names = tuple(name for name in columns if name != target)
-    return Request(target, names, intercept, Wanted(columns, (), *weighing))
+        return Request(aim, None, intercept, base, replace(wanted, target=aim, offset=base))
+    given = [features] if isinstance(features, str) else list(features)
+    if plain and all(isinstance(feature, str) for feature in given):
+        columns = name_columns(given, label(aim))
+        names = tuple(name for name in columns if name != label(aim))
+        if base is not None:
+            columns[label(base)] = columns.get(label(base), "offset")
+        return Request(aim, names, intercept, base, replace(wanted, named=columns, offset=base))
+    terms = read_terms(given)
+    for term in terms:
+        if term == (aim,):
+            raise ColumnNameError.target_among_features(label(aim))
+    return Request(
+        aim, terms, intercept, base, replace(wanted, terms=terms, target=aim, offset=base)
+    )
 
 
-def check_weights(request: Request, moments: Moments) -> None:
-    """Refuse weights that the moments were not scanned with; OptionError."""
+def read_terms(given: Iterable[Any]) -> tuple[Interaction, ...]:
+    """Names, expressions, interactions, and lists of them, as the terms they stand for."""
+    terms: list[Interaction] = []
+    for item in given:
+        if isinstance(item, list):
+            terms += read_terms(item)
+        elif isinstance(item, str):
+            terms.append((Name(item),))
+        elif is_expression(item):
+            terms.append((item,))
+        elif isinstance(item, tuple) and item and all(map(is_expression, item)):
+            terms.append(item)
+        else:
+            raise OptionError.outside(
+                "features",
+                item,
+                "a column or a term",
+                "features=['area', terms.log('age'), terms.C('city')]",
+            )
+    for i, term in enumerate(terms):
+        if any({*term} == {*other} for other in terms[:i]):
+            raise ColumnNameError.repeated(term_label(term), 2, "the features")
+    return tuple(terms)
+
+
+def read_single(given: Any) -> Expression:
+    """A column by its name, or an expression as an object or as text."""
+    if is_expression(given):
+        return given  # type: ignore[no-any-return]
+    try:
+        return parse_expression(str(given))
+    except FormulaError:
+        return Name(str(given))
+
+
+def check_scanned(request: Request, moments: Moments) -> None:
+    """Refuse weights and a condition that the moments were not scanned with; OptionError."""
     wanted = request.wanted
     if wanted.weights and (wanted.weights, wanted.weight_kind) != (
         moments.weights,
         moments.weight_kind,
     ):
         raise OptionError.other_weights(wanted.weights, moments.weights)
+    if wanted.where and str(parse_condition(wanted.where)) != moments.condition:
+        raise OptionError.other_condition(wanted.where, moments.condition)
 
 
 def check_options(
@@ -93,6 +152,13 @@ def check_options(
         raise OptionError.unknown("scale", scale, SCALES)
     if collinear not in COLLINEAR:
         raise OptionError.unknown("collinear", collinear, COLLINEAR)
+
+
+def check_view(missing: str, rare: int) -> None:
+    """Refuse what is chosen after the scan and does not exist; OptionError."""
+    if missing not in MISSING:
+        raise OptionError.unknown("missing", missing, MISSING)
+    check_whole("rare", rare, 0)
 
 
 def _is_real(value: object) -> bool:

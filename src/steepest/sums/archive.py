@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
+from ..data.formula import parse_expression
 from ..data.table import Column, Kind
 from ..errors import MomentsError, MomentsFileError
 from ..store import decode_json, read_sealed, write_sealed
@@ -40,10 +41,18 @@ def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
         "precision_reason": moments.precision_reason,
         "where": moments.where,
         "columns": [
-            {"name": c.name, "kind": c.kind, "type": c.type_name, "base": c.base, "power": c.power}
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "type": c.type_name,
+                "formed": None if c.formed is None else str(c.formed),
+                "asked": c.asked,
+            }
             for c in moments.columns
         ],
         "left_out": dict(moments.left_out),
+        "remarks": list(moments.remarks),
+        "first_nulls": dict(moments.first_nulls),
         "rounded": sorted(moments.rounded),
         "parts_known": ledger.known,
         "parts": [entry._asdict() for entry in ledger.entries],
@@ -85,22 +94,27 @@ def _from_record(header: dict[str, Any], content: bytes) -> Moments:
         raise ValueError("its sums have a leading axis, which this steepest does not read")
     columns = tuple(_read_column(item) for item in header["columns"])
     units: Units = {str(n): (_unit(two), _unit(five)) for n, (two, five) in header["units"].items()}
-    patterns, weights, kind, precision = decode_content(
-        content, columns, units, _unit(header["weight_unit"])
-    )
+    found = decode_content(content, columns, units, _unit(header["weight_unit"]))
     entries = tuple(
         Entry(str(e["id"]), str(e["source"]), _whole(e["rows"])) for e in header["parts"]
     )
     names = {kind: [c.name for c in columns if c.kind is kind] for kind in Kind}
     ledger = Ledger(entries, header["parts_known"] is True)
+    patterns = restrict_patterns(
+        found.patterns, names[Kind.NUMBER], names[Kind.CATEGORY], found.weights
+    )
     return Moments(
         columns,
-        restrict_patterns(patterns, names[Kind.NUMBER], names[Kind.CATEGORY], weights),
-        precision,
-        weights,
-        kind,
+        patterns,
+        found.precision,
+        found.weights,
+        found.weight_kind,
+        found.condition,
+        found.filtered,
         left_out={str(name): str(reason) for name, reason in header["left_out"].items()},
         rounded=frozenset(str(name) for name in header["rounded"]),
+        remarks=tuple(str(remark) for remark in header["remarks"]),
+        first_nulls={str(name): str(place) for name, place in header["first_nulls"].items()},
         where=str(header["where"]),
         precision_reason=str(header["precision_reason"]),
         ledger=ledger.alone(hashlib.sha256(content).hexdigest()),
@@ -108,11 +122,11 @@ def _from_record(header: dict[str, Any], content: bytes) -> Moments:
 
 
 def _read_column(item: dict[str, Any]) -> Column:
-    names = [item[key] for key in ("name", "type", "base")]
+    names = item["name"], item["type"]
     if not all(isinstance(name, str) for name in names):
         raise TypeError("the name of a column is no text")
-    name, type_name, base = names
-    return Column(name, Kind(item["kind"]), type_name, base, _whole(item["power"]))
+    formed = None if item["formed"] is None else parse_expression(item["formed"])
+    return Column(item["name"], Kind(item["kind"]), item["type"], formed, item["asked"] is True)
 
 
 def _whole(value: Any) -> int:

@@ -18,6 +18,7 @@ from .double import Accumulator
 from .executors import one_blas_thread
 from .kernel import check_arithmetic, reaches
 from .moments import Moments
+from .patterns import count_levels
 from .pieces import ExactAccumulator
 
 PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
@@ -33,16 +34,28 @@ Watch = Callable[[Part, int, float], None]
 """Told of so many more rows of a part, which make this share of it."""
 
 
-def join(a: Moments, b: Moments, optional: frozenset[str]) -> Moments:
-    """The sum, after leaving out what either left out and what grew too many levels."""
+def join(a: Moments, b: Moments, design: Design) -> Moments:
+    """The sum, after leaving out what either left out and what grew too many levels.
+
+    MomentsError for too many null patterns, or levels of a category that was asked for.
+    """
     if both := {**a.left_out, **b.left_out}:
         a, b = (side.without(both) if side.columns else side for side in (a, b))
     total = a + b
     if len(total.patterns) > PATTERNS:
         names = sorted(set().union(*total.patterns), key=[*total.names, total.weights].index)
         raise MomentsError.too_many_patterns(len(total.patterns), names)
-    crowded = total.crowded(optional)
-    return total.without(crowded) if crowded else total
+    crowded = total.crowded(design.optional)
+    total = total.without(crowded) if crowded else total
+    for name in total.categories:
+        check_levels(name, count_levels(total.patterns, name), design)
+    return total
+
+
+def check_levels(name: str, levels: int, design: Design) -> None:
+    """MomentsError for more levels than a scan takes."""
+    if levels > design.max_levels:
+        raise MomentsError.too_many_levels(name, levels, design.max_levels, len(design.numbers))
 
 
 def collect(design: Design, precision: str, part: Part, watch: Watch | None = None) -> Moments:
@@ -52,7 +65,8 @@ def collect(design: Design, precision: str, part: Part, watch: Watch | None = No
     collector = Collector(design, part, precision)
     # In this process the scan has seen to BLAS for all its threads.
     with one_blas_thread() if watch is None else nullcontext(), np.errstate(all="ignore"):
-        for batch, fraction in part.batches(design.reads, design.categories):
+        reads = design.reads
+        for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
             if batch.n_rows:
                 collector.add(batch)
             if watch:
@@ -69,6 +83,8 @@ class Collector:
         self._patterns: dict[frozenset[str], Any] = {}
         self._total = Moments.zero()
         self._rounded: set[str] = set()
+        self._first_nulls: dict[str, str] = {}
+        self._filtered = 0
         self._nulls_expected = False
         self._precision = precision
         self._accumulators = PRECISIONS[precision]
@@ -84,15 +100,16 @@ class Collector:
         where, row = self._part.where, self._row
         block = self.design.block(batch, where, row, exact=exact)
         self._row += batch.n_rows
-        counted = None
+        rows = row + (np.arange(batch.n_rows) if block.places is None else block.places)
+        self._filtered += batch.n_rows - len(rows)
         if block.weights is not None:
-            self._check_weights(block.weights, row)
-            if (block.weights == 0).any():  # as if they were not there
-                counted = np.flatnonzero(block.weights != 0)
+            self._check_weights(block.weights, rows)
+            counted = np.flatnonzero(block.weights != 0)
+            if counted.size < len(rows):  # as if they were not there
                 every = range(len(self.design.numbers)), range(len(self.design.categories))
-                block = block.take(counted, *every)
-                if not counted.size:
-                    return
+                block, rows = block.take(counted, *every), rows[counted]
+        if not len(rows):
+            return
         if self._whole and reaches(block.numbers, LARGEST_WHOLE):
             self._find_rounded(block)
         clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
@@ -101,7 +118,7 @@ class Collector:
         if digest is not None:
             self._accumulator(frozenset()).add(block, digest)
         else:
-            self._split(block, row + (np.arange(batch.n_rows) if counted is None else counted))
+            self._split(block, rows)
         self._leave_out_identifiers()
 
     def _find_rounded(self, block: Block) -> None:
@@ -110,7 +127,7 @@ class Collector:
             if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
                 self._rounded.add(self.design.numbers[i])
 
-    def _check_weights(self, weights: Floats, row: int) -> None:
+    def _check_weights(self, weights: Floats, rows: NDArray[np.int64]) -> None:
         """ValueFoundError for what is no weight."""
         frequency = self.design.weight_kind == "frequency"
         bad = (weights < 0) | np.isinf(weights)
@@ -122,7 +139,7 @@ class Collector:
             refuse = ValueFoundError.weight
             if frequency and 0 <= weights[i] < np.inf:
                 refuse = ValueFoundError.frequency
-            raise refuse(float(weights[i]), self.design.weights, self._part.where, row + i)
+            raise refuse(float(weights[i]), self.design.weights, self._part.where, int(rows[i]))
 
     def _split(self, block: Block, places: NDArray[np.int64]) -> None:
         """A block with nulls, or with infinities to be found."""
@@ -142,6 +159,10 @@ class Collector:
         if block.weights is not None:
             missing[self.design.weights] = np.isnan(block.weights)
         missing = {name: mask for name, mask in missing.items() if mask.any()}
+        for name, mask in missing.items():
+            if name not in self._first_nulls:
+                row = int(places[int(np.argmax(mask))])
+                self._first_nulls[name] = f"row {row:,} of {self._part.where}"
         self._nulls_expected = bool(missing)
         for names, rows in _patterns(missing, len(block.numbers)):
             kept = [j for j, name in enumerate(self.design.numbers) if name not in names]
@@ -172,11 +193,15 @@ class Collector:
         return self._patterns[null]
 
     def _leave_out_identifiers(self) -> None:
-        crowded = {
-            name
+        sizes = [
+            (name, size)
             for accumulator in self._patterns.values()
             for name, size in zip(accumulator.met.categories, accumulator.met.sizes, strict=True)
-            if size > LEVELS_UNASKED and name in self.design.optional
+        ]
+        for name, size in sizes:
+            check_levels(name, size, self.design)
+        crowded = {
+            name for name, size in sizes if size > LEVELS_UNASKED and name in self.design.optional
         }
         if crowded:
             self._close()
@@ -193,12 +218,27 @@ class Collector:
                 weights=self.design.weights,
                 weight_kind=self.design.weight_kind,
             )
-            self._total = join(self._total, found, self.design.optional)
+            self._total = join(self._total, found, self.design)
             self._patterns = {}
 
     def finish(self) -> Moments:
         self._close()
-        return replace(self._total, rounded=frozenset(self._rounded))
+        total = self._total
+        if self._filtered and not total.columns:  # none was taken
+            total = replace(
+                total,
+                columns=self.design.columns,
+                precision=self._precision,
+                weights=self.design.weights,
+                weight_kind=self.design.weight_kind,
+            )
+        return replace(
+            total,
+            rounded=frozenset(self._rounded),
+            first_nulls=self._first_nulls,
+            condition=self.design.where if total.columns else "",
+            filtered=self._filtered,
+        )
 
 
 def _patterns(

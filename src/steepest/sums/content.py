@@ -23,6 +23,10 @@ class Content:
     precision: str = "double"
     weights: str = ""
     weight_kind: str = ""
+    condition: str = ""
+    """What rows had to meet; empty for all."""
+    filtered: int = 0
+    """Rows that did not."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,8 +49,8 @@ class Content:
 
     @property
     def n_read(self) -> int:
-        """Rows read, nulls or not."""
-        return sum(sums.n_rows for sums in self.patterns.values())
+        """Rows read, nulls or not, taken or not."""
+        return self.filtered + sum(sums.n_rows for sums in self.patterns.values())
 
     @property
     def n_rows(self) -> int:
@@ -66,6 +70,8 @@ class Content:
             raise MomentsError.precision(self.precision, other.precision)
         if self.weighing != other.weighing:
             raise MomentsError.weights(self.weighing, other.weighing)
+        if self.condition != other.condition:
+            raise MomentsError.filters(self.condition, other.condition)
         return columns
 
     def __eq__(self, other: object) -> bool:
@@ -103,6 +109,4 @@ class Content:
 
     def encode(self) -> Iterator[bytes]:
         """The sums as bytes, of which the fingerprint is taken: ``docs/moments-file.md``."""
-        return encode_content(
-            self.columns, self.patterns, self.weights, self.weight_kind, self.precision
-        )
+        return encode_content(self)

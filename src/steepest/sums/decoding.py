@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,15 +89,30 @@ class Reader:
         return found
 
 
+class Decoded(NamedTuple):
+    """What was encoded, apart from the columns."""
+
+    patterns: dict[frozenset[str], Any]
+    precision: str
+    weights: str
+    weight_kind: str
+    condition: str
+    filtered: int
+
+
 def decode_content(
     data: bytes, columns: Sequence[Column], units: Units, weight_unit: int
-) -> tuple[dict[frozenset[str], Any], str, str, str]:
-    """Null patterns, weights, their kind and the precision, of content encoded for some columns.
+) -> Decoded:
+    """The content, of bytes that were encoded for some columns.
 
     ValueError, with the reason, for bytes that are no content of these columns.
     """
     reader = Reader(data)
-    form, weights, weight_kind = _expect(reader.texts(), 3)
+    head = reader.texts()
+    if len(head) not in (3, 4):
+        raise ValueError(f"{len(head):,} texts stand where 3 are expected")
+    form, weights, weight_kind, condition = (*head, "")[:4]
+    filtered = reader.count() if condition else 0
     if form not in (EXACT, DOUBLE):
         raise ValueError(f"its sums are of the form '{form}'")
     columns = sorted(columns, key=lambda column: column.name)
@@ -126,7 +141,8 @@ def decode_content(
         unit = weight_unit if weights and weights not in null else 0
         patterns[null] = _decode_exact(reader, numbers, categories, grid, unit, weighted=weighted)
     reader.finish()
-    return patterns, weights, weight_kind, "exact" if form == EXACT else "double"
+    precision = "exact" if form == EXACT else "double"
+    return Decoded(patterns, precision, weights, weight_kind, condition, filtered)
 
 
 def _expect(texts: tuple[str, ...], number: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,15 +24,36 @@ EXACT, DOUBLE = "steepest exact sums 1", "steepest double sums 1"
 """What the content begins with."""
 
 
-def encode_content(
-    columns: Sequence[Column], patterns: Patterns, weights: str, weight_kind: str, precision: str
-) -> Iterator[bytes]:
+class Encoded(Protocol):
+    """What is encoded."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+    @property
+    def patterns(self) -> Patterns: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def weights(self) -> str: ...
+    @property
+    def weight_kind(self) -> str: ...
+    @property
+    def condition(self) -> str: ...
+    @property
+    def filtered(self) -> int: ...
+
+
+def encode_content(content: Encoded) -> Iterator[bytes]:
     """The content, piece by piece.  O(k² + levels + pairs of levels) for each null pattern."""
-    kept = {null: sums for null, sums in patterns.items() if sums.n_rows}
-    never = frozenset.intersection(*kept) if kept else frozenset(c.name for c in columns)
-    columns = sorted(columns, key=lambda column: column.name)
-    place = {column.name: i for i, column in enumerate(columns)} | {weights: len(columns)}
-    yield _texts([EXACT if precision == "exact" else DOUBLE, weights, weight_kind])
+    kept = {null: sums for null, sums in content.patterns.items() if sums.n_rows}
+    never = frozenset.intersection(*kept) if kept else frozenset(c.name for c in content.columns)
+    columns = sorted(content.columns, key=lambda column: column.name)
+    place = {column.name: i for i, column in enumerate(columns)} | {content.weights: len(columns)}
+    form = EXACT if content.precision == "exact" else DOUBLE
+    head = [form, content.weights, content.weight_kind]
+    yield _texts([*head, content.condition] if content.condition else head)
+    if content.condition:
+        yield _count(content.filtered)
     yield _texts([column.name for column in columns])
     yield _texts(["null" if column.name in never else column.word for column in columns])
     yield _texts([""])  # the leading axis: none

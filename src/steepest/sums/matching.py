@@ -34,7 +34,7 @@ def join_columns(left: Columns, right: Columns) -> Columns:
     Raises
     ------
     MomentsError, ColumnKindError
-        A name that only one side has; a number here that is a category there.
+        A name that only one side has, other knots; a number here that is a category there.
     """
     here, there = {c.name: c for c in left}, {c.name: c for c in right}
     if here.keys() != there.keys():
@@ -50,9 +50,14 @@ def _join(column: Column, twin: Column) -> Column:
         return twin if column.type_name == "null" else column
     if column.word != twin.word:
         raise ColumnKindError.differs(column.name, "the left", column.word, "the right", twin.word)
-    formed = (column.base, column.power) == (twin.base, twin.power)
-    plain = column if formed or not column.base else twin
-    return replace(plain, type_name=max(column.type_name, twin.type_name, key=_coarseness))
+    if column.formed and twin.formed and column.formed != twin.formed:
+        raise MomentsError.formed(column.name, str(column.formed), str(twin.formed))
+    plain = column if column.formed is None or twin.formed else twin
+    return replace(
+        plain,
+        type_name=max(column.type_name, twin.type_name, key=_coarseness),
+        asked=column.asked or twin.asked,
+    )
 
 
 def _coarseness(type_name: str) -> tuple[int, int, str]:

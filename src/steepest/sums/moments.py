@@ -9,18 +9,16 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 
-from ..data.design import LEVELS_UNASKED, Term, name_columns
+from ..data.choice import name_columns
+from ..data.design import LEVELS_UNASKED
+from ..data.expressions import Expression, Interaction, label, rename
 from ..data.table import Column
-from ..errors import (
-    ColumnKindError,
-    ColumnNameError,
-    ColumnNotFoundError,
-    EmptySourceError,
-    MomentsError,
-)
+from ..errors import ColumnNameError, EmptySourceError, MomentsError
 from ..typing import Floats
 from .content import Content
 from .double import Sums
+from .equations import Asked, Equations
+from .finding import Finder
 from .ledger import Entry, Ledger
 from .patterns import (
     AnySums,
@@ -30,7 +28,7 @@ from .patterns import (
     restrict_patterns,
     subtract_patterns,
 )
-from .problem import Problem, Rows, check_references, cut_problem
+from .problem import Problem
 from .summary import Summary, correlate, summarise
 
 
@@ -53,6 +51,12 @@ class Moments(Content):
         Columns of the table that were not scanned, with the reason.
     rounded : frozenset of str
         Integer columns with values beyond 2⁵³, which double precision cannot hold.
+    condition : str
+        What rows had to meet to be taken; ``filtered`` did not.
+    remarks : tuple of str
+        What the scan found out for itself, such as the knots of a spline.
+    first_nulls : mapping
+        Where the first null of a column was met.  An observation: equality does not go by it.
     precision : {"double", "exact"}
         How the sums were made.  Exact ones are the same in every bit whatever the order, the
         split or the workers; they subtract, compare, and have a ``fingerprint``.
@@ -74,6 +78,8 @@ class Moments(Content):
 
     left_out: Mapping[str, str] = field(default_factory=dict)
     rounded: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = ()
+    first_nulls: Mapping[str, str] = field(default_factory=dict)
     where: str = "the moments"
     precision_reason: str = ""
     ledger: Ledger = field(default_factory=Ledger)
@@ -133,8 +139,11 @@ class Moments(Content):
             self,
             columns=columns,
             patterns=add_patterns([*self.patterns.items(), *other.patterns.items()]),
+            filtered=self.filtered + other.filtered,
             left_out={**self.left_out, **other.left_out},
             rounded=self.rounded | other.rounded,
+            remarks=tuple(dict.fromkeys([*self.remarks, *other.remarks])),
+            first_nulls={**other.first_nulls, **self.first_nulls},
             where=ledger.describe(),
             ledger=ledger,
         )
@@ -153,8 +162,19 @@ class Moments(Content):
         if self.precision != "exact":
             raise MomentsError.not_exact()
         patterns = subtract_patterns(self.patterns, other.patterns)
+        filtered = self.filtered - other.filtered
+        if filtered < 0:
+            raise MomentsError.not_contained("more rows were filtered out of them")
         ledger = self._identified.minus(other._identified)
-        return replace(self, patterns=patterns, where=ledger.describe(), ledger=ledger)
+        where = ledger.describe()
+        return replace(
+            self,
+            patterns=patterns,
+            filtered=filtered,
+            first_nulls={},
+            where=where,
+            ledger=ledger,
+        )
 
     def __radd__(self, other: object) -> Moments:
         return self if other == 0 else NotImplemented
@@ -200,19 +220,23 @@ class Moments(Content):
         for name in names:
             if name != self.weights:
                 self._find(name, "scanned")
-        new = {name: str(names.get(name, name)) for name in (*self.names, self.weights)}
+        new = {
+            c.name: str(names.get(c.name, c.name if c.formed is None else label(_put(c, names))))
+            for c in self.columns
+        }
+        new[self.weights] = str(names.get(self.weights, self.weights))
         for name, times in Counter(new.values()).items():
             if times > 1:
                 raise ColumnNameError.repeated(name, times, "the renamed moments")
-        columns = tuple(
-            replace(c, name=new[c.name], base=names.get(c.base, c.base)) for c in self.columns
-        )
+        columns = tuple(_rename(c, new[c.name], names) for c in self.columns)
+        first = {new.get(name, name): place for name, place in self.first_nulls.items()}
         return replace(
             self,
             columns=columns,
             patterns=rename_patterns(self.patterns, new),
             weights=new[self.weights],
             rounded=frozenset(new.get(name, name) for name in self.rounded),
+            first_nulls=first,
         )
 
     def without(self, reasons: Mapping[str, str]) -> Moments:
@@ -253,18 +277,22 @@ class Moments(Content):
 
     def problem(
         self,
-        target: str,
-        features: Sequence[str] | None = None,
+        target: str | Expression,
+        features: Iterable[str | Expression | Interaction] | None = None,
         *,
         intercept: bool = True,
         references: Mapping[str, str] | None = None,
+        missing: str = "drop",
+        offset: str | Expression | None = None,
+        rare: int = 0,
     ) -> Problem:
         """The dense problem of a target and some features: all that a fit needs to know.
 
-        Rows with a null in one of these columns are left out.  A category gives one indicator
-        for each level present but its reference, the first in the order of UTF-8 bytes where
-        ``references`` names no other; without an intercept the first category of which it names
-        none keeps all its levels.
+        Features are columns by name, expressions, or the factors of an interaction.  Rows with a
+        null in one of these columns are left out, or a term's mean stands in for it.  A category
+        gives one indicator for each level present but its reference, the first in the order of
+        UTF-8 bytes where ``references`` names no other; without an intercept the first category
+        of which it names none keeps all its levels.
 
         Raises
         ------
@@ -272,69 +300,44 @@ class Moments(Content):
             A column that was not scanned; a text target; no row without nulls.
         OptionError
             A reference that is no level of a category among the features.
+        ValueFoundError
+            A null where nulls are refused.
         """
-        features = tuple(n for n in self.names if n != target) if features is None else features
-        for name, role in [*((name, "feature") for name in features), (target, "target")]:
-            self._find(name, role)
-        used = (*features, target, *filter(None, [self.weights]))
-        rows = self._account(used)
-        if not rows.used:
-            raise EmptySourceError.none_left(rows.read, dict(rows.nulls))
-        sums = self._sum(used)
-        asked = check_references(references, {n: sums.levels[n].levels for n in sums.levels})
-        terms: list[Term] = []
-        left: dict[str, tuple[str, ...]] = {}
-        whole = not intercept
-        for name in features:
-            if name in sums.numbers:
-                column = self.column(name)
-                terms.append(Term(name, None, column.base, column.power))
-                continue
-            levels = sums.levels[name].levels
-            if name in asked:
-                left[name] = (asked[name],)
-            else:
-                left[name] = () if whole else levels[:1]
-                whole = False
-            terms += [Term(name, level) for level in levels if level not in left[name]]
-        terms.append(self._target_term(target, sums))
-        types = {column.name: column.type_name for column in self.columns}
-        return cut_problem(sums, terms, types, target, rows, left, self.where)
+        finder = Finder(self.columns, self.left_out, self.where)
+        wanted = finder.settle(target, "target")
+        base = None if offset is None else finder.settle(offset, "offset")
+        if features is None:
+            features = finder.choose(wanted, base)
+        effects = [effect for term in features for effect in finder.resolve(term)]
+        asked = Asked(
+            wanted, tuple(dict.fromkeys(effects)), intercept, references, missing, base, rare
+        )
+        return Equations(self, asked, self.where, self.first_nulls).build()
 
     def _find(self, name: str, role: str) -> None:
-        if name in self.names:
-            return
-        if name in self.left_out:
-            raise ColumnNotFoundError.left_out(role, name, self.left_out[name])
-        base, _, power = name.rpartition("^")
-        if base in self.names and power.isdigit():
-            raise ColumnNotFoundError.power(name, base, self.where)
-        raise ColumnNotFoundError.of(role, name, self.where, self.names)
-
-    def _target_term(self, target: str, sums: AnySums) -> Term:
-        if target in sums.numbers:
-            return Term(target)
-        if not self.column(target).is_boolean:
-            raise ColumnKindError.text_target(target, sums.levels[target].levels)
-        return Term(target, "true")
-
-    def _account(self, used: Sequence[str]) -> Rows:
-        dropped: dict[str, int] = {}
-        nulls = dict.fromkeys(used, 0)
-        for null, sums in self.patterns.items():
-            missing = [name for name in used if name in null]
-            for name in missing:
-                nulls[name] += sums.n_rows
-            if missing:
-                reason = f"null in {', '.join(missing)}"
-                dropped[reason] = dropped.get(reason, 0) + sums.n_rows
-        read = self.n_read
-        return Rows(read, read - sum(dropped.values()), dropped, nulls)
+        Finder(self.columns, self.left_out, self.where).find(name, role)
 
     def _sum(self, used: Sequence[str]) -> AnySums:
         numbers = [name for name in self.numbers if name in used]
         categories = [name for name in self.categories if name in used]
         kept = [sums for null, sums in self.patterns.items() if null.isdisjoint(used)]
         if not kept:
-            raise EmptySourceError.none_left(self.n_read, dict(self._account(used).nulls))
+            raise EmptySourceError.none_left(self.n_read, self._count_nulls())
         return reduce(add, (sums.restrict(numbers, categories) for sums in kept))
+
+    def _count_nulls(self) -> dict[str, int]:
+        names = (*self.names, *filter(None, [self.weights]))
+        return {
+            name: sum(s.n_rows for null, s in self.patterns.items() if name in null)
+            for name in names
+        }
+
+
+def _put(column: Column, names: Mapping[str, str]) -> Expression:
+    return rename(column.expression, names)
+
+
+def _rename(column: Column, name: str, names: Mapping[str, str]) -> Column:
+    """A column under another name; a name that does not say how it is formed is a plain one."""
+    formed = None if column.formed is None else _put(column, names)
+    return replace(column, name=name, formed=formed if formed and label(formed) == name else None)

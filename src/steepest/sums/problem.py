@@ -7,18 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..data.design import Term
-from ..errors import OptionError, ValueFoundError
+from ..data.table import Column
+from ..data.terms import Term
+from ..errors import ValueFoundError
 from ..typing import Floats
-from .double import Sums
-from .exact import ExactSums
-from .normal import ExactNormal, cut_normal
+from .dense import DenseNormal
+from .normal import FAR, ExactNormal
 
 LARGEST_ROOT = 2.0**511
 """Means below this have squares that are doubles, and so have their sums with variances."""
-
-FAR = 450
-"""Root mean squares within 2^±450 have squares that are doubles, and so have their parts."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,20 @@ class Problem:
     cross: Floats
     target_scatter: float
     rows: Rows
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """What the columns of terms, target and offset are, by the name that terms have for them."""
     references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Per category the levels without a coefficient of their own: its reference level."""
+    pooled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Per category the levels that were taken together as one."""
+    missing: str = "drop"
+    """What was done about nulls."""
+    fills: tuple[float | None, ...] = ()
+    """For each term what stands in the place of a null; None where a null stays one."""
+    nulls_met: tuple[str, ...] = ()
+    """The columns in which rows that are used have nulls."""
+    offset: str = ""
+    """The column that is taken from the target, and added to predictions."""
     exponents: tuple[int, ...] = ()
     """Columns so large or small that their squares are no doubles are held times 2^-exponent."""
     rank: int | None = None
@@ -69,119 +78,70 @@ class Problem:
     """The same sums in whole numbers, where nothing was rounded."""
 
     def keep(self, terms: Sequence[int]) -> Problem:
-        """The problem of fewer terms, and of the categories that these come from."""
+        """The problem of fewer terms, and of the categories that these come from.
+
+        The levels of the others count as nothing, as a reference level does.
+        """
         at = list(terms)
         kept = tuple(self.terms[i] for i in at)
-        used = {term.column for term in kept}
+        used = {term.category for term in kept}
+        gone = [term for i, term in enumerate(self.terms) if i not in {*at}]
+        own = {(term.category, term.level) for term in kept}
+        references = {n: levels for n, levels in self.references.items() if n in used}
+        for term in gone:
+            name = term.category
+            if name in references and (name, term.level) not in own and not term.null:
+                references[name] = tuple(dict.fromkeys([*references[name], term.level]))
         return replace(
             self,
             terms=kept,
             mean=self.mean[at],
             scatter=self.scatter[np.ix_(at, at)],
             cross=self.cross[at],
-            references={n: levels for n, levels in self.references.items() if n in used},
+            references=references,
+            fills=tuple(self.fills[i] for i in at) if self.fills else (),
             exponents=tuple(self.exponents[i] for i in at) if self.exponents else (),
             exact=None if self.exact is None else self.exact.keep(at),
         )
 
 
-def check_references(
-    references: Mapping[str, str] | None, levels: Mapping[str, Sequence[str]]
-) -> dict[str, str]:
-    """The reference levels asked for; OptionError for one that is no level of a category."""
-    if not isinstance(references, Mapping | None):
-        raise OptionError.outside(
-            "references", references, "a mapping of columns to levels", "{'city': 'Oslo'}"
-        )
-    asked = {str(name): str(level) for name, level in (references or {}).items()}
-    for name, level in asked.items():
-        if name not in levels:
-            raise OptionError.unknown("references", name, list(levels))
-        if level not in levels[name]:
-            raise OptionError.unknown(f"the reference of '{name}'", level, levels[name])
-    return asked
-
-
-def cut_problem(
-    sums: Sums | ExactSums,
-    terms: Sequence[Term],
-    types: Mapping[str, str],
-    target: str,
-    rows: Rows,
-    references: Mapping[str, tuple[str, ...]],
-    where: str,
+def round_problem(
+    normal: ExactNormal | DenseNormal, terms: Sequence[Term], target: str, rows: Rows, where: str
 ) -> Problem:
-    """The problem of some terms, the target's own last, and the types their columns came in.
+    """The problem of some equations, the target's last.
 
     ValueFoundError where squares leave the range of doubles: in double precision any, in exact
     sums the target's, for a loss is in its unit squared.
     """
-    exact, exponents = None, {}
-    if isinstance(sums, ExactSums):
-        exact = cut_normal(sums, terms, [types[term.column] for term in terms])
-        exponents = {name: e for name, e in sums.exponents.items() if abs(e) > FAR}
-        exponents.pop(terms[-1].column, None)
-        sums = sums.times_powers_of_two({name: -e for name, e in exponents.items()})
-        size = sums.whole.weight.bit_length() + sums.whole.weight_unit
-        if abs(size) > FAR:
-            sums = sums.weighed_by_power_of_two(-size)
-    rounded = sums.rounded()
-    rounded.refuse_out_of_range(where)
-    if isinstance(sums, ExactSums):
-        sums.refuse_underflow(rounded, where)
-    mean, scatter = dense_moments(rounded, terms)
-    beyond = [t.column for t, m in zip(terms, mean, strict=True) if not abs(m) < LARGEST_ROOT]
-    if beyond:
-        raise ValueFoundError.overflow(beyond, where)
+    exponents: tuple[int, ...] = ()
+    exact = normal if isinstance(normal, ExactNormal) else None
+    names = [*(term.name for term in terms), target]
+    if isinstance(normal, ExactNormal):
+        far = [e if abs(e) > FAR else 0 for e in normal.exponents[:-1]]
+        size = normal.weight.bit_length() + normal.weight_unit
+        power = -size if abs(size) > FAR else 0
+        scaled = normal
+        if any(far) or power:
+            scaled = normal.scaled([*(-e for e in far), 0], power)
+        exponents = tuple(far) if any(far) else ()
+        weight, mean, scatter = scaled.rounded()
+        for j in scaled.vanished(scatter):
+            raise ValueFoundError.underflow(names[j], where)
+    else:
+        weight, mean, scatter = normal.weight, normal.mean, normal.scatter
+    over = ~(np.diag(scatter) < np.inf) | ~(np.abs(mean) < LARGEST_ROOT)
+    if over.any():
+        raise ValueFoundError.overflow([names[j] for j in np.flatnonzero(over)], where)
     return Problem(
-        tuple(terms[:-1]),
+        tuple(terms),
         target,
-        rounded.weight,
+        weight,
         mean[:-1],
         float(mean[-1]),
         scatter[:-1, :-1],
         scatter[:-1, -1],
         float(scatter[-1, -1]),
         rows,
-        references,
-        tuple(exponents.get(term.column, 0) for term in terms[:-1]) if exponents else (),
+        exponents=exponents,
         exact=exact,
     )
-
-
-def dense_moments(sums: Sums, terms: Sequence[Term]) -> tuple[Floats, Floats]:
-    """Mean, shape (q,), and scatter, shape (q, q), of numbers and of indicators of levels.
-
-    For the indicators D of levels with n_l of n rows: Σ (D - D̄)(z - z̄) = n_l (z̄_l - z̄), and
-    two of them meet in n_ll' - n_l n_l' / n.
-    """
-    n = sums.weight
-    groups: dict[str | None, list[int]] = {}
-    for i, term in enumerate(terms):
-        groups.setdefault(None if term.level is None else term.column, []).append(i)
-    mean, scatter = np.zeros(len(terms)), np.zeros((len(terms), len(terms)))
-    numbers = groups.pop(None, [])
-    at = [sums.numbers.index(terms[i].column) for i in numbers]
-    mean[numbers] = sums.mean[at]
-    scatter[np.ix_(numbers, numbers)] = sums.scatter[np.ix_(at, at)]
-    picked = {}
-    for name, own in groups.items():
-        place = {level: i for i, level in enumerate(sums.levels[name or ""].levels)}
-        picked[name] = [place.get(terms[i].level or "", -1) for i in own]
-    for name, own in groups.items():
-        found = sums.levels[name or ""]
-        counts = np.append(found.weights, 0.0)[picked[name]]
-        means = np.vstack([found.means, sums.mean])[picked[name]][:, at]
-        mean[own] = counts / n
-        block = counts[:, None] * (means - sums.mean[at])
-        scatter[np.ix_(own, numbers)], scatter[np.ix_(numbers, own)] = block, block.T
-        for other, theirs in groups.items():
-            if other == name:
-                met = np.diag(counts)
-                them = counts
-            else:
-                them = np.append(sums.levels[other or ""].weights, 0.0)[picked[other]]
-                table = np.pad(sums.table(name or "", other or ""), ((0, 1), (0, 1)))
-                met = table[np.ix_(picked[name], picked[other])]
-            scatter[np.ix_(own, theirs)] = met - np.outer(counts, them) / n
-    return mean, scatter

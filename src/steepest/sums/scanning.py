@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..data.design import Wanted, choose_columns, name_columns
+import numpy as np
+
+from ..data.choice import Wanted, choose_columns, name_columns
+from ..data.design import MOST_LEVELS, Design
 from ..data.formula import parse_formula
 from ..data.open import open_source
 from ..data.table import Part, Source
@@ -20,6 +23,7 @@ from .booleans import as_numbers, restore_booleans
 from .collector import PRECISIONS, collect, join
 from .double import Sums
 from .executors import map_parts, one_blas_thread, runs_here
+from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
 
@@ -34,6 +38,8 @@ def scan(
     formula: str | None = None,
     weights: str | None = None,
     weight_kind: str = "analytic",
+    where: str | None = None,
+    max_levels: int = MOST_LEVELS,
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
@@ -52,13 +58,19 @@ def scan(
         Columns to keep.  Default: all numbers, booleans and text; columns of other kinds, and
         text of more than 1,000 levels, are left out, with the reason in ``left_out``.
     formula : str, optional
-        Instead of ``columns``, what a fit will ask for: ``"y ~ x + x^2"``.  Powers are formed
-        exactly, row by row, and are columns named ``x^2``.
+        Instead of ``columns``, what a fit will ask for: ``"y ~ area + C(city) + log(age)"``; the
+        docs have the whole grammar.  What is made of columns is formed row by row, powers and
+        products exactly, and is a column named as the formula has it.
     weights : str, optional
         The column that says how much each row counts, at least 0; 0 is as if the row were not
         there.  A row whose weight is null is dropped.
     weight_kind : {"analytic", "frequency"}, optional
         Whether a row of weight 3 is one row that counts three times as much, or three rows.
+    where : str, optional
+        Which rows to take: ``"area > 10 and city in ('Oslo', 'Bergen')"``.  The others are
+        counted.  A comparison with a null does not hold.
+    max_levels : int, optional
+        Levels that a category may have, at the most; a million by default.
     names : sequence of str, optional
         Names of the columns of a bare two-dimensional array.
     precision : {"double", "exact"}, optional
@@ -83,7 +95,11 @@ def scan(
     ColumnNotFoundError, ColumnNameError, ColumnKindError
         A column asked for is not there, stands twice, or cannot be used.
     ValueFoundError
-        A cell is ±inf; says the column and the row.
+        A cell is ±inf, or has no logarithm that was asked for; says the column and the row.
+    FormulaError
+        A formula or a condition that cannot be read.
+    MomentsError
+        More levels than ``max_levels``.
 
     Notes
     -----
@@ -100,7 +116,7 @@ def scan(
     """
     return scan_source(
         open_source(source, names),
-        _read_wanted(columns, formula, weights, weight_kind),
+        _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
         precision=precision,
         executor=executor,
         on_progress=on_progress,
@@ -108,15 +124,33 @@ def scan(
 
 
 def _read_wanted(
-    columns: Sequence[str] | None, formula: str | None, weights: str | None, weight_kind: str
+    columns: Sequence[str] | None,
+    formula: str | None,
+    weights: str | None,
+    weight_kind: str,
+    where: str | None,
+    max_levels: int,
 ) -> Wanted:
-    weighing = ("", "") if weights is None else (str(weights), weight_kind)
+    wanted = Wanted(
+        weights="" if weights is None else str(weights),
+        weight_kind="" if weights is None else weight_kind,
+        where=where or "",
+        max_levels=check_whole("max_levels", max_levels, 1),
+    )
     if formula is None:
-        return Wanted(None if columns is None else name_columns(columns), (), *weighing)
+        return replace(wanted, named=None if columns is None else name_columns(columns))
     if columns is not None:
         raise OptionError.beside("formula", "columns")
     found = parse_formula(formula)
-    return Wanted(name_columns(found.plain, found.target), tuple(found.powers), *weighing)
+    return replace(wanted, terms=found.terms, target=found.target, offset=found.offset)
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """A whole number that is at least so large; OptionError for anything else."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or int(value) < least:  # type: ignore[call-overload]
+        raise OptionError.outside(name, value, f"a whole number of at least {least}", f"{name}=100")
+    return int(value)  # type: ignore[call-overload, no-any-return]
 
 
 def choose_precision(precision: str | None, columns: int) -> tuple[str, str]:
@@ -144,6 +178,7 @@ def scan_source(
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
     schema = source.schema(wanted.sources)
+    wanted, remarks = place_knots(source, schema, wanted, executor)
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
@@ -153,7 +188,7 @@ def scan_source(
     work: Callable[[Part], Moments] = partial(
         collect, design, chosen, watch=watch if here else None
     )
-    tree = _PairwiseSum(design.optional)
+    tree = _PairwiseSum(design)
     results = map_parts(work, parts, executor)
     try:
         with one_blas_thread() if here else nullcontext():
@@ -169,11 +204,15 @@ def scan_source(
         if design.weights:
             raise EmptySourceError.no_weight(schema.where, design.weights)
         raise EmptySourceError.no_rows(schema.where)
+    if total.n_read == total.filtered:
+        raise EmptySourceError.none_selected(total.n_read, total.condition)
     for sums in total.patterns.values():
         if isinstance(sums, Sums):  # exact ones have no range to leave
             sums.refuse_out_of_range(schema.where)
     ledger = Ledger((Entry("", schema.where, total.n_read),))
-    return replace(total, where=schema.where, precision_reason=reason, ledger=ledger)
+    return replace(
+        total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
+    )
 
 
 class _Watch:
@@ -204,19 +243,19 @@ class _Watch:
 class _PairwiseSum:
     """Adds parts up as a tree over their order, so that the shape of the sum is always the same."""
 
-    def __init__(self, optional: Iterable[str]) -> None:
-        self._optional = frozenset(optional)
+    def __init__(self, design: Design) -> None:
+        self._design = design
         self._stack: list[tuple[int, Moments]] = []
 
     def add(self, moments: Moments) -> None:
         height = 0
         while self._stack and self._stack[-1][0] == height:
-            moments = join(self._stack.pop()[1], moments, self._optional)
+            moments = join(self._stack.pop()[1], moments, self._design)
             height += 1
         self._stack.append((height, moments))
 
     def total(self) -> Moments:
         total = Moments.zero()
         for _, moments in reversed(self._stack):
-            total = join(moments, total, self._optional)
+            total = join(moments, total, self._design)
         return total

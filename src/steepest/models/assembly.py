@@ -1,0 +1,197 @@
+"""A model put together from the problem of one fit: the limit, the path, errors and notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import __version__
+from ..data.terms import Term
+from ..descent.certified import UNPROVEN, Limit, find_loss, solve_exactly
+from ..descent.path import intercept_name
+from ..descent.quadratic import find_coordinates
+from ..descent.relations import find_exact_relations
+from ..errors import (
+    LengthError,
+    MomentsError,
+    OptionError,
+    TooFewRowsError,
+    ValueFoundError,
+    listed,
+)
+from ..sums.moments import Moments
+from ..sums.problem import Problem
+from ..typing import Floats
+from .inference import Errors, double_errors, exact_errors
+from .model import Model, Provenance, Settings, find_path
+from .notes import (
+    note_collinearity,
+    note_left_out,
+    note_pooled,
+    note_rounding,
+    note_rows,
+    note_transform,
+)
+
+LARGEST_PROBLEM = 10_000
+
+
+def fit_problem(
+    problem: Problem,
+    settings: Settings,
+    *,
+    w: Mapping[str, float] | ArrayLike | None,
+    collinear: str,
+    moments: Moments,
+) -> Model:
+    """The model of a dense problem: the same fit, after the scan."""
+    notes = [
+        *note_rows(problem),
+        *note_left_out(moments),
+        *moments.remarks,
+        *note_rounding(problem, moments),
+        *note_pooled(problem),
+        *note_transform(problem),
+    ]
+    problem, constant = _leave_out_constants(problem, settings.intercept)
+    if constant:
+        verb = "is constant and was" if len(constant) == 1 else "are constant and were"
+        notes.append(f"{listed(constant)} {verb} left out: a constant explains nothing.")
+    p = len(problem.terms)
+    if p > LARGEST_PROBLEM:
+        raise MomentsError.too_wide(p, LARGEST_PROBLEM)
+    coefficients = p + settings.intercept
+    rows, limit_alone = problem.rows.used, settings.epochs is None and settings.l2 == 0
+    if limit_alone and (rows < coefficients or rows == 1):
+        raise TooFewRowsError.of(rows, max(coefficients, 2))
+    if problem.target_scatter == 0 and settings.intercept:
+        notes.append(
+            f"target '{problem.target}' is constant ({problem.target_mean:.6g}): "
+            "the coefficients are 0 and R² is undefined."
+        )
+    settings = replace(settings, start=_read_start(w, problem, settings))
+    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
+    relations = find_exact_relations(problem, coordinates) if settings.l2 == 0 else None
+    if relations is not None:
+        problem = replace(problem, rank=p - len(relations))
+    limit = None if relations else _solve(problem, settings)
+    optimum = limit.optimum if limit else None
+    if optimum is not None:
+        _check_range(problem, optimum.intercept, optimum.coef)
+    path, reason, spectrum = find_path(problem, settings, optimum)
+    if settings.l2 == 0:
+        notes += note_collinearity(problem, coordinates, collinear, spectrum, relations)
+    epoch = np.inf if settings.epochs is None else settings.epochs
+    intercept, coef = float(path.intercept([epoch])[0]), path.coef([epoch])[0]
+    _check_range(problem, intercept, coef)
+    loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
+    if settings.epochs is not None and limit and problem.exact and spectrum.rank < p:
+        seen, loss = loss, find_loss(problem.exact, intercept, coef)  # doubles cannot follow
+        objective += loss - seen
+    r2 = _explain(problem, settings, loss)
+    certificate, errors = None, Errors()
+    if settings.epochs is None and limit:
+        certificate = limit.certificate
+        r2 = float(1 - limit.residual / limit.total) if limit.total else None
+        if settings.l2 == 0:
+            errors = exact_errors(problem, limit, intercept=settings.intercept)
+    elif settings.epochs is None and problem.exact is not None:
+        certificate = UNPROVEN
+    elif limit_alone and spectrum.rank == p:
+        errors = double_errors(problem, coordinates, loss)
+    return Model(
+        problem,
+        settings,
+        Provenance(
+            moments.where,
+            moments.precision,
+            moments.precision_reason,
+            __version__,
+            moments.condition,
+        ),
+        coef,
+        intercept,
+        loss,
+        objective,
+        r2,
+        path.learning_rate,
+        reason,
+        tuple(notes),
+        optimum,
+        certificate,
+        errors,
+    )
+
+
+def _explain(problem: Problem, settings: Settings, loss: float) -> float | None:
+    """R²; None for a target that does not vary."""
+    square = problem.target_scatter / problem.weight
+    if not settings.intercept:
+        square += problem.target_mean**2
+    return 1 - loss / square if square > 0 else None
+
+
+def _check_range(problem: Problem, intercept: float, coef: Floats) -> None:
+    """ValueFoundError for coefficients that are no doubles."""
+    beyond = [t.name for t, c in zip(problem.terms, coef, strict=True) if not math.isfinite(c)]
+    if beyond or not math.isfinite(intercept):
+        raise ValueFoundError.coefficients(beyond or ["intercept"])
+
+
+def _solve(problem: Problem, settings: Settings) -> Limit | None:
+    """The limit of the descent from exact sums, where it is unique."""
+    if problem.exact is None:
+        return None
+    return solve_exactly(
+        problem.exact, l2=settings.l2, scale=settings.scale, intercept=settings.intercept
+    )
+
+
+def _leave_out_constants(problem: Problem, intercept: bool) -> tuple[Problem, list[str]]:
+    """The problem without columns that do not vary, and their names.
+
+    A category goes by its name when none of its levels is left; without an intercept a constant
+    is a column like any other, and only zeros are left out.
+    """
+    second = np.diag(problem.scatter) / problem.weight
+    flat = (second if intercept else second + problem.mean**2) == 0
+    left = problem.keep(np.flatnonzero(~flat).tolist())
+    used = {term.category for term in left.terms}
+    single = [n for n in problem.references if n not in used]
+    constant = [_name(problem.terms[i], single) for i in np.flatnonzero(flat)]
+    constant += [name for name in single if name not in constant]
+    return left, list(dict.fromkeys(constant))
+
+
+def _name(term: Term, single: Sequence[str]) -> str:
+    return term.category if term.category in single else term.name
+
+
+def _read_start(
+    w: Mapping[str, float] | ArrayLike | None, problem: Problem, settings: Settings
+) -> tuple[float, tuple[float, ...]]:
+    """The starting intercept and coefficients, in the order of the terms."""
+    names = [term.name for term in problem.terms]
+    if w is None:
+        return 0.0, (0.0,) * len(names)
+    start = 0.0
+    if isinstance(w, Mapping):
+        given = {str(name): float(value) for name, value in w.items()}
+        if settings.intercept and settings.scale == "none":
+            start = given.pop(intercept_name(names), 0.0)
+        for name in given:
+            if name not in names:
+                raise OptionError.unknown("w", name, names)
+        values = [given.get(name, 0.0) for name in names]
+    else:
+        array = np.asarray(w, dtype=np.float64)
+        if array.shape != (len(names),):
+            raise LengthError.start(array.shape, names)
+        values = [float(value) for value in array]
+    if not np.isfinite([start, *values]).all():
+        raise OptionError.outside("w", w, "finite", "start at 0: leave w unset.")
+    return start, tuple(values)

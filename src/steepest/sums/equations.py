@@ -1,0 +1,329 @@
+"""From moments to the problem of one fit: which rows, which levels, what a null counts as.
+
+Rows are taken by null pattern.  Those whose target, offset or weight is null are never used;
+those in which a feature is null are dropped, or a constant stands in for its terms, so that
+the sums of what is known are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import reduce
+from operator import add
+from typing import Any
+
+from ..data.expressions import Expression, Product, label
+from ..data.table import Column, Kind
+from ..data.terms import RARE, Effect, Term, close, code_effects, name_terms
+from ..errors import (
+    ColumnKindError,
+    ColumnNotFoundError,
+    EmptySourceError,
+    OptionError,
+    ValueFoundError,
+)
+from .content import Content
+from .dense import DenseNormal, cut_dense
+from .exact import ExactSums
+from .normal import ExactNormal, cut_normal
+from .patterns import AnySums
+from .pooling import find_rare, pool_levels
+from .problem import Problem, Rows, round_problem
+
+MISSING = ("drop", "refuse", "mean", "indicator")
+
+Groups = Mapping[frozenset[str], AnySums]
+"""By the columns of features that are null, the sums of rows that are used."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a fit asks of moments: all that is chosen after the scan."""
+
+    target: Expression
+    effects: tuple[Effect, ...]
+    intercept: bool = True
+    references: Mapping[str, str] | None = None
+    missing: str = "drop"
+    offset: Expression | None = None
+    rare: int = 0
+    """Levels of fewer rows are taken together."""
+
+
+@dataclass(frozen=True)
+class Equations:
+    """The terms of a fit and the sums of the rows that it uses."""
+
+    content: Content
+    asked: Asked
+    where: str
+    first_nulls: Mapping[str, str] = field(default_factory=dict)
+    """For columns, where their first null was met."""
+
+    def build(self) -> Problem:
+        """The problem; errors say what the moments cannot tell, and what no fit can use."""
+        columns = {column.name: column for column in self.content.columns}
+        last = [self._find_target(columns)]
+        if self.asked.offset is not None:
+            last.append(self._find_offset(columns, self.asked.offset))
+        features = self._find_features(columns)
+        required = [*(name for t in last for name in t.columns), self.content.weights]
+        rows = self._account(columns, features, [name for name in required if name])
+        groups = self._gather(columns, features, required)
+        pooled = find_rare(groups.values(), columns, self.asked.rare) if self.asked.rare else {}
+        if pooled:
+            groups = {null: pool_levels(sums, columns, pooled) for null, sums in groups.items()}
+        terms, references = self._name_terms(groups)
+        if self.asked.missing == "indicator":
+            terms += _mark_nulls(self._tell_nulls(columns, features), groups)
+        normal, fills = self._add_up(groups, columns, terms, last)
+        if self.asked.offset is not None:
+            normal = normal.subtract_last()
+        problem = round_problem(normal, terms, _name(last[0]), rows, self.where)
+        used = {name for term in [*terms, *last] for name in term.columns}
+        return replace(
+            problem,
+            columns={name: column for name, column in columns.items() if name in used},
+            references=references,
+            pooled={name: found for name, found in pooled.items() if name in references},
+            missing=self.asked.missing,
+            fills=fills,
+            nulls_met=tuple(sorted(frozenset().union(*groups))),
+            offset=_name(last[1]) if len(last) > 1 else "",
+        )
+
+    def _find_target(self, columns: Mapping[str, Column]) -> Term:
+        name = label(self.asked.target)
+        if columns[name].kind is not Kind.CATEGORY:
+            return Term(name)
+        if columns[name].is_boolean:
+            return Term("", name, "true")
+        levels = [
+            level
+            for sums in self.content.patterns.values()
+            if name in sums.levels
+            for level in sums.levels[name].levels
+        ]
+        raise ColumnKindError.text_target(name, sorted({*levels}))
+
+    def _find_offset(self, columns: Mapping[str, Column], offset: Expression) -> Term:
+        name = label(offset)
+        if columns[name].kind is Kind.CATEGORY:
+            raise ColumnKindError.formed(f"offset({name})", name, columns[name].type_name)
+        return Term(name)
+
+    def _find_features(self, columns: Mapping[str, Column]) -> list[str]:
+        """The columns whose nulls make a term null."""
+        names = dict.fromkeys(label(need) for e in self.asked.effects for need in e.needs)
+        for name in names:
+            if name not in columns:
+                raise ColumnNotFoundError.formed(name, self.where)
+        return list(names)
+
+    def _tell_nulls(self, columns: Mapping[str, Column], names: Sequence[str]) -> list[str]:
+        """Those of some columns whose nulls are not those of others among them."""
+        told = []
+        for name in names:
+            expression = columns[name].expression if name in columns else None
+            factors = expression.factors if isinstance(expression, Product) else ()
+            if not factors or not all(label(factor) in names for factor in factors):
+                told.append(name)
+        return told
+
+    def _account(
+        self, columns: Mapping[str, Column], features: Sequence[str], required: Sequence[str]
+    ) -> Rows:
+        """Where the rows went; ValueFoundError, EmptySourceError where none may or can be used."""
+        content, missing = self.content, self.asked.missing
+        words = {}
+        for name in self._tell_nulls(columns, [*features, *required]):
+            own = columns[name].sources if name in columns else [name]
+            words[name] = own[0] if len(own) == 1 else name
+        nulls = dict.fromkeys(words.values(), 0)
+        dropped: dict[str, int] = {}
+        if content.filtered:
+            dropped[f"not where {content.condition}"] = content.filtered
+        for null, sums in content.patterns.items():
+            for word in {words[name] for name in words if name in null}:
+                nulls[word] += sums.n_rows
+            fatal = required if missing in ("mean", "indicator") else words
+            gone = dict.fromkeys(words[name] for name in words if name in null and name in fatal)
+            if gone:
+                reason = f"null in {', '.join(gone)}"
+                dropped[reason] = dropped.get(reason, 0) + sums.n_rows
+        found = {name: count for name, count in nulls.items() if count}
+        if found and missing == "refuse":
+            first = next(n for n, word in words.items() if word in found)
+            raise ValueFoundError.nulls(found, self.first_nulls.get(first, ""))
+        read = content.n_read
+        rows = Rows(read, read - sum(dropped.values()), dropped, nulls)
+        if not rows.used:
+            raise EmptySourceError.none_left(read - content.filtered, nulls)
+        return rows
+
+    def _gather(
+        self, columns: Mapping[str, Column], features: Sequence[str], required: Sequence[str]
+    ) -> dict[frozenset[str], AnySums]:
+        asked = self.asked
+        ends = [Effect(end) for end in (asked.target, asked.offset) if end is not None]
+        if columns[label(asked.target)].kind is Kind.CATEGORY:
+            ends[0] = Effect(None, (asked.target,))
+        needed = {label(expression) for expression in close([*asked.effects, *ends])}
+        numbers = [name for name in self.content.numbers if name in needed]
+        categories = [name for name in self.content.categories if name in needed]
+        fatal = {*required} if asked.missing in ("mean", "indicator") else {*required, *features}
+        groups: dict[frozenset[str], list[AnySums]] = {}
+        for null, sums in self.content.patterns.items():
+            if null.isdisjoint(fatal):
+                kept = sums.restrict(
+                    [name for name in numbers if name not in null],
+                    [name for name in categories if name not in null],
+                )
+                groups.setdefault(null & {*numbers, *categories}, []).append(kept)
+        never = [name for name in features if all(name in null for null in groups)]
+        if never:
+            raise EmptySourceError.no_value(never[0])
+        return {null: reduce(add, sums) for null, sums in groups.items()}
+
+    def _name_terms(self, groups: Groups) -> tuple[list[Term], dict[str, tuple[str, ...]]]:
+        """The terms by the levels that occur, and for each category its levels without any."""
+        found: dict[str, set[str]] = {}
+        for sums in groups.values():
+            for name, own in sums.levels.items():
+                found.setdefault(name, set()).update(own.levels)
+        levels = {name: tuple(sorted(own)) for name, own in found.items()}
+        single = [label(c) for effect in self.asked.effects for c in effect.categories]
+        asked = check_references(self.asked.references, {n: levels.get(n, ()) for n in single})
+        defaults = {
+            name: next((level for level in levels.get(name, ()) if level != RARE), RARE)
+            for name in single
+        }
+        terms: list[Term] = []
+        for effect, codings in code_effects(
+            self.asked.effects, asked, intercept=self.asked.intercept
+        ):
+            if not effect.categories and effect.number is not None:
+                terms.append(Term(effect.number_label))
+            for coding in codings:
+                if coding or effect.categories:
+                    terms += name_terms(effect, coding, levels, {**defaults, **asked})
+        terms = list(dict.fromkeys(terms))
+        present = {(term.category, term.level) for term in terms}
+        used = dict.fromkeys(term.category for term in terms if term.category)
+        used |= dict.fromkeys(name for name in single if len(levels.get(name, ())) == 1)
+        references = {
+            name: tuple(level for level in levels[name] if (name, level) not in present)
+            for name in used
+        }
+        return terms, references
+
+    def _add_up(
+        self,
+        groups: Groups,
+        columns: Mapping[str, Column],
+        terms: Sequence[Term],
+        last: Sequence[Term],
+    ) -> tuple[ExactNormal | DenseNormal, tuple[float | None, ...]]:
+        """The equations of all rows, and what stands in for each term's nulls."""
+        q = len(terms) + len(last)
+        if len(groups) == 1:
+            normal = _cut(next(iter(groups.values())), [*terms, *last], columns)
+            filled = self.asked.missing == "mean"
+            return normal, tuple(normal.mean_of(j) for j in range(len(terms))) if filled else ()
+        cut: dict[frozenset[str], tuple[list[int], ExactNormal | DenseNormal]] = {}
+        for null, sums in groups.items():
+            here = [j for j, t in enumerate(terms) if not t.null and null.isdisjoint(t.columns)]
+            here += range(len(terms), q)
+            every = [*terms, *last]
+            cut[null] = here, _cut(sums, [every[j] for j in here], columns)
+        means = _find_means(list(cut.values()), terms)
+        every_row = []
+        for null, (here, normal) in cut.items():
+            absent = [j for j in range(len(terms)) if j not in {*here}]
+            values = [self._fill(terms[j], means[j], null) for j in absent]
+            every_row.append(normal.spread(here, q).fill(absent, values))
+        return reduce(_plus, every_row), self._find_fills(terms, means, groups)
+
+    def _fill(self, term: Term, mean: float, null: frozenset[str]) -> float:
+        if term.null:
+            return float(term.category in null)
+        return self._stand_in(mean, unknown=term.category in null)
+
+    def _stand_in(self, mean: float, *, unknown: bool) -> float:
+        """A term's mean; nothing for a level that is not known where an indicator marks that."""
+        return 0.0 if unknown and self.asked.missing == "indicator" else mean
+
+    def _find_fills(
+        self, terms: Sequence[Term], means: Sequence[float], groups: Groups
+    ) -> tuple[float | None, ...]:
+        met = frozenset().union(*groups)
+        fills: list[float | None] = []
+        for term, mean in zip(terms, means, strict=True):
+            known = self.asked.missing == "mean" or not met.isdisjoint(term.columns)
+            fills.append(mean if known and not term.null else None)
+        return tuple(fills)
+
+
+Cut = tuple[list[int], ExactNormal | DenseNormal]
+"""The places of the terms that are known, and their equations."""
+
+
+def _cut(
+    sums: AnySums, terms: Sequence[Term], columns: Mapping[str, Column]
+) -> ExactNormal | DenseNormal:
+    if isinstance(sums, ExactSums):
+        return cut_normal(sums, terms, columns)
+    return cut_dense(sums, terms, columns)
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return a.plus(b)
+
+
+def _name(term: Term) -> str:
+    return term.number or term.category
+
+
+def _mark_nulls(names: Sequence[str], groups: Groups) -> list[Term]:
+    """A term for the rows in which a column is null; one where several always are together."""
+    found: dict[frozenset[frozenset[str]], str] = {}
+    for name in names:
+        found.setdefault(frozenset(null for null in groups if name in null), name)
+    return [Term(category=name, null=True) for where, name in found.items() if where]
+
+
+def _find_means(cut: Sequence[Cut], terms: Sequence[Term]) -> list[float]:
+    """Each term's mean over the rows in which it is known."""
+    means = []
+    for j, term in enumerate(terms):
+        known = [(normal, here.index(j)) for here, normal in cut if j in here]
+        weight, total = Fraction(0), Fraction(0)
+        for normal, i in known:
+            if isinstance(normal, ExactNormal):
+                own = normal.weight * normal.weight_of_one
+                total += int(normal.totals[i]) * normal.unit(i) * normal.weight_of_one
+            else:
+                own = Fraction(normal.weight)
+                total += own * Fraction(normal.mean_of(i))
+            weight += own
+        means.append(0.0 if term.null else float(total / weight))
+    return means
+
+
+def check_references(
+    references: Mapping[str, str] | None, levels: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """The reference levels asked for; OptionError for one that is no level of a category."""
+    if not isinstance(references, Mapping | None):
+        raise OptionError.outside(
+            "references", references, "a mapping of columns to levels", "{'city': 'Oslo'}"
+        )
+    asked = {str(name): str(level) for name, level in (references or {}).items()}
+    for name, level in asked.items():
+        if name not in levels:
+            raise OptionError.unknown("references", name, list(levels))
+        if level not in levels[name]:
+            raise OptionError.unknown(f"the reference of '{name}'", level, levels[name])
+    return asked
