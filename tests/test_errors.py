@@ -134,6 +134,8 @@ SPECIAL = {
     ("MomentsError", "formed", "first"): "spline(x, knots=[1.0])[1]",
     ("MomentsError", "formed", "second"): "spline(x, knots=[2.0])[1]",
     ("MomentsError", "aliased", "name"): "city",
+    ("MomentsError", "aliased", "fixed"): ["rent"],
+    ("MomentsError", "too_wide", "eliminated"): "city",
     ("MomentsError", "no_path", "name"): "city",
     ("MomentsError", "no_path", "terms"): 10_000,
 }

@@ -73,10 +73,11 @@ class System:
         """d, shape (p,): column j of Â is column j of A times 2^-dⱼ."""
         return np.array(self.factor.places, dtype=object)
 
-    def refine(self, right: Whole, shift: int, bits: int) -> tuple[Whole, int]:
+    def refine(self, right: Whole, shift: int, bits: int, doubt: int = 0) -> tuple[Whole, int]:
         """The x of Â x = right · 2^-shift, shape (p, m), in whole numbers of 2^-bits.
 
-        And by how many of these any entry may be off.  O(p² m) a step.
+        And by how many of these any entry may be off, where each entry of A and of c may be off
+        by ``doubt``.  O(p² m) a step.
         """
         p = len(right)
         target = right << (2 * self.top + bits - shift)
@@ -85,15 +86,31 @@ class System:
         while True:
             residual = target - self._times(x)
             size = int(np.abs(residual).max(initial=0))
-            if not size:
+            if not size and not doubt:
                 return x, 0
             step, behind = self.factor.solve(residual)
             behind += 2 * self.top
             step = step >> behind if behind >= 0 else step << -behind
             length = count_bits(step)
             if length <= 4 or length >= last:
-                return x, ((p * size << self.factor.bits) >> (2 * self.top)) + 1
+                reach = size + self._blur(x, doubt, 2 * self.top + bits - shift)
+                lost = self.factor.bits + bool(doubt)
+                return x, ((p * reach << lost) >> (2 * self.top)) + 1
             x, last = x + step, length
+
+    def is_clear(self, doubt: int) -> bool:
+        """Whether doubt of every entry takes less than half of the smallest eigenvalue."""
+        least = min(self.factor.places, default=0)
+        return len(self.matrix) * doubt << (self.factor.bits + 1) <= 1 << (2 * least)
+
+    def _blur(self, x: Whole, doubt: int, places: int) -> int:
+        """How far doubt of every entry moves a residual, at the most."""
+        if not doubt:
+            return 0
+        lift = self.top - min(self.factor.places)
+        moved = sum(abs(int(v)) << (self.top - d) for row, d in
+                    zip(x, self.factor.places, strict=True) for v in row)  # fmt: skip
+        return (doubt * moved << lift) + (doubt << (lift + max(places, 0)))
 
     def _times(self, x: Whole) -> Whole:
         if x.shape[1] < MANY:
@@ -134,20 +151,27 @@ class Limit:
     """Σ w (y - ȳ)², or Σ w y² without an intercept."""
     certificate: Certificate
     system: System
+    ends: list[tuple[float, float]]
+    """The doubles nearest to both ends of each coefficient's enclosure."""
+    solution: tuple[Whole, Whole, int]
+    """The coefficients in units of the target over the column's, how far off, behind the point."""
 
 
-def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool) -> Limit | None:
+def solve_exactly(
+    normal: ExactNormal, *, l2: float, scale: str, intercept: bool, doubt: int = 0
+) -> Limit | None:
     """Coefficients on the user's scale, correctly rounded.
 
-    None where the columns depend on each other, or too nearly to tell.  O(p³) operations in
-    double precision, and a few products of a p × p matrix of whole numbers with a vector.
+    Every product may be off by ``doubt`` units, with no penalty and no intercept.  None where
+    the columns depend on each other, or too nearly to tell.  O(p³) operations in double
+    precision, and a few products of a p × p matrix of whole numbers with a vector.
     """
     centred, divisor = normal.centred(intercept=intercept)
     p = len(centred) - 1
     inner, cross = centred[:p, :p], centred[:p, p]
     matrix, lift = _penalise(normal, inner, divisor, l2, scale)
     system = build_system(matrix)
-    if system is None:
+    if system is None or not system.is_clear(doubt):
         return None
     places = system.places
     right = (cross << lift) << (system.top - places)
@@ -158,15 +182,15 @@ def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool
             break
         parts = math.prod(int(d) for d in np.diag(matrix)) if last and p <= TIES else 0
         bits = max(wanted + parts.bit_length(), size - 2 * system.top)
-        x, radius = system.refine(right[:, None], size, bits)
+        x, radius = system.refine(right[:, None], size, bits, doubt)
         # v = x · 2^(size - top - d - bits): v · 2^behind is whole.
         behind = bits + 2 * system.top - size
         v, off = x[:, 0] << (system.top - places), radius << (system.top - places)
         ends = [_ends(normal, j, v[j], off[j], behind, parts) for j in range(p)]
         if intercept:
             ends.append(_intercept_ends(normal, v, off, behind, parts))
-        certificate = _certify(ends)
-        square, resolved = _residual(centred, v, off, behind)
+        certificate = certify(ends)
+        square, resolved = _residual(centred, v, off, behind, doubt)
         if certificate is CORRECT and resolved:
             break
     low = np.array([end[0] for end in ends]) + 0.0
@@ -174,7 +198,8 @@ def solve_exactly(normal: ExactNormal, *, l2: float, scale: str, intercept: bool
     residual = square * unit
     loss = _nearest(residual / (normal.weight * normal.weight_of_one))
     optimum = Optimum(float(low[p]) if intercept else 0.0, low[:p], loss)
-    return Limit(optimum, residual, int(centred[p, p]) * unit, certificate, system)
+    total = int(centred[p, p]) * unit
+    return Limit(optimum, residual, total, certificate, system, ends, (v, off, behind))
 
 
 def find_loss(normal: ExactNormal, intercept: float, coef: Floats) -> float:
@@ -232,7 +257,7 @@ def _ends(
 ) -> tuple[float, float]:
     """The doubles nearest to both ends of a coefficient's enclosure."""
     unit = normal.unit(len(normal.units) - 1) / normal.unit(j)
-    return _round_ends(v, off, unit, behind, parts)
+    return round_ends(v, off, unit, behind, parts)
 
 
 def _intercept_ends(
@@ -243,10 +268,10 @@ def _intercept_ends(
     totals = normal.totals[:p]
     middle = (int(normal.totals[p]) << behind) - int(np.dot(totals, v))
     reach = int(np.dot(np.abs(totals), off))
-    return _round_ends(middle, reach, normal.unit(p) / normal.weight, behind, parts)
+    return round_ends(middle, reach, normal.unit(p) / normal.weight, behind, parts)
 
 
-def _round_ends(
+def round_ends(
     value: int, off: int, unit: Fraction, behind: int, parts: int
 ) -> tuple[float, float]:
     """The doubles nearest to (value ± off) · 2^-behind units.
@@ -274,7 +299,7 @@ def _nearest(value: Fraction) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _certify(ends: list[tuple[float, float]]) -> Certificate:
+def certify(ends: list[tuple[float, float]]) -> Certificate:
     if all(low == high and math.isfinite(low) for low, high in ends):
         return CORRECT
     units = max(_distance(low, high) for low, high in ends)
@@ -295,7 +320,9 @@ def _distance(low: float, high: float) -> float:
     return math.inf if apart else (high - low) / math.ulp(min(abs(low), abs(high)))
 
 
-def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> tuple[Fraction, bool]:
+def _residual(
+    centred: Whole, v: Whole, off: Whole, behind: int, doubt: int
+) -> tuple[Fraction, bool]:
     """vᵀ S v - 2 v·s + s_yy, and whether the error of v leaves it at least 59 bits.
 
     0 where it is within that error.
@@ -308,6 +335,8 @@ def _residual(centred: Whole, v: Whole, off: Whole, behind: int) -> tuple[Fracti
         int(o) * math.isqrt(int(d)) + int(o) for o, d in zip(off, np.diag(inner), strict=True)
     )
     resolved = reach == 0 or value > reach * reach << 120
+    if doubt and value <= doubt * (int(np.abs(v).sum()) + (1 << behind)) ** 2:
+        return Fraction(0), True
     if reach and value <= reach * reach:
         return Fraction(0), resolved
     return Fraction(value, 1 << (2 * behind)), resolved

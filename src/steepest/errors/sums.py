@@ -81,12 +81,14 @@ class MomentsError(SteepestError, ValueError):
         )
 
     @classmethod
-    def too_wide(cls, terms: int, limit: int) -> MomentsError:
+    def too_wide(cls, terms: int, limit: int, eliminated: str) -> MomentsError:
+        beside = f"beside the levels of '{eliminated}', which go first, " if eliminated else ""
+        hint = "name fewer features, or pool the levels of few rows: rare=100 (--rare)."
         return cls(
-            f"the model would have {terms:,} coefficients, which need "
+            f"{beside}the model would have {terms:,} coefficients, which need "
             f"{16 * terms * terms / 1e9:,.1f} GB of memory to solve.",
-            f"At most {limit:,} are solved together.",
-            "name fewer features, without the text columns of most levels.",
+            f"At most {limit:,} are solved together, and one category of exact sums goes first.",
+            hint,
         )
 
     @classmethod
@@ -118,11 +120,16 @@ class MomentsError(SteepestError, ValueError):
         )
 
     @classmethod
-    def aliased(cls, name: str) -> MomentsError:
+    def aliased(cls, name: str, fixed: Sequence[str]) -> MomentsError:
+        found = f"{listed(fixed)} vary only between the levels of '{name}'"
+        if len(fixed) == 1:
+            found = f"'{fixed[0]}' varies only between the levels of '{name}'"
+        other = f"the other columns are not determined beside the levels of '{name}'"
         return cls(
-            f"the other columns are not determined beside the levels of '{name}'.",
+            f"{found if fixed else other}.",
             "A column that does not vary within its levels is a sum of them.",
-            f"leave out '{name}', or the columns that are the same in all rows of a level.",
+            f"leave out {listed(fixed) if fixed else 'one of them'}, or '{name}', or add a "
+            "penalty: l2=0.01",
         )
 
     @classmethod

@@ -309,7 +309,7 @@ def _model_object(model: Any) -> dict[str, Any]:
         "rows": rows_record(model.rows),
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
-        "smoothness": model.path.curvatures.largest,
+        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
         "epochs": settings.epochs,
         "l2": settings.l2,
         "scale": settings.scale,

@@ -55,20 +55,22 @@ def coefficient_table(model: Model) -> list[str]:
     effects = [number(value) for value in model.coef * spreads]
     if model.settings.intercept:
         rest, effects = [["", ""], *rest], ["", *effects]
-    errors = [] if se is None else [["std error", *map(number, se.values())]]
+    shown = list(model.coefficients)[: len(rest)]
+    errors = [] if se is None else [["std error", *(number(se[name]) for name in shown)]]
     columns = [
-        ["", *model.coefficients],
-        ["coefficient", *map(number, model.coefficients.values())],
+        ["", *shown],
+        ["coefficient", *(number(model.coefficients[name]) for name in shown)],
         *errors,
         ["per sd", *effects],
         ["mean", *(mean for mean, _ in rest)],
         ["sd", *(sd for _, sd in rest)],
     ]
     rows = list(zip(*columns, strict=True))
-    used = {n for t in problem.terms for name in t.columns for n in problem.columns[name].sources}
+    terms = (*problem.terms, *model.absorbed.terms[:1])
+    used = {n for t in terms for name in t.columns for n in problem.columns[name].sources}
     sources = counted(len(used), "column")
-    terms = counted(len(model.names), "coefficient")
-    head = f"{model.target} ~ {terms} of {sources} of {model.provenance.source}"
+    count = counted(len(model.names), "coefficient")
+    head = f"{model.target} ~ {count} of {sources} of {model.provenance.source}"
     return [head, "", *align(rows)]
 
 
@@ -83,6 +85,8 @@ def fit_summary(model: Model) -> list[str]:
     if model.references:
         words = ", ".join(f"{name}[{level}]" for name, level in model.references.items())
         lines.append(("reference", f"{words}  (coefficient 0)"))
+    if model.absorbed.terms:
+        lines.append(("levels", _describe_levels(model)))
     if model.problem.offset:
         words = f"{model.problem.offset}  (coefficient 1; R² is of {model.target} without it)"
         lines.append(("offset", words))
@@ -98,6 +102,16 @@ def fit_summary(model: Model) -> list[str]:
         rate = f"{number(model.learning_rate)}  ({model.learning_rate_reason})"
         lines.append(("learning rate", rate))
     return [f"{label:<13}  {text}" for label, text in lines]
+
+
+def _describe_levels(model: Model) -> str:
+    """The levels that have no line of their own."""
+    terms, coef = model.absorbed.terms, model.absorbed.coef
+    low, high = int(np.argmin(coef)), int(np.argmax(coef))
+    return (
+        f"{terms[0].category}: {len(terms):,} coefficients from {number(float(coef[low]))}, "
+        f"{terms[low].name}, to {number(float(coef[high]))}, {terms[high].name}; --json shows all"
+    )
 
 
 def _describe_rows(read: int, used: int, dropped: Mapping[str, int]) -> str:

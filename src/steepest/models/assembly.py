@@ -17,7 +17,6 @@ from ..descent.quadratic import find_coordinates
 from ..descent.relations import find_exact_relations
 from ..errors import (
     LengthError,
-    MomentsError,
     OptionError,
     TooFewRowsError,
     ValueFoundError,
@@ -26,6 +25,7 @@ from ..errors import (
 from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..typing import Floats
+from .elimination import fit_by_levels
 from .inference import Errors, double_errors, exact_errors
 from .model import Model, Provenance, Settings, find_path
 from .notes import (
@@ -36,8 +36,6 @@ from .notes import (
     note_rows,
     note_transform,
 )
-
-LARGEST_PROBLEM = 10_000
 
 
 def fit_problem(
@@ -62,9 +60,7 @@ def fit_problem(
         verb = "is constant and was" if len(constant) == 1 else "are constant and were"
         notes.append(f"{listed(constant)} {verb} left out: a constant explains nothing.")
     p = len(problem.terms)
-    if p > LARGEST_PROBLEM:
-        raise MomentsError.too_wide(p, LARGEST_PROBLEM)
-    coefficients = p + settings.intercept
+    coefficients = p + len(problem.absorbed) + settings.intercept
     rows, limit_alone = problem.rows.used, settings.epochs is None and settings.l2 == 0
     if limit_alone and (rows < coefficients or rows == 1):
         raise TooFewRowsError.of(rows, max(coefficients, 2))
@@ -74,6 +70,15 @@ def fit_problem(
             "the coefficients are 0 and R² is undefined."
         )
     settings = replace(settings, start=_read_start(w, problem, settings))
+    origin = Provenance(
+        moments.where,
+        moments.precision,
+        moments.precision_reason,
+        __version__,
+        moments.condition,
+    )
+    if problem.absorbed:
+        return fit_by_levels(problem, settings, origin, tuple(notes))
     coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
     relations = find_exact_relations(problem, coordinates) if settings.l2 == 0 else None
     if relations is not None:
@@ -106,13 +111,7 @@ def fit_problem(
     return Model(
         problem,
         settings,
-        Provenance(
-            moments.where,
-            moments.precision,
-            moments.precision_reason,
-            __version__,
-            moments.condition,
-        ),
+        origin,
         coef,
         intercept,
         loss,
@@ -160,7 +159,7 @@ def _leave_out_constants(problem: Problem, intercept: bool) -> tuple[Problem, li
     second = np.diag(problem.scatter) / problem.weight
     flat = (second if intercept else second + problem.mean**2) == 0
     left = problem.keep(np.flatnonzero(~flat).tolist())
-    used = {term.category for term in left.terms}
+    used = {term.category for term in (*left.terms, *left.absorbed)}
     single = [n for n in problem.references if n not in used]
     constant = [_name(problem.terms[i], single) for i in np.flatnonzero(flat)]
     constant += [name for name in single if name not in constant]

@@ -171,6 +171,7 @@ def fit(
         missing=missing,
         offset=request.offset,
         rare=rare,
+        limit_only=epochs is None and learning_rate is None and w is None,
     )
     settings = Settings(learning_rate, epochs, float(l2), scale, request.intercept, (0.0, ()))
     if request.features is not None:  # what was not asked for is not missed

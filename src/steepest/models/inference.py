@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..descent.certified import Limit
+from ..descent.elimination import CHUNK, Eliminated
 from ..descent.quadratic import Coordinates, standard_moments
-from ..sums.integers import count_bits
+from ..sums.integers import Whole, count_bits
 from ..sums.normal import ExactNormal
 from ..sums.problem import Problem
 from ..typing import Floats
@@ -89,20 +90,63 @@ def double_errors(problem: Problem, coordinates: Coordinates, loss: float) -> Er
     return Errors(residual_sd, float(unit * math.sqrt(1 + means @ means)), coef)
 
 
+def eliminated_errors(problem: Problem, found: Eliminated) -> tuple[Errors, Floats | None]:
+    """Standard errors where levels were eliminated: of the other columns, and of each level.
+
+    For level l of weight d_l, with means τ_l of the others, var(α_l) = σ² (1/d_l + τ_lᵀ S⁻¹ τ_l).
+    O(m q²) for m levels.
+    """
+    levels, limit = found.levels, found.limit
+    reduced, system = found.reduced, limit.system
+    q, m = len(system.matrix), len(found.effects)
+    freedom = problem.rows.used - m - q
+    if freedom <= 0:
+        return Errors(), None
+    variance = limit.residual / freedom
+    inverse, places = _invert(limit), system.factor.places
+    one = Fraction(1) / reduced.weight_of_one / (1 << BITS)
+    spread = [
+        _root(variance * one * int(inverse[j, j]) / Fraction(4) ** d / reduced.unit(j) ** 2)
+        for j, d in enumerate(places)
+    ]
+    top = max(places, default=0)
+    lifted = levels.table[:, :q] << (top - np.array(places, dtype=object))
+    effects = []
+    for start in range(0, m, CHUNK):
+        piece = lifted[start : start + CHUNK]
+        forms = np.sum(np.dot(piece, inverse) * piece, axis=1) if q else [0] * len(piece)
+        for above, form in zip(levels.above[start : start + CHUNK], forms, strict=True):
+            share = Fraction(levels.below, int(above))
+            own = share / levels.normal.weight_of_one
+            own += share**2 * one * int(form) / Fraction(4) ** top
+            effects.append(_root(variance * own))
+    first = spread.pop(0) if levels.intercept else None
+    return Errors(_root(variance), first, np.array(spread)), np.array(effects)
+
+
+def _invert(limit: Limit) -> Whole:
+    """Â⁻¹ in whole numbers of 2^-BITS."""
+    system = limit.system
+    p, inverse = len(system.matrix), system.factor.inverse
+    if p <= FEW or inverse is None:
+        ones: Whole = np.zeros((p, p), dtype=object)
+        ones[np.diag_indices(p)] = 1
+        return system.refine(ones, 0, BITS)[0]
+    whole: Whole = np.vectorize(lambda v: int(np.ldexp(v, 60)), otypes=[object])(
+        inverse.T @ inverse
+    )
+    return whole << (BITS - 60)
+
+
 def _freedom(problem: Problem, *, intercept: bool) -> int:
     return problem.rows.used - len(problem.terms) - intercept
 
 
 def _invert_diagonal(limit: Limit) -> list[Fraction]:
     """diag(Â⁻¹), for Â = A scaled by powers of two."""
-    system = limit.system
-    p = len(system.matrix)
-    inverse = system.factor.inverse
+    p, inverse = len(limit.system.matrix), limit.system.factor.inverse
     if p <= FEW or inverse is None:
-        ones = np.zeros((p, p), dtype=object)
-        ones[np.diag_indices(p)] = 1
-        x, _ = system.refine(ones, 0, BITS)
-        return [Fraction(int(value), 1 << BITS) for value in np.diag(x)]
+        return [Fraction(int(value), 1 << BITS) for value in np.diag(_invert(limit))]
     return [Fraction(float(value)) for value in np.sum(inverse**2, axis=0)]
 
 

@@ -15,11 +15,12 @@ from ..data.expressions import Product
 from ..data.open import open_source
 from ..data.predictor import LinearPredictor, Manner, check_kinds
 from ..data.table import Batch, Source
+from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
 from ..descent.quadratic import find_coordinates
 from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
-from ..errors import SteepestWarning
+from ..errors import MomentsError, SteepestWarning
 from ..store import write_json
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress, Progress
@@ -62,6 +63,19 @@ class Provenance:
     version: str
     condition: str = ""
     """What rows had to meet; empty for all."""
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """Levels of a category that were eliminated: their terms, coefficients and standard errors."""
+
+    terms: tuple[Term, ...]
+    coef: Floats
+    """Shape (m,)."""
+    se: Floats | None
+
+
+NONE_ABSORBED = Absorbed((), np.zeros(0), None)
 
 
 def find_path(
@@ -147,11 +161,13 @@ class Model:
     """The limit of the descent as the exact sums tell it."""
     certificate: Certificate | None = None
     errors: Errors = NO_ERRORS
+    absorbed: Absorbed = NONE_ABSORBED
+    """The levels of a large category, whose coefficients stand after those of ``coef``."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the coefficients, without the intercept."""
-        return tuple(term.name for term in self.problem.terms)
+        return tuple(term.name for term in (*self.problem.terms, *self.absorbed.terms))
 
     @property
     def target(self) -> str:
@@ -175,7 +191,10 @@ class Model:
     def coefficients(self) -> dict[str, float]:
         """Coefficients by name, the intercept first if there is one."""
         first = self.intercept if self.settings.intercept else None
-        return name_coefficients(self.names, self.coef, first)
+        return name_coefficients(self.names, self._every(self.coef, self.absorbed.coef), first)
+
+    def _every(self, coef: Floats, absorbed: Floats | None) -> Floats:
+        return coef if absorbed is None else np.concatenate([coef, absorbed])
 
     @property
     def se(self) -> dict[str, float] | None:
@@ -183,7 +202,8 @@ class Model:
         if self.errors.coef is None:
             return None
         first = self.errors.intercept if self.settings.intercept else None
-        return name_coefficients(self.names, self.errors.coef, first)
+        every = self._every(self.errors.coef, self.absorbed.se)
+        return name_coefficients(self.names, every, first)
 
     @property
     def residual_sd(self) -> float | None:
@@ -192,7 +212,12 @@ class Model:
 
     @cached_property
     def path(self) -> Path:
-        """Coefficients and loss at any epoch of this descent, in closed form."""
+        """Coefficients and loss at any epoch of this descent, in closed form.
+
+        MomentsError where levels were eliminated, which gives the limit alone.
+        """
+        if self.absorbed.terms:
+            raise MomentsError.no_path(self.absorbed.terms[0].category, len(self.names))
         return find_path(self.problem, self.settings, self.optimum)[0]
 
     @property
@@ -201,12 +226,12 @@ class Model:
         problem = self.problem
         return LinearPredictor(
             self.intercept,
-            problem.terms,
-            tuple(float(value) for value in self.coef),
+            (*problem.terms, *self.absorbed.terms),
+            tuple(float(value) for value in self._every(self.coef, self.absorbed.coef)),
             problem.columns,
             problem.references,
             problem.pooled,
-            problem.fills,
+            (*problem.fills, *(None,) * len(self.absorbed.terms)) if problem.fills else (),
             problem.missing,
             problem.nulls_met,
             problem.offset,

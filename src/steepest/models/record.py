@@ -22,7 +22,7 @@ from ..sums.moments import Moments
 from ..sums.problem import Problem, Rows
 from ..typing import Floats
 from .inference import Errors
-from .model import Model, Provenance, Settings
+from .model import NONE_ABSORBED, Absorbed, Model, Provenance, Settings
 
 
 def load(path: str | os.PathLike[str]) -> Model | Moments:
@@ -98,6 +98,7 @@ def to_record(model: Model) -> dict[str, Any]:
             }
             for t, value, fill in zip(problem.terms, model.coef, fills, strict=True)
         ],
+        "absorbed": _absorbed_record(model.absorbed),
         "columns": [
             {
                 "name": column.name,
@@ -177,6 +178,8 @@ def _from_record(content: dict[str, Any]) -> Model:
     rows, asked, found = content["rows"], content["settings"], content["statistic"]
     terms = tuple(_term(item) for item in content["coefficients"])
     p = len(terms)
+    levels = _read_absorbed(content["absorbed"])
+    absorbed = levels.terms
     problem = Problem(
         terms,
         content["target"],
@@ -192,12 +195,13 @@ def _from_record(content: dict[str, Any]) -> Model:
         {name: tuple(levels) for name, levels in content["pooled"].items()},
         str(content["missing"]),
         _fills(content["coefficients"]),
+        absorbed,
         tuple(str(name) for name in content["nulls_met"]),
         content["offset"] or "",
         tuple(_whole(exponent) for exponent in found["exponents"]),
         None if found["rank"] is None else _whole(found["rank"]),
     )
-    missing = {n for t in terms for n in t.columns} - problem.columns.keys()
+    missing = {n for t in (*terms, *absorbed) for n in t.columns} - problem.columns.keys()
     if missing:
         raise ValueError(f"column '{min(missing)}' of a coefficient is not described")
     start = asked["start"]
@@ -231,7 +235,30 @@ def _from_record(content: dict[str, Any]) -> Model:
         _read_optimum(content["optimum"], p),
         _read_certificate(content["certificate"]),
         _read_errors(content["se"], content["residual_sd"], p),
+        levels,
     )
+
+
+def _absorbed_record(found: Absorbed) -> dict[str, Any] | None:
+    if not found.terms:
+        return None
+    return {
+        "category": found.terms[0].category,
+        "parts": list(found.terms[0].parts),
+        "levels": [term.level for term in found.terms],
+        "values": found.coef.tolist(),
+        "se": None if found.se is None else found.se.tolist(),
+    }
+
+
+def _read_absorbed(found: dict[str, Any] | None) -> Absorbed:
+    if found is None:
+        return NONE_ABSORBED
+    category, parts = str(found["category"]), tuple(str(part) for part in found["parts"])
+    terms = tuple(Term("", category, str(level), parts) for level in found["levels"])
+    m = len(terms)
+    se = None if found["se"] is None else _vector(found["se"], m)
+    return Absorbed(terms, _vector(found["values"], m), se)
 
 
 def _read_optimum(found: dict[str, Any] | None, p: int) -> Optimum | None:

@@ -15,7 +15,7 @@ from ..data.filters import parse_condition
 from ..data.formula import parse_expression, parse_formula, term_label
 from ..descent.quadratic import SCALES
 from ..errors import ColumnNameError, FormulaError, OptionError
-from ..sums.equations import MISSING
+from ..sums.accounting import MISSING
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole
 

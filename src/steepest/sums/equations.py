@@ -14,25 +14,25 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from ..data.expressions import Expression, Product, label
+from ..data.expressions import Expression, label
 from ..data.table import Column, Kind
 from ..data.terms import RARE, Effect, Term, close, code_effects, name_terms
-from ..errors import (
-    ColumnKindError,
-    ColumnNotFoundError,
-    EmptySourceError,
-    OptionError,
-    ValueFoundError,
-)
+from ..errors import ColumnKindError, ColumnNotFoundError, EmptySourceError, MomentsError
+from .accounting import account, check_references, tell_nulls
 from .content import Content
+from .cuts import cut_normal, cut_table
 from .dense import DenseNormal, cut_dense
 from .exact import ExactSums
-from .normal import ExactNormal, cut_normal
+from .normal import ExactNormal
 from .patterns import AnySums
 from .pooling import find_rare, pool_levels
-from .problem import Problem, Rows, round_problem
+from .problem import Problem, round_problem
 
-MISSING = ("drop", "refuse", "mean", "indicator")
+TOGETHER = 1_000
+"""Terms from which the largest category is eliminated before the others are solved for."""
+
+LARGEST_PROBLEM = 5_000
+"""Terms that are solved together, at the most."""
 
 Groups = Mapping[frozenset[str], AnySums]
 """By the columns of features that are null, the sums of rows that are used."""
@@ -50,6 +50,8 @@ class Asked:
     offset: Expression | None = None
     rare: int = 0
     """Levels of fewer rows are taken together."""
+    limit_only: bool = False
+    """Whether the limit of the descent is all that is wanted, so that levels may be eliminated."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +72,30 @@ class Equations:
             last.append(self._find_offset(columns, self.asked.offset))
         features = self._find_features(columns)
         required = [*(name for t in last for name in t.columns), self.content.weights]
-        rows = self._account(columns, features, [name for name in required if name])
+        required = [name for name in required if name]
+        rows = account(self.content, features, required, self.asked.missing, self.first_nulls)
         groups = self._gather(columns, features, required)
         pooled = find_rare(groups.values(), columns, self.asked.rare) if self.asked.rare else {}
         if pooled:
             groups = {null: pool_levels(sums, columns, pooled) for null, sums in groups.items()}
         terms, references = self._name_terms(groups)
         if self.asked.missing == "indicator":
-            terms += _mark_nulls(self._tell_nulls(columns, features), groups)
-        normal, fills = self._add_up(groups, columns, terms, last)
+            terms += _mark_nulls(tell_nulls(columns, features), groups)
+        absorbed = self._absorb(groups, terms)
+        apart = {*absorbed}
+        terms = [term for term in terms if term not in apart]
+        normal, fills = self._add_up(groups, columns, terms, last, absorbed)
         if self.asked.offset is not None:
             normal = normal.subtract_last()
         problem = round_problem(normal, terms, _name(last[0]), rows, self.where)
-        used = {name for term in [*terms, *last] for name in term.columns}
+        used = {name for term in [*terms, *absorbed, *last] for name in term.columns}
         return replace(
             problem,
             columns={name: column for name, column in columns.items() if name in used},
             references=references,
             pooled={name: found for name, found in pooled.items() if name in references},
             missing=self.asked.missing,
+            absorbed=tuple(absorbed),
             fills=fills,
             nulls_met=tuple(sorted(frozenset().union(*groups))),
             offset=_name(last[1]) if len(last) > 1 else "",
@@ -121,47 +128,6 @@ class Equations:
             if name not in columns:
                 raise ColumnNotFoundError.formed(name, self.where)
         return list(names)
-
-    def _tell_nulls(self, columns: Mapping[str, Column], names: Sequence[str]) -> list[str]:
-        """Those of some columns whose nulls are not those of others among them."""
-        told = []
-        for name in names:
-            expression = columns[name].expression if name in columns else None
-            factors = expression.factors if isinstance(expression, Product) else ()
-            if not factors or not all(label(factor) in names for factor in factors):
-                told.append(name)
-        return told
-
-    def _account(
-        self, columns: Mapping[str, Column], features: Sequence[str], required: Sequence[str]
-    ) -> Rows:
-        """Where the rows went; ValueFoundError, EmptySourceError where none may or can be used."""
-        content, missing = self.content, self.asked.missing
-        words = {}
-        for name in self._tell_nulls(columns, [*features, *required]):
-            own = columns[name].sources if name in columns else [name]
-            words[name] = own[0] if len(own) == 1 else name
-        nulls = dict.fromkeys(words.values(), 0)
-        dropped: dict[str, int] = {}
-        if content.filtered:
-            dropped[f"not where {content.condition}"] = content.filtered
-        for null, sums in content.patterns.items():
-            for word in {words[name] for name in words if name in null}:
-                nulls[word] += sums.n_rows
-            fatal = required if missing in ("mean", "indicator") else words
-            gone = dict.fromkeys(words[name] for name in words if name in null and name in fatal)
-            if gone:
-                reason = f"null in {', '.join(gone)}"
-                dropped[reason] = dropped.get(reason, 0) + sums.n_rows
-        found = {name: count for name, count in nulls.items() if count}
-        if found and missing == "refuse":
-            first = next(n for n, word in words.items() if word in found)
-            raise ValueFoundError.nulls(found, self.first_nulls.get(first, ""))
-        read = content.n_read
-        rows = Rows(read, read - sum(dropped.values()), dropped, nulls)
-        if not rows.used:
-            raise EmptySourceError.none_left(read - content.filtered, nulls)
-        return rows
 
     def _gather(
         self, columns: Mapping[str, Column], features: Sequence[str], required: Sequence[str]
@@ -219,17 +185,41 @@ class Equations:
         }
         return terms, references
 
+    def _absorb(self, groups: Groups, terms: Sequence[Term]) -> list[Term]:
+        """The indicators of the largest category, where they are better eliminated.
+
+        MomentsError for more terms than are solved together.
+        """
+        found: dict[str, list[Term]] = {}
+        for term in terms:
+            if term.category and not term.number and not term.null:
+                found.setdefault(term.category, []).append(term)
+        name = max(found, key=lambda name: len(found[name]), default="")
+        largest = found.get(name, [])
+        exact = all(isinstance(sums, ExactSums) for sums in groups.values())
+        filled = self.asked.missing == "mean" and any(name in null for null in groups)
+        able = exact and not filled
+        left = len(terms) - (len(largest) if able else 0)
+        if len(terms) > LARGEST_PROBLEM and able and left <= LARGEST_PROBLEM:
+            if not self.asked.limit_only:
+                raise MomentsError.no_path(name, len(terms))
+        elif len(terms) > LARGEST_PROBLEM:
+            raise MomentsError.too_wide(left, LARGEST_PROBLEM, name if able else "")
+        together = self.asked.limit_only and able and len(terms) > TOGETHER
+        return largest if together and len(largest) > TOGETHER // 2 else []
+
     def _add_up(
         self,
         groups: Groups,
         columns: Mapping[str, Column],
         terms: Sequence[Term],
         last: Sequence[Term],
+        absorbed: Sequence[Term],
     ) -> tuple[ExactNormal | DenseNormal, tuple[float | None, ...]]:
         """The equations of all rows, and what stands in for each term's nulls."""
         q = len(terms) + len(last)
         if len(groups) == 1:
-            normal = _cut(next(iter(groups.values())), [*terms, *last], columns)
+            normal = _cut(next(iter(groups.values())), [*terms, *last], columns, absorbed)
             filled = self.asked.missing == "mean"
             return normal, tuple(normal.mean_of(j) for j in range(len(terms))) if filled else ()
         cut: dict[frozenset[str], tuple[list[int], ExactNormal | DenseNormal]] = {}
@@ -237,7 +227,7 @@ class Equations:
             here = [j for j, t in enumerate(terms) if not t.null and null.isdisjoint(t.columns)]
             here += range(len(terms), q)
             every = [*terms, *last]
-            cut[null] = here, _cut(sums, [every[j] for j in here], columns)
+            cut[null] = here, _cut(sums, [every[j] for j in here], columns, absorbed)
         means = _find_means(list(cut.values()), terms)
         every_row = []
         for null, (here, normal) in cut.items():
@@ -271,11 +261,12 @@ Cut = tuple[list[int], ExactNormal | DenseNormal]
 
 
 def _cut(
-    sums: AnySums, terms: Sequence[Term], columns: Mapping[str, Column]
+    sums: AnySums, terms: Sequence[Term], columns: Mapping[str, Column], absorbed: Sequence[Term]
 ) -> ExactNormal | DenseNormal:
-    if isinstance(sums, ExactSums):
-        return cut_normal(sums, terms, columns)
-    return cut_dense(sums, terms, columns)
+    if not isinstance(sums, ExactSums):
+        return cut_dense(sums, terms, columns)
+    normal = cut_normal(sums, terms, columns)
+    return cut_table(normal, sums, absorbed, terms, columns) if absorbed else normal
 
 
 def _plus(a: Any, b: Any) -> Any:
@@ -310,20 +301,3 @@ def _find_means(cut: Sequence[Cut], terms: Sequence[Term]) -> list[float]:
             weight += own
         means.append(0.0 if term.null else float(total / weight))
     return means
-
-
-def check_references(
-    references: Mapping[str, str] | None, levels: Mapping[str, Sequence[str]]
-) -> dict[str, str]:
-    """The reference levels asked for; OptionError for one that is no level of a category."""
-    if not isinstance(references, Mapping | None):
-        raise OptionError.outside(
-            "references", references, "a mapping of columns to levels", "{'city': 'Oslo'}"
-        )
-    asked = {str(name): str(level) for name, level in (references or {}).items()}
-    for name, level in asked.items():
-        if name not in levels:
-            raise OptionError.unknown("references", name, list(levels))
-        if level not in levels[name]:
-            raise OptionError.unknown(f"the reference of '{name}'", level, levels[name])
-    return asked

@@ -38,9 +38,13 @@ class Meeting:
     """The products of some terms, and where their sums stand."""
 
     def __init__(
-        self, sums: Sums | ExactSums, terms: Sequence[Term], columns: Mapping[str, Column]
+        self,
+        sums: Sums | ExactSums,
+        terms: Sequence[Term],
+        columns: Mapping[str, Column],
+        around: Term | None = None,
     ) -> None:
-        self._sums, self._columns = sums, columns
+        self._sums, self._columns, self._around = sums, columns, around
         groups: dict[tuple[str, str], list[int]] = {}
         for i, term in enumerate(terms):
             if not term.null:
@@ -85,7 +89,7 @@ class Meeting:
 
         The sums stand at the places of levels of a category, of a number or of the weight.
         """
-        for a, b in combinations_with_replacement(self._groups, 2):
+        for a, b in self._pairs():
             if (a.category or b.category) and not self._is_pair(a, b):
                 category = self._cross(a, b)
                 number = self._multiply(a, b)
@@ -96,7 +100,7 @@ class Meeting:
 
     def paired(self) -> Iterator[tuple[Places, Places, PairCounts]]:
         """Indicators of two categories: terms of both, aligned, and how often they meet."""
-        for a, b in combinations_with_replacement(self._groups, 2):
+        for a, b in self._pairs():
             if self._is_pair(a, b):
                 pair = find_pair(self._sums.pairs, a.category, b.category)
                 own = self._within(a, a.category)[pair.first]
@@ -113,6 +117,12 @@ class Meeting:
                         weights=weights,
                     ),
                 )
+
+    def _pairs(self) -> Iterator[tuple[Group, Group]]:
+        """Two groups at a time; only those with the group of one term, where that is asked for."""
+        for a, b in combinations_with_replacement(self._groups, 2):
+            if self._around is None or (a.number, a.category) == self._around[:2]:
+                yield a, b
 
     def _is_pair(self, a: Group, b: Group) -> bool:
         """Whether their product is found among the pairs of levels."""

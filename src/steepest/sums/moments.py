@@ -285,14 +285,14 @@ class Moments(Content):
         missing: str = "drop",
         offset: str | Expression | None = None,
         rare: int = 0,
+        limit_only: bool = False,
     ) -> Problem:
         """The dense problem of a target and some features: all that a fit needs to know.
 
-        Features are columns by name, expressions, or the factors of an interaction.  Rows with a
-        null in one of these columns are left out, or a term's mean stands in for it.  A category
-        gives one indicator for each level present but its reference, the first in the order of
-        UTF-8 bytes where ``references`` names no other; without an intercept the first category
-        of which it names none keeps all its levels.
+        Features are columns by name, expressions, or the factors of an interaction.  A category
+        gives one indicator for each level but its reference, the first in the order of UTF-8
+        bytes where ``references`` names no other; without an intercept the first category keeps
+        all its levels.  ``limit_only`` says that a category of many levels may be kept apart.
 
         Raises
         ------
@@ -308,9 +308,16 @@ class Moments(Content):
         base = None if offset is None else finder.settle(offset, "offset")
         if features is None:
             features = finder.choose(wanted, base)
-        effects = [effect for term in features for effect in finder.resolve(term)]
+        effects = dict.fromkeys(effect for term in features for effect in finder.resolve(term))
         asked = Asked(
-            wanted, tuple(dict.fromkeys(effects)), intercept, references, missing, base, rare
+            wanted,
+            tuple(effects),
+            intercept,
+            references,
+            missing,
+            base,
+            rare,
+            limit_only,
         )
         return Equations(self, asked, self.where, self.first_nulls).build()
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -12,16 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.expansions import LARGEST_WHOLE
-from ..data.expressions import Expression, Power, Product
-from ..data.table import Column, Kind
-from ..data.terms import Term
 from ..typing import Floats
-from .exact import ExactSums, nearest_double
+from .exact import nearest_double
 from .integers import Whole
-from .meeting import Meeting
 
-HALF_UNITS = {"halffloat": 2.0**-11, "float16": 2.0**-11, "float": 2.0**-24, "float32": 2.0**-24}
-DECIMAL = re.compile(r"decimal\d*\(\d+, ?(-?\d+)\)")
 FAR = 450
 """Root mean squares within 2^±450 have squares that are doubles, and so have their parts."""
 
@@ -42,6 +35,10 @@ class ExactNormal:
     weight_unit: int
     blur: tuple[tuple[float, float], ...]
     """Half a unit in the last place of each column: relative to a value, and absolute."""
+    table: Whole | None = None
+    """Σ w z over each level of a category that is to be eliminated, shape (m, q)."""
+    shares: Whole | None = None
+    """Σ w of each of these levels, shape (m,)."""
 
     def keep(self, terms: Sequence[int]) -> ExactNormal:
         """The equations of fewer terms."""
@@ -57,6 +54,8 @@ class ExactNormal:
             self.weight,
             self.weight_unit,
             tuple(self.blur[j] for j in at),
+            None if self.table is None else self.table[:, list(at)],
+            self.shares,
         )
 
     def unit(self, j: int) -> Fraction:
@@ -92,6 +91,8 @@ class ExactNormal:
             products=self.products * factor * (factor * times)[:, None],
             weight=self.weight * times,
             weight_unit=weight_unit,
+            table=None if self.table is None else self.table * (factor * times),
+            shares=None if self.shares is None else self.shares * times,
         )
 
     def plus(self, other: ExactNormal) -> ExactNormal:
@@ -105,6 +106,8 @@ class ExactNormal:
             totals=a.totals + b.totals,
             products=a.products + b.products,
             weight=a.weight + b.weight,
+            table=_add(a.table, b.table),
+            shares=_add(a.shares, b.shares),
         )
 
     def spread(self, at: Sequence[int], length: int) -> ExactNormal:
@@ -115,8 +118,20 @@ class ExactNormal:
         totals: Whole = np.zeros(length, dtype=object)
         products: Whole = np.zeros((length, length), dtype=object)
         totals[list(at)], products[np.ix_(at, at)] = self.totals, self.products
+        table = None
+        if self.table is not None:
+            table = np.zeros((len(self.table), length), dtype=object)
+            table[:, list(at)] = self.table
         return ExactNormal(
-            tuple(units), tuple(fives), totals, products, self.weight, self.weight_unit, tuple(blur)
+            tuple(units),
+            tuple(fives),
+            totals,
+            products,
+            self.weight,
+            self.weight_unit,
+            tuple(blur),
+            table,
+            self.shares,
         )
 
     def fill(self, at: Sequence[int], values: Sequence[float]) -> ExactNormal:
@@ -125,16 +140,24 @@ class ExactNormal:
             return self
         units, fives = list(self.units), list(self.fives)
         totals, products = self.totals.copy(), self.products.copy()
+        table = None if self.table is None else self.table.copy()
         whole = []
         for j, value in zip(at, values, strict=True):
             above, below = float(value).as_integer_ratio()
             units[j], fives[j] = 1 - below.bit_length(), 0
             totals[j] = above * self.weight
+            if table is not None and self.shares is not None:
+                table[:, j] = self.shares * above
             whole.append(above)
         for j, above in zip(at, whole, strict=True):
             products[j, :] = products[:, j] = totals * above
         return replace(
-            self, units=tuple(units), fives=tuple(fives), totals=totals, products=products
+            self,
+            units=tuple(units),
+            fives=tuple(fives),
+            totals=totals,
+            products=products,
+            table=table,
         )
 
     def subtract_last(self) -> ExactNormal:
@@ -148,7 +171,11 @@ class ExactNormal:
         totals[p - 1] -= totals[p]
         products[p - 1, :] -= products[p, :]
         products[:, p - 1] -= products[:, p]
-        return replace(same, totals=totals, products=products).pick(range(p))
+        table = same.table
+        if table is not None:
+            table = table.copy()
+            table[:, p - 1] -= table[:, p]
+        return replace(same, totals=totals, products=products, table=table).pick(range(p))
 
     @property
     def exponents(self) -> tuple[int, ...]:
@@ -201,94 +228,5 @@ class ExactNormal:
         return [int(j) for j in np.flatnonzero(varies) if scatter[j, j] == 0]
 
 
-def cut_normal(
-    sums: ExactSums, terms: Sequence[Term], columns: Mapping[str, Column]
-) -> ExactNormal:
-    """The equations of some terms, the target's last, out of the sums of their columns.
-
-    An indicator of a level is 1 in the rows of its level, so that it meets a number in the sum
-    of that number over these rows, and two levels meet in the weight of their pair.
-    """
-    q, whole = len(terms), sums.whole
-    meeting = Meeting(sums, terms, columns)
-    place = {name: j for j, name in enumerate(sums.numbers)}
-    grid = [
-        (int(whole.units[place[t.number]]), int(whole.fives[place[t.number]]))
-        if t.number
-        else (0, 0)
-        for t in terms
-    ]
-    totals: Whole = np.zeros(q, dtype=object)
-    products: Whole = np.zeros((q, q), dtype=object)
-    for at, level, category, number in meeting.singles():
-        if not category:
-            totals[at] = whole.totals[place[number]]
-            continue
-        table, weights = _tables(sums, category)
-        totals[at] = table[level, place[number]] if number else weights[level]
-    for a, b in meeting.dense():
-        inner = np.ix_([place[terms[i].number] for i in a], [place[terms[i].number] for i in b])
-        products[np.ix_(a, b)] = whole.products[inner]
-        products[np.ix_(b, a)] = whole.products[inner].T
-    for i, j, level, category, number in meeting.crossed():
-        table, weights = _tables(sums, category)
-        if number:
-            k = place[number]
-            two = int(whole.units[k]) - grid[i[0]][0] - grid[j[0]][0]
-            five = int(whole.fives[k]) - grid[i[0]][1] - grid[j[0]][1]
-            values = _rescale(table[level, k], two, five)
-        else:
-            values = weights[level]
-        products[i, j] = products[j, i] = values
-    for i, j, pair in meeting.paired():
-        weights = pair.counts.astype(np.int64) if pair.weights is None else pair.weights
-        products[i, j] = products[j, i] = np.array([int(w) for w in weights], dtype=object)
-    return ExactNormal(
-        tuple(two for two, _ in grid),
-        tuple(five for _, five in grid),
-        totals,
-        products,
-        whole.weight,
-        whole.weight_unit,
-        tuple(find_blur(term, columns) for term in terms),
-    )
-
-
-def _tables(sums: ExactSums, category: str) -> tuple[Whole, Whole]:
-    i = list(sums.levels).index(category)
-    return sums.whole.levels[i], sums.whole.level_weights[i]
-
-
-def _rescale(values: Whole, two: int, five: int) -> Whole:
-    """Values times 2^two 5^five, which are whole."""
-    values = values * 5**five if five >= 0 else values // 5**-five
-    return values << two if two >= 0 else values >> -two
-
-
-def find_blur(term: Term, columns: Mapping[str, Column]) -> tuple[float, float]:
-    """How far off a value may be, by its type alone: relative to the value, and absolute.
-
-    Whole numbers and indicators are what they are, and so are decimals without places; a power
-    is off as many times more.
-    """
-    if not term.number:
-        return 0.0, 0.0
-    column = columns[term.number]
-    if column.kind is Kind.CATEGORY:  # a boolean target
-        return 0.0, 0.0
-    scale = DECIMAL.fullmatch(column.type_name)
-    degree = _degree(column.expression)
-    if scale:
-        rounded = int(scale[1]) > 0 and degree == 1
-        return 0.0, 0.5 * 10.0 ** -int(scale[1]) if rounded else 0.0
-    if column.type_name.startswith(("int", "uint", "bool")):
-        return 0.0, 0.0
-    return HALF_UNITS.get(column.type_name, 2.0**-53) * degree, 0.0
-
-
-def _degree(expression: Expression) -> int:
-    if isinstance(expression, Power):
-        return expression.power * _degree(expression.base)
-    if isinstance(expression, Product):
-        return sum(_degree(factor) for factor in expression.factors)
-    return 1
+def _add(a: Whole | None, b: Whole | None) -> Whole | None:
+    return a if a is None or b is None else a + b

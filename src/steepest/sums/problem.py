@@ -66,6 +66,8 @@ class Problem:
     """What was done about nulls."""
     fills: tuple[float | None, ...] = ()
     """For each term what stands in the place of a null; None where a null stays one."""
+    absorbed: tuple[Term, ...] = ()
+    """Levels of the largest category, which ``exact`` knows apart and the matrices do not hold."""
     nulls_met: tuple[str, ...] = ()
     """The columns in which rows that are used have nulls."""
     offset: str = ""
@@ -84,9 +86,9 @@ class Problem:
         """
         at = list(terms)
         kept = tuple(self.terms[i] for i in at)
-        used = {term.category for term in kept}
+        used = {term.category for term in (*kept, *self.absorbed)}
         gone = [term for i, term in enumerate(self.terms) if i not in {*at}]
-        own = {(term.category, term.level) for term in kept}
+        own = {(term.category, term.level) for term in (*kept, *self.absorbed)}
         references = {n: levels for n, levels in self.references.items() if n in used}
         for term in gone:
             name = term.category
