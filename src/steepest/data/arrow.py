@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +64,8 @@ class ArrowBatch:
 
     rows: pa.RecordBatch
     room: Floats | None = None
+    known: dict[str, tuple[Any, Sequence[str | None]]] = field(default_factory=dict)
+    """By category the last dictionary and its levels: batches of a part often share them."""
 
     @property
     def n_rows(self) -> int:
@@ -79,7 +81,14 @@ class ArrowBatch:
         return arrow_expansion(self.rows.column(name))
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
-        return arrow_codes(self.rows.column(name))
+        array = self.rows.column(name)
+        if not is_dictionary(array):
+            return arrow_codes(array)
+        last, texts = self.known.get(name, (None, ()))
+        if last is None or not last.equals(array.dictionary):
+            last, texts = array.dictionary, _read_levels(array.dictionary)
+            self.known[name] = last, texts
+        return _read_codes(array, texts)
 
     def cells(self, name: str) -> Any:
         return self.rows.column(name)
@@ -137,12 +146,27 @@ def arrow_codes(array: Any) -> tuple[Codes, Sequence[str]]:
         array = pc.cast(array, pa.large_string())
     if not types.is_dictionary(array.type):
         array = array.dictionary_encode()
+    return _read_codes(array, _read_levels(array.dictionary))
+
+
+def is_dictionary(array: Any) -> bool:
+    """Whether an array holds codes and their values."""
+    from pyarrow import types
+
+    return bool(types.is_dictionary(array.type))
+
+
+def _read_levels(dictionary: Any) -> Sequence[str | None]:
+    """The values of a dictionary as names of levels; None for a null."""
+    values = dictionary.to_pylist()
+    return [v if isinstance(v, str) or v is None else level_text(v) for v in values]
+
+
+def _read_codes(array: Any, values: Sequence[str | None]) -> tuple[Codes, Sequence[str]]:
     codes = _with_nulls(_values(array.indices), array.indices)
-    values = array.dictionary.to_pylist()
-    levels: Sequence[str] = [v if isinstance(v, str) else level_text(v) for v in values]
-    if None in values or len(set(levels)) < len(levels):
-        codes, levels = _merge_levels(codes, values, levels)
-    return codes, levels
+    if None in values or len(set(values)) < len(values):
+        return _merge_levels(codes, values)
+    return codes, values  # type: ignore[return-value]
 
 
 # Arrow's own to_numpy and fill_null import pandas where it is installed, which takes long.
@@ -180,11 +204,9 @@ def level_text(value: object) -> str:
     return str(value)
 
 
-def _merge_levels(
-    codes: Codes, values: Sequence[object], levels: Sequence[str]
-) -> tuple[Codes, Sequence[str]]:
+def _merge_levels(codes: Codes, values: Sequence[str | None]) -> tuple[Codes, Sequence[str]]:
     """Dictionaries may hold a null, or one text twice: give each text one code."""
-    unique = list(dict.fromkeys(t for t, v in zip(levels, values, strict=True) if v is not None))
+    unique = list(dict.fromkeys(text for text in values if text is not None))
     number = {text: i for i, text in enumerate(unique)}
-    table = [-1 if v is None else number[t] for t, v in zip(levels, values, strict=True)]
+    table = [-1 if text is None else number[text] for text in values]
     return np.array([*table, -1], dtype=np.int32)[codes], unique

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,7 +87,8 @@ class ParquetFile:
         names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(numbers), rows))
-        with self._translated(), self._open() as file:
+        known: dict[str, Any] = {}
+        with self._translated(), self._open(self._find_texts(categories)) as file:
             for batch in file.iter_batches(
                 batch_size=rows,
                 row_groups=list(self.groups),
@@ -95,13 +96,24 @@ class ParquetFile:
                 use_threads=False,
             ):
                 done += batch.num_rows
-                yield ArrowBatch(batch, room), done / max(self.n_rows, 1)
+                yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)
 
-    def _open(self) -> parquet.ParquetFile:
+    def _find_texts(self, categories: Sequence[str]) -> list[str]:
+        """Columns of text, which the file holds as codes and texts, and may be read as such."""
+        from pyarrow import types
+
+        if not categories:
+            return []
+        with self._open() as file:
+            schema = file.schema_arrow
+        return [name for name in categories if types.is_string(schema.field(name).type)]
+
+    def _open(self, texts: Sequence[str] = ()) -> parquet.ParquetFile:
         from pyarrow import parquet
 
         return parquet.ParquetFile(
             self.path,
+            read_dictionary=list(texts) or None,
             pre_buffer=False,
             buffer_size=READ_BYTES,
             page_checksum_verification=True,

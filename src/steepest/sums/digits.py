@@ -64,6 +64,10 @@ TOO_MANY = 1 / 16
 HELD = 2**19
 """Rows times digits + 1 that 64-bit sums have room for: D · 2⁴⁴ · 2¹⁹ / (D + 1) < 2⁶³."""
 
+MANY_LEVELS = 1_000
+LONGEST = 1 << 29
+"""Levels from which their tables stay as digits, and rows up to which they have room for that."""
+
 FEW = 32
 """Rows that are faster as Python integers, one by one, than by their exponents."""
 
@@ -105,8 +109,9 @@ class Grid:
         self._order = np.argsort(-plan.digits, kind="stable")
         self._tops, self._digits = plan.tops[self._order], plan.digits[self._order]
         k, depth = len(self._order), int(self._digits.max(initial=1))
-        self.held = HELD // (depth + 1)
+        self.held = self._room_for = HELD // (depth + 1)
         """Rows that there is room for."""
+        self._rows = 0
         self._reach = [int(np.count_nonzero(self._digits > s)) for s in range(depth)]
         self._products = np.zeros((2 * depth - 1, k, k), dtype=np.int64)
         self._totals = np.zeros((depth, k), dtype=np.int64)
@@ -121,6 +126,7 @@ class Grid:
     def add(self, rows: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
         """Add rows of shape (n, k), but those that do not fit; returns which these are, (n,)."""
         self.held -= len(rows)
+        self._rows += len(rows)
         for i, level in enumerate(numbered):
             self._levels[i] = widen(self._levels[i], int(level.max(initial=-1)) + 1)
         if self._kernel is None:
@@ -174,6 +180,25 @@ class Grid:
         apart |= rest.any(axis=0)
         digits[:, :, apart] = 0.0
         return digits, apart
+
+    @property
+    def has_many_levels(self) -> bool:
+        """Whether its tables of levels are better kept than turned into integers again and again.
+
+        Their digits are doubles, which have room for 2³¹ rows.
+        """
+        return sum(map(len, self._levels)) > MANY_LEVELS and self._rows < LONGEST
+
+    def spill(self) -> Integers:
+        """The sums so far but those of levels, which stay; with room for as many rows again."""
+        levels = self._levels
+        self._levels = [table[:0] for table in levels]
+        found = self.integers()
+        self._levels = levels
+        for sums in (self._products, self._totals):
+            sums[:] = 0
+        self.held = self._room_for
+        return found
 
     def integers(self) -> Integers:
         """The sums so far as Python integers."""
@@ -247,7 +272,10 @@ class DigitSums:
 
     def _add_piece(self, rows: Floats, numbered: list[Places]) -> None:
         if self._grid is not None and self._grid.held < len(rows):
-            self._close_grid()
+            if self._grid.has_many_levels:
+                self._total = self._total.plus(self._grid.spill())
+            else:
+                self._close_grid()
         new = self._grid is None
         if self._grid is None:
             self._grid = Grid(plan_grid(rows), self._categories, self._kernel)

@@ -38,6 +38,7 @@ class LevelCounter:
     def __init__(self, categories: Sequence[str]) -> None:
         self.categories = tuple(categories)
         self._known: list[dict[str, int]] = [{} for _ in categories]
+        self._tables: list[tuple[Sequence[str], Places]] = [((), _no_places()) for _ in categories]
         self._counts: list[Floats] = [np.zeros(0) for _ in categories]
         self._pairs: dict[tuple[int, int], list[PairCounts]] = {
             pair: [] for pair in combinations(range(len(self.categories)), 2)
@@ -103,11 +104,17 @@ class LevelCounter:
         }
 
     def _number(self, i: int, codes: Codes, levels: Sequence[str]) -> Places:
-        present = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
-        known, table = self._known[i], np.zeros(len(levels), dtype=np.int64)
-        for code in present:
-            table[code] = known.setdefault(levels[int(code)], len(known))
-        return table[codes]
+        last, table = self._tables[i]
+        if levels is not last:
+            table = np.full(len(levels), -1, dtype=np.int64)
+            self._tables[i] = levels, table
+        numbered = table[codes]
+        if numbered.min(initial=0) < 0:
+            known = self._known[i]
+            for code in np.unique(codes[numbered < 0]).tolist():
+                table[code] = known.setdefault(levels[code], len(known))
+            numbered = table[codes]
+        return numbered
 
     def _count_pairs(
         self,
@@ -130,6 +137,10 @@ class LevelCounter:
         else:
             cells, met = np.unique(keys, return_counts=True)
         return PairCounts(cells // width, cells % width, np.asarray(met, dtype=np.float64))
+
+
+def _no_places() -> Places:
+    return np.zeros(0, dtype=np.int64)
 
 
 def widen(array: NDArray[Scalar], length: int) -> NDArray[Scalar]:
