@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ColumnKindError, ValueFoundError
-from .expressions import Expression, Levels, Name, label, sources
+from ..errors import ColumnKindError, FormulaError, ValueFoundError
+from .expressions import Expression, Name, is_levels, label, sources
 from .forming import Rows
 from .formula import NUMBER, Tokens, Words
 from .table import Kind, Schema
@@ -109,6 +109,8 @@ def parse_condition(text: str) -> Condition:
 
 
 class _Reader(Words):
+    expected = staticmethod(FormulaError.condition)
+
     def __init__(self, text: str) -> None:
         Tokens.__init__(self, text, TOKEN, "a column, a value, or a comparison")
 
@@ -207,8 +209,9 @@ def check_condition(condition: Condition, schema: Schema) -> Looked:
             found[str(kind)].append(left.name)
             continue
         settle(left, lambda name: schema.find(name, "filtered"))
-        if text != isinstance(left, Levels) and values:
-            raise ColumnKindError.compared(label(left), "number", str(values[0]))
+        if text != bool(is_levels(left)) and values:
+            word = "text" if is_levels(left) else "number"
+            raise ColumnKindError.compared(label(left), word, str(values[0]))
         kinds = {schema.find(name).kind for name in sources(left)}
         found["time" if Kind.TIME in kinds else "number"] += sources(left)
     for left in _booleans(condition):
@@ -246,7 +249,7 @@ def _judge(condition: Condition, rows: Rows, looked: Looked) -> Truth:
         )
         return (a & b, not_a | not_b) if condition.word == "and" else (a | b, not_a & not_b)
     left = condition.left
-    if isinstance(left, Name) and left.name in looked.categories:
+    if is_levels(left) or (isinstance(left, Name) and left.name in looked.categories):
         return _judge_levels(condition, *rows.codes(left))
     if isinstance(left, Name) and left.name in looked.times:
         return _judge_times(condition, left.name, rows)

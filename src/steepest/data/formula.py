@@ -87,6 +87,9 @@ Token = tuple[int, str, str]
 class Tokens:
     """A text cut into words, numbers and signs, taken from the front."""
 
+    expected = staticmethod(FormulaError.expected)
+    """What is raised where something else is expected."""
+
     def __init__(self, text: str, pattern: re.Pattern[str], wanted: str) -> None:
         self.text = text
         self._left: list[Token] = []
@@ -95,7 +98,7 @@ class Tokens:
             found = pattern.match(text, at)
             if not found:
                 blank = len(text[at:]) - len(text[at:].lstrip())
-                raise FormulaError.expected(text, at + blank, wanted)
+                raise self.expected(text, at + blank, wanted)
             kind = found.lastgroup or ""
             self._left.append((found.start(kind), found[kind], kind))
             at = found.end()
@@ -124,7 +127,7 @@ class Tokens:
             raise self.refuse("the end")
 
     def refuse(self, wanted: str) -> FormulaError:
-        return FormulaError.expected(self.text, self.next[0], wanted)
+        return self.expected(self.text, self.next[0], wanted)
 
     def take_name(self, what: str) -> str:
         _, token, kind = self.next
@@ -162,7 +165,7 @@ class Words(Tokens):
         if self.take("^"):
             power = self.take_whole("a whole power", LARGEST_POWER)
             if len(found) > 1 or isinstance(found[0], Splines | Levels):
-                raise FormulaError.expected(self.text, place, f"no power of {token}(...)")
+                raise self.expected(self.text, place, f"no power of {token}(...)")
             found = [Power(found[0], power)] if power > 1 else found
         if isinstance(found[0], Splines) and self.take("["):
             if not found[0].knots:
@@ -171,17 +174,17 @@ class Words(Tokens):
             self.expect("]", "after the place")
             found = [Spline(found[0].argument, found[0].knots, at)]
         if single and (len(found) > 1 or isinstance(found[0], Splines)):
-            raise FormulaError.expected(self.text, place, "a single column")
+            raise self.expected(self.text, place, "a single column")
         return found
 
     def _take_call(self, function: str, place: int) -> list[Expression]:
         if function not in FUNCTIONS:
             raise FormulaError.function(self.text, place, function, FUNCTIONS)
         if function == "offset":
-            raise FormulaError.expected(self.text, place, "offset(...) only as a term of its own")
+            raise self.expected(self.text, place, "offset(...) only as a term of its own")
         inner = self.take_factor(single=True)[0]
         if function in TIME_FUNCTIONS and not isinstance(inner, Name):
-            raise FormulaError.expected(self.text, place, f"a plain column in {function}(...)")
+            raise self.expected(self.text, place, f"a plain column in {function}(...)")
         found: list[Expression]
         if function == "poly":
             self.expect(",", "and a degree in poly(x, 3)")
@@ -206,7 +209,7 @@ class Words(Tokens):
             place = self.next[0]
             knots.append(self.take_number("a knot, a number,"))
             if not knots[-1] > knots[-2]:
-                raise FormulaError.expected(self.text, place, "a knot above the one before")
+                raise self.expected(self.text, place, "a knot above the one before")
         self.expect("]", "after the knots")
         if len(knots) > MOST_KNOTS:
             raise self.refuse(f"{MOST_KNOTS} knots at the most")

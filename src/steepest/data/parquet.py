@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ class ParquetFile:
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(numbers), rows))
         known: dict[str, Any] = {}
-        with self._translated(), self._open(self._find_texts(categories)) as file:
+        with self._translated(), self._open(self._find_texts({*categories} - {*cells})) as file:
             for batch in file.iter_batches(
                 batch_size=rows,
                 row_groups=list(self.groups),
@@ -98,7 +98,7 @@ class ParquetFile:
                 done += batch.num_rows
                 yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)
 
-    def _find_texts(self, categories: Sequence[str]) -> list[str]:
+    def _find_texts(self, categories: Collection[str]) -> list[str]:
         """Columns of text, which the file holds as codes and texts, and may be read as such."""
         from pyarrow import types
 

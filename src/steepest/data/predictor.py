@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ColumnKindError, OptionError, ValueFoundError
+from ..errors import OptionError, ValueFoundError
 from ..typing import Codes, Floats
+from .casting import Casts, find_casts
 from .design import Reads, join_reads, read_for
-from .expressions import BETWEEN, Name, Product, label
+from .expressions import BETWEEN, Product, label, times_of
 from .forming import Rows, rows_of
 from .table import Batch, Column, Kind, Schema
 from .terms import RARE, Term, settle
@@ -232,30 +233,15 @@ def _refuse_null(null: NDArray[np.bool_], name: str, rows: Rows) -> None:
         raise ValueFoundError.null(name, rows.where, rows.row(null))
 
 
-def check_kinds(predictor: LinearPredictor, schema: Schema) -> None:
-    """Refuse a table in which a column the model needs is missing or of another kind."""
-    for name, kind in _find_kinds(predictor):
-        found = schema.find(name)
-        if found.kind not in (kind, Kind.NULL):
-            raise ColumnKindError.differs(name, "the model", kind, schema.where, found.kind)
+def check_columns(predictor: LinearPredictor, schema: Schema) -> Casts:
+    """Refuse a table without a column that the model needs, or of a kind that cannot be used.
+
+    Returns what is to be taken over from another kind.
+    """
+    casts = find_casts(predictor.reads, schema)
     for column in predictor.used.values():
-        settle_parts(column, schema)
-
-
-def settle_parts(column: Column, schema: Schema) -> None:
-    """Refuse what cannot be formed of a table's columns."""
-    expression = column.expression
-    for factor in expression.factors if isinstance(expression, Product) else (expression,):
-        if not isinstance(factor, Name):
-            settle(factor, schema.find)
-
-
-def _find_kinds(predictor: LinearPredictor) -> Iterator[tuple[str, Kind]]:
-    """Columns of the table that are used as they are, with the kind they must have."""
-    reads = predictor.reads
-    for column in predictor.used.values():
-        for name in column.sources:
-            if name in reads.numbers:
-                yield name, Kind.NUMBER
-            elif name in reads.categories:
-                yield name, Kind.CATEGORY
+        expression = column.expression
+        for factor in expression.factors if isinstance(expression, Product) else (expression,):
+            if times_of(factor):
+                settle(factor, schema.find)
+    return casts

@@ -83,7 +83,8 @@ class ValueFoundError(SteepestError, ValueError):
         return cls(
             f"'{name}' of {where} is no number in row {row:,}, where '{base}' is {value:.6g}.",
             "A logarithm takes numbers above 0, a root those from 0, and doubles end at 1.8e308.",
-            f"leave such rows out: where='{base} > 0' (--where).",
+            f"leave such rows out: where='{base} {'<' if value > 1 else '>'} "
+            f"{700 if value > 1 else 0}' (--where).",
         )
 
     @classmethod
@@ -155,6 +156,15 @@ class FormulaError(SteepestError, ValueError):
             f"the formula '{text}' makes no sense at {rest if text[place:] else 'its end'}.",
             why,
             "write it like 'y ~ x + C(city) + log(age) + x:age', other names in `...`.",
+        )
+
+    @classmethod
+    def condition(cls, text: str, place: int, what: str) -> FormulaError:
+        rest = f"character {place + 1}, '{text[place : place + 20]}'"
+        return cls(
+            f"the condition '{text}' makes no sense at {rest if text[place:] else 'its end'}.",
+            f"Here {what} is expected.",
+            "write it like \"area > 10 and city in ('Oslo', 'Bergen')\", other names in `...`.",
         )
 
     @classmethod

@@ -137,7 +137,7 @@ class ColumnKindError(SteepestError, TypeError):
         return cls(
             f"column '{name}' of type {type_name} is compared with {value}.",
             "Numbers are compared with numbers, text and times with text in quotes.",
-            f"write {name} > 10, or {name} == 'Oslo'.",
+            "write it like \"area > 10 and city == 'Oslo' and built >= '2024-03-31'\".",
         )
 
     @classmethod
@@ -150,6 +150,15 @@ class ColumnKindError(SteepestError, TypeError):
             f"column '{name}' of {where} is a {word} at first, but '{shown}'{place}.",
             "One column has one kind in every row.",
             f"mend that cell, leave it empty, or leave '{name}' out.",
+        )
+
+    @classmethod
+    def lossy(cls, name: str, where: str, value: str, kind: str, row: int) -> ColumnKindError:
+        return cls(
+            f"column '{name}' of {where} holds '{value}' in row {row:,}, where the model has "
+            f"{'numbers' if kind == 'number' else 'text'}.",
+            "A value of another kind is taken over where nothing is lost, and this one is not.",
+            f"turn '{name}' into {'numbers' if kind == 'number' else 'text'} first.",
         )
 
     @classmethod

@@ -93,11 +93,11 @@ class MomentsError(SteepestError, ValueError):
 
     @classmethod
     def too_many_levels(cls, name: str, levels: int, limit: int, numbers: int) -> MomentsError:
-        size = 10 * limit * (numbers + 4) * 50 / 1e9
+        size = max(1, 10 * limit * (numbers + 4) * 50 // 1_000_000)
         return cls(
             f"'{name}' has over {limit:,} levels ({levels:,} so far).",
             f"Each keeps sums of its own beside {counted(numbers, 'number')}; ten times as many "
-            f"would take about {size:.1g} GB of memory.",
+            f"would take about {size:,} MB of memory.",
             f"leave '{name}' out, cut it down to its most frequent values, or allow more: "
             f"max_levels={10 * limit} (--max-levels).",
         )

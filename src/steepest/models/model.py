@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..data.casting import Casts
 from ..data.expressions import Product
 from ..data.open import open_source
-from ..data.predictor import LinearPredictor, Manner, check_kinds
+from ..data.predictor import LinearPredictor, Manner, check_columns
 from ..data.table import Batch, Source
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
@@ -293,10 +294,10 @@ class Model:
         """
         predictor = self.predictor
         schema = source.schema([*predictor.sources, *cells])
-        check_kinds(predictor, schema)
+        casts = check_columns(predictor, schema)
         for name in cells:
             schema.find(name, "kept")
-        return _stream(predictor, source, manner, cells, on_progress)
+        return _stream(predictor, casts, source, manner, cells, on_progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file: JSON and, as its last line, the SHA-256 of all above it.
@@ -318,18 +319,20 @@ class Model:
 
 def _stream(
     predictor: LinearPredictor,
+    casts: Casts,
     source: Source,
     manner: Manner,
     cells: tuple[str, ...],
     on_progress: OnProgress | None,
 ) -> Iterator[tuple[Floats, Batch, Progress]]:
-    reads = predictor.reads
+    reads = casts.change(predictor.reads)
     parts = list(source.parts())
     size, done, rows = sum(part.size for part in parts), 0.0, 0
     for part in parts:
         row = part.first_row
         for batch, fraction in part.batches(reads.numbers, reads.categories, cells, reads.times):
-            values = predictor(batch, part.where, row, manner)
+            cast = casts.apply(batch, part.where, row)
+            values = predictor(cast, part.where, row, manner)
             row, rows = row + batch.n_rows, rows + batch.n_rows
             progress = Progress(rows, (done + fraction * part.size) / size if size else None)
             if on_progress:

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..data.choice import Wanted, choose_columns
 from ..data.design import Design
-from ..data.expressions import Expression, Interaction, Name, Splines, label
+from ..data.expressions import Expression, Interaction, Name, Splines, label, sources
 from ..data.parquet import ParquetFile
 from ..data.table import Part, Schema, Source
-from ..errors import EmptySourceError, ValueFoundError
+from ..errors import ColumnKindError, EmptySourceError, ValueFoundError
 from .executors import map_parts
 
 Range = tuple[float, float]
@@ -96,6 +96,10 @@ def _measure(
         schema, replace(wanted, named=None, terms=terms, target=None, offset=None)
     )
     names = [label(argument) for argument in arguments]
+    for basis, name in zip(arguments, names, strict=True):
+        if name not in design.numbers:
+            kind = schema.find(sources(basis)[0]).type_name
+            raise ColumnKindError.formed(f"spline({name})", name, kind)
     total = dict.fromkeys(names, NOWHERE)
     for ranges in map_parts(partial(measure_part, design), source.parts(), executor):
         total = {name: _widen(total[name], ranges[name]) for name in names}
