@@ -33,6 +33,9 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
     ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+SHORT = 1e15
+"""Whole numbers up to here are written without a point."""
+
 SAME = {"=": "==", "<>": "!="}
 Literal: TypeAlias = float | str
 
@@ -77,6 +80,8 @@ class Not:
     inner: Condition
 
     def __str__(self) -> str:
+        if isinstance(self.inner, IsNull):
+            return f"{self.inner.left} is not null"
         return f"not ({self.inner})"
 
 
@@ -89,14 +94,21 @@ class Both:
     second: Condition
 
     def __str__(self) -> str:
-        return f"({self.first} {self.word} {self.second})"
+        first, second = str(self.first), str(self.second)
+        if isinstance(self.first, Both) and self.first.word != self.word:
+            first = f"({first})"
+        if isinstance(self.second, Both):
+            second = f"({second})"
+        return f"{first} {self.word} {second}"
 
 
 Condition: TypeAlias = Comparison | IsNull | IsTrue | Not | Both
 
 
 def _write(value: Literal) -> str:
-    return repr(value) if isinstance(value, float) else "'" + value.replace("'", "''") + "'"
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) and abs(value) < SHORT else repr(value)
+    return "'" + value.replace("'", "''") + "'"
 
 
 @lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 
 from ..data.expressions import Call, label
 from ..data.terms import RARE
@@ -21,20 +22,25 @@ def note_rows(problem: Problem) -> list[str]:
     """Rows that were dropped, by the columns that were null, and nulls that were filled."""
     rows = problem.rows
     gone = sum(count for why, count in rows.dropped.items() if why.startswith("null in "))
-    nulls = ", ".join(f"'{name}' {count:,}" for name, count in rows.nulls.items() if count)
+    met = {n for name in problem.nulls_met for n in (name, *problem.columns[name].sources)}
     notes = []
     if gone:
         verb = "was" if gone == 1 else "were"
+        nulls = _count(rows.nulls, rows.nulls.keys() - met)
         notes.append(
             f"{gone:,} of {rows.read:,} rows {verb} dropped for nulls; nulls by column: {nulls}."
         )
-    if problem.nulls_met:
+    if met:
         marked = ", and a coefficient of its own marks it" if problem.missing == "indicator" else ""
         notes.append(
             f"where a feature is null the mean of its term stands in{marked}; nulls by column: "
-            f"{nulls}."
+            f"{_count(rows.nulls, met)}."
         )
     return notes
+
+
+def _count(nulls: Mapping[str, int], names: Collection[str]) -> str:
+    return ", ".join(f"'{n}' {count:,}" for n, count in nulls.items() if count and n in names)
 
 
 def note_pooled(problem: Problem) -> list[str]:

@@ -74,6 +74,10 @@ def check_references(
         )
     asked = {str(name): str(level) for name, level in (references or {}).items()}
     for name, level in asked.items():
+        if not levels:
+            raise OptionError.outside(
+                "references", references, "for these features", "none of them is a category."
+            )
         if name not in levels:
             raise OptionError.unknown("references", name, list(levels))
         if level not in levels[name]:

@@ -97,7 +97,7 @@ class Equations:
             missing=self.asked.missing,
             absorbed=tuple(absorbed),
             fills=fills,
-            nulls_met=tuple(sorted(frozenset().union(*groups))),
+            nulls_met=tuple(sorted(used.intersection(frozenset().union(*groups)))),
             offset=_name(last[1]) if len(last) > 1 else "",
         )
 
