@@ -174,3 +174,19 @@ def test_a_kept_column_must_be_there(model: steepest.Model) -> None:
 
     with pytest.raises(ColumnNotFoundError, match="kept column 'k'"):
         model.stream(open_source(NEW), Manner(), ("k",))
+
+
+def test_extrapolation_is_flagged(cli: Any) -> None:
+    """A number outside of those that were scanned, whatever it is made into."""
+    table = {"x": [1.0, 2.0, 4.0, 3.0], "z": [5.0, 4.0, 4.0, 7.0], "y": [1.0, 2.0, 3.0, 5.0]}
+    steepest.fit(table, formula="y ~ log(x) + x:z").save("f.json")
+    rows = {"x": [1.0, 4.0, 4.5, 0.5, None], "z": [4.0, 7.0, 1.0, 8.0, 1.0]}
+    pa.csv.write_csv(pa.table(rows), "f.csv")
+    ran = cli("predict", "f.json", "f.csv", "--flag-extrapolation", "-o", "out.parquet")
+    assert ran.code == 0, ran.err
+    found = pa.parquet.read_table("out.parquet")
+    assert found.column_names == ["prediction", "extrapolated"]
+    # x z lay between 5 and 21, log(x) between 0 and log(4).
+    assert found["extrapolated"].to_pylist() == [True, True, True, True, False]
+    ran = cli("predict", "f.json", "f.csv", "--flag-extrapolation", "--keep", "extrapolated")
+    assert ran.code == 1

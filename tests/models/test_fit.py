@@ -112,7 +112,7 @@ def test_references_that_are_none():
         steepest.fit(table, target="y", references={"x": "a"})
     with pytest.raises(OptionError, match="a mapping of columns to levels"):
         steepest.fit(table, target="y", references="s")
-    with pytest.raises(OptionError, match="Known are none"):
+    with pytest.raises(OptionError, match="none of them is a category"):
         steepest.fit(table, target="y", features=["x"], references={"s": "a"})
 
 

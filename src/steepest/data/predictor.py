@@ -30,10 +30,12 @@ class Manner:
 
     ``unseen``: a level that the fit has not seen is refused, gives a null, or counts as the
     reference level.  ``strict``: a null in a used column is refused instead of giving a null.
+    ``flag_extrapolation``: numbers outside of those that the fit has seen are looked for.
     """
 
     unseen: str = "refuse"
     strict: bool = False
+    flag_extrapolation: bool = False
     rows_unseen: Counter[str] = field(default_factory=Counter, compare=False)
     """Rows with an unseen level by column, counted while rows are predicted."""
 
@@ -78,6 +80,8 @@ class LinearPredictor:
     nulls_met: tuple[str, ...] = ()
     """The columns in which the rows of the fit had nulls."""
     offset: str = ""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Between which values the columns of numbers lay in the fit."""
 
     @cached_property
     def used(self) -> dict[str, Column]:
@@ -129,6 +133,16 @@ class LinearPredictor:
             if term.null:
                 eta += value * self._is_null(rows, term.category)
         return eta
+
+    def find_outside(self, batch: Batch, where: str, first_row: int) -> NDArray[np.bool_]:
+        """Rows in which a number lies outside of what the fit has seen, shape (n_rows,)."""
+        rows = rows_of(batch, self.reads.numbers, where, first_row)
+        outside = np.zeros(batch.n_rows, dtype=bool)
+        for name in dict.fromkeys(term.number for term in self.terms if term.number):
+            low, high = self.ranges.get(name, (-np.inf, np.inf))
+            values = rows.form(self.columns[name].expression)[0]
+            outside |= (values < low) | (values > high)
+        return outside
 
     def _form(self, rows: Rows, name: str, manner: Manner, *, fills: bool) -> Floats:
         values = rows.form(self.columns[name].expression)[0]

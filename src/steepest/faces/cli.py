@@ -213,6 +213,11 @@ def descend(
     help="What a level gives that the model has not seen.  Default: refuse.",
 )
 @click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
+@click.option(
+    "--flag-extrapolation",
+    is_flag=True,
+    help="Say in a column whether a number lies outside of what the fit has seen.",
+)
 @click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
 @click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
 def predict(
@@ -222,6 +227,7 @@ def predict(
     keep: Sequence[Sequence[str]],
     unseen: str,
     strict: bool,
+    flag_extrapolation: bool,
     raw: bool,
     quiet: bool,
 ) -> None:
@@ -239,12 +245,13 @@ def predict(
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
-    from .predictions import check_output, write_predictions
+    from .predictions import check_output, name_columns, write_predictions
     from .progress import show_progress
 
     kept = tuple(name for names in keep for name in names)
-    check_output(output, [model, *files], kept)
-    loaded, manner = load_model(model), Manner(unseen, strict)
+    manner = Manner(unseen, strict, flag_extrapolation)
+    check_output(output, [model, *files], name_columns(kept, manner))
+    loaded = load_model(model)
     with show_progress(quiet=quiet, prints=output == "-") as on_progress:
         source = open_source(list(files))
         rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)

@@ -20,6 +20,7 @@ from ..typing import OnProgress
 from .inputs import check_not_read
 
 COLUMN = "prediction"
+FLAG = "extrapolated"
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -28,13 +29,13 @@ Write = Callable[[Sequence[Any]], None]
 """Takes the columns of some rows, as Arrow arrays."""
 
 
-def check_output(output: str, inputs: Sequence[str], kept: Sequence[str]) -> None:
+def check_output(output: str, inputs: Sequence[str], written: Sequence[str]) -> None:
     """Find out before the work whether predictions can be written there.
 
     OutputError if not, ColumnNameError for names that would stand twice.
     """
-    for name in (*kept, COLUMN):
-        times = (*kept, COLUMN).count(name)
+    for name in written:
+        times = written.count(name)
         if times > 1:
             raise ColumnNameError.repeated(name, times, "what is to be written")
     if output == "-":
@@ -43,6 +44,11 @@ def check_output(output: str, inputs: Sequence[str], kept: Sequence[str]) -> Non
     if not output.endswith((".csv", ".parquet")):
         raise OutputError.ending(output)
     check_writable(output)
+
+
+def name_columns(kept: Sequence[str], manner: Manner) -> list[str]:
+    """The columns that are written."""
+    return [*kept, COLUMN, *([FLAG] if manner.flag_extrapolation else [])]
 
 
 def write_predictions(
@@ -55,7 +61,7 @@ def write_predictions(
     *,
     raw: bool = False,
 ) -> tuple[int, int]:
-    """Write a prediction a row, after the columns kept.
+    """Write a prediction a row, after the columns kept, and whether it is extrapolated.
 
     Returns how many rows there were, and how many predictions are null.
     """
@@ -63,18 +69,21 @@ def write_predictions(
 
     rows, nulls = 0, 0
     batches = model.stream(source, manner, kept, on_progress)
-    names = [*kept, COLUMN]
+    names = name_columns(kept, manner)
     with ExitStack() as stack:
         if output == "-":
             write = _csv_writer(sys.stdout, names, raw=raw)
         else:
             draft = stack.enter_context(replacing(output))
             write = _open_writer(draft, output, names, stack, raw=raw)
-        for values, batch, _ in batches:
-            write([*(batch.cells(name) for name in kept), pa.array(values, from_pandas=True)])
+        for values, outside, batch in batches:
+            flags = [] if outside is None else [pa.array(outside)]
+            cells = [batch.cells(name) for name in kept]
+            write([*cells, pa.array(values, from_pandas=True), *flags])
             rows, nulls = rows + len(values), nulls + int(np.isnan(values).sum())
         if not rows:
-            write([*(pa.nulls(0) for _ in kept), pa.array([], pa.float64())])
+            flags = [pa.array([], pa.bool_())] if manner.flag_extrapolation else []
+            write([*(pa.nulls(0) for _ in kept), pa.array([], pa.float64()), *flags])
     return rows, nulls
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..data.casting import Casts
 from ..data.expressions import Product
 from ..data.open import open_source
-from ..data.predictor import LinearPredictor, Manner, check_columns
-from ..data.table import Batch, Source
+from ..data.predictions import Predicted, stream_predictions
+from ..data.predictor import LinearPredictor, Manner
+from ..data.table import Source
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
@@ -24,7 +24,7 @@ from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
 from ..errors import MomentsError, SteepestWarning
 from ..store import write_json
 from ..sums.problem import Problem, Rows
-from ..typing import Floats, OnProgress, Progress
+from ..typing import Floats, OnProgress
 from .inference import Errors
 
 NO_ERRORS = Errors()
@@ -236,6 +236,7 @@ class Model:
             problem.missing,
             problem.nulls_met,
             problem.offset,
+            problem.ranges,
         )
 
     def predict(
@@ -275,7 +276,7 @@ class Model:
             An unknown ``unseen``.
         """
         manner = Manner(unseen, strict)
-        pieces = [values for values, _, _ in self.stream(open_source(source, names), manner)]
+        pieces = [found.values for found in self.stream(open_source(source, names), manner)]
         for note in note_unseen(manner):
             warnings.warn(note, SteepestWarning, stacklevel=2)
         return np.concatenate(pieces) if pieces else np.zeros(0)
@@ -286,18 +287,12 @@ class Model:
         manner: Manner,
         cells: tuple[str, ...] = (),
         on_progress: OnProgress | None = None,
-    ) -> Iterator[tuple[Floats, Batch, Progress]]:
+    ) -> Iterator[Predicted]:
         """Predictions batch by batch, in the order of the rows, in bounded memory.
 
-        With each the batch, of which ``cells`` can be asked for.  The columns are checked at
-        once, before the first batch is.
+        The columns are checked at once, before the first batch is read.
         """
-        predictor = self.predictor
-        schema = source.schema([*predictor.sources, *cells])
-        casts = check_columns(predictor, schema)
-        for name in cells:
-            schema.find(name, "kept")
-        return _stream(predictor, casts, source, manner, cells, on_progress)
+        return stream_predictions(self.predictor, source, manner, cells, on_progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file: JSON and, as its last line, the SHA-256 of all above it.
@@ -315,27 +310,3 @@ class Model:
         return describe_model(self)
 
     __repr__ = __str__
-
-
-def _stream(
-    predictor: LinearPredictor,
-    casts: Casts,
-    source: Source,
-    manner: Manner,
-    cells: tuple[str, ...],
-    on_progress: OnProgress | None,
-) -> Iterator[tuple[Floats, Batch, Progress]]:
-    reads = casts.change(predictor.reads)
-    parts = list(source.parts())
-    size, done, rows = sum(part.size for part in parts), 0.0, 0
-    for part in parts:
-        row = part.first_row
-        for batch, fraction in part.batches(reads.numbers, reads.categories, cells, reads.times):
-            cast = casts.apply(batch, part.where, row)
-            values = predictor(cast, part.where, row, manner)
-            row, rows = row + batch.n_rows, rows + batch.n_rows
-            progress = Progress(rows, (done + fraction * part.size) / size if size else None)
-            if on_progress:
-                on_progress(progress)
-            yield values, batch, progress
-        done += part.size

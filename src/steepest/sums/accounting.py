@@ -8,6 +8,7 @@ from ..data.expressions import Product, label
 from ..data.table import Column
 from ..errors import EmptySourceError, OptionError, ValueFoundError
 from .content import Content
+from .observations import Observations
 from .problem import Rows
 
 MISSING = ("drop", "refuse", "mean", "indicator")
@@ -30,7 +31,7 @@ def account(
     features: Sequence[str],
     required: Sequence[str],
     missing: str,
-    first_nulls: Mapping[str, str],
+    observed: Observations,
 ) -> Rows:
     """Where the rows went; ValueFoundError, EmptySourceError where none may or can be used.
 
@@ -56,7 +57,7 @@ def account(
     found = {name: count for name, count in nulls.items() if count}
     if found and missing == "refuse":
         first = next(name for name, word in words.items() if word in found)
-        raise ValueFoundError.nulls(found, first_nulls.get(first, ""))
+        raise ValueFoundError.nulls(found, observed.first_nulls.get(first, ""))
     read = content.n_read
     rows = Rows(read, read - sum(dropped.values()), dropped, nulls)
     if not rows.used:

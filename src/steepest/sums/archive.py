@@ -20,6 +20,7 @@ from .decoding import LARGEST_EXPONENT, Units, decode_content
 from .exact import ExactSums
 from .ledger import Entry, Ledger
 from .moments import Moments
+from .observations import Observations
 from .patterns import Patterns, restrict_patterns
 
 
@@ -52,7 +53,8 @@ def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
         ],
         "left_out": dict(moments.left_out),
         "remarks": list(moments.remarks),
-        "first_nulls": dict(moments.first_nulls),
+        "first_nulls": dict(moments.observed.first_nulls),
+        "ranges": {name: list(ends) for name, ends in moments.observed.ranges.items()},
         "rounded": sorted(moments.rounded),
         "parts_known": ledger.known,
         "parts": [entry._asdict() for entry in ledger.entries],
@@ -114,7 +116,10 @@ def _from_record(header: dict[str, Any], content: bytes) -> Moments:
         left_out={str(name): str(reason) for name, reason in header["left_out"].items()},
         rounded=frozenset(str(name) for name in header["rounded"]),
         remarks=tuple(str(remark) for remark in header["remarks"]),
-        first_nulls={str(name): str(place) for name, place in header["first_nulls"].items()},
+        observed=Observations(
+            {str(name): str(place) for name, place in header["first_nulls"].items()},
+            {str(n): (float(low), float(high)) for n, (low, high) in header["ranges"].items()},
+        ),
         where=str(header["where"]),
         precision_reason=str(header["precision_reason"]),
         ledger=ledger.alone(hashlib.sha256(content).hexdigest()),

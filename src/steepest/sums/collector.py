@@ -18,6 +18,7 @@ from .double import Accumulator
 from .executors import one_blas_thread
 from .kernel import check_arithmetic, reaches
 from .moments import Moments
+from .observations import Observations
 from .patterns import count_levels
 from .pieces import ExactAccumulator
 
@@ -85,6 +86,8 @@ class Collector:
         self._rounded: set[str] = set()
         self._first_nulls: dict[str, str] = {}
         self._filtered = 0
+        self._low = np.full(len(design.numbers), np.inf)
+        self._high = np.full(len(design.numbers), -np.inf)
         self._nulls_expected = False
         self._precision = precision
         self._accumulators = PRECISIONS[precision]
@@ -110,6 +113,7 @@ class Collector:
                 block, rows = block.take(counted, *every), rows[counted]
         if not len(rows):
             return
+        self._measure(block.numbers)
         if self._whole and reaches(block.numbers, LARGEST_WHOLE):
             self._find_rounded(block)
         clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
@@ -120,6 +124,22 @@ class Collector:
         else:
             self._split(block, rows)
         self._leave_out_identifiers()
+
+    def _measure(self, numbers: Floats) -> None:
+        """The smallest and largest value of each column."""
+        for reduce, least, kept in (
+            (np.minimum.reduce, np.fmin, self._low),
+            (np.maximum.reduce, np.fmax, self._high),
+        ):
+            found = reduce(numbers, axis=0)
+            null = np.isnan(found)
+            if null.any():
+                found[null] = least.reduce(numbers[:, null], axis=0)
+            least(kept, found, out=kept)
+
+    def _find_ranges(self) -> dict[str, tuple[float, float]]:
+        ends = zip(self.design.numbers, self._low, self._high, strict=True)
+        return {name: (float(low), float(high)) for name, low, high in ends if low <= high}
 
     def _find_rounded(self, block: Block) -> None:
         """Whole numbers that were read as doubles, as those in text are."""
@@ -235,7 +255,7 @@ class Collector:
         return replace(
             total,
             rounded=frozenset(self._rounded),
-            first_nulls=self._first_nulls,
+            observed=Observations(self._first_nulls, self._find_ranges()),
             condition=self.design.where if total.columns else "",
             filtered=self._filtered,
         )

@@ -24,6 +24,7 @@ from .cuts import cut_normal, cut_table
 from .dense import DenseNormal, cut_dense
 from .exact import ExactSums
 from .normal import ExactNormal
+from .observations import Observations
 from .patterns import AnySums
 from .pooling import find_rare, pool_levels
 from .problem import Problem, round_problem
@@ -61,8 +62,7 @@ class Equations:
     content: Content
     asked: Asked
     where: str
-    first_nulls: Mapping[str, str] = field(default_factory=dict)
-    """For columns, where their first null was met."""
+    observed: Observations = field(default_factory=Observations)
 
     def build(self) -> Problem:
         """The problem; errors say what the moments cannot tell, and what no fit can use."""
@@ -73,7 +73,7 @@ class Equations:
         features = self._find_features(columns)
         required = [*(name for t in last for name in t.columns), self.content.weights]
         required = [name for name in required if name]
-        rows = account(self.content, features, required, self.asked.missing, self.first_nulls)
+        rows = account(self.content, features, required, self.asked.missing, self.observed)
         groups = self._gather(columns, features, required)
         pooled = find_rare(groups.values(), columns, self.asked.rare) if self.asked.rare else {}
         if pooled:
@@ -97,6 +97,7 @@ class Equations:
             missing=self.asked.missing,
             absorbed=tuple(absorbed),
             fills=fills,
+            ranges={n: ends for n, ends in self.observed.ranges.items() if n in used},
             nulls_met=tuple(sorted(used.intersection(frozenset().union(*groups)))),
             offset=_name(last[1]) if len(last) > 1 else "",
         )

@@ -20,6 +20,7 @@ from .double import Sums
 from .equations import Asked, Equations
 from .finding import Finder
 from .ledger import Entry, Ledger
+from .observations import Observations
 from .patterns import (
     AnySums,
     add_patterns,
@@ -55,8 +56,8 @@ class Moments(Content):
         What rows had to meet to be taken; ``filtered`` did not.
     remarks : tuple of str
         What the scan found out for itself, such as the knots of a spline.
-    first_nulls : mapping
-        Where the first null of a column was met.  An observation: equality does not go by it.
+    observed : Observations
+        Where the first null of a column was met, and the smallest and largest of each number.
     precision : {"double", "exact"}
         How the sums were made.  Exact ones are the same in every bit whatever the order, the
         split or the workers; they subtract, compare, and have a ``fingerprint``.
@@ -79,7 +80,7 @@ class Moments(Content):
     left_out: Mapping[str, str] = field(default_factory=dict)
     rounded: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
-    first_nulls: Mapping[str, str] = field(default_factory=dict)
+    observed: Observations = field(default_factory=Observations)
     where: str = "the moments"
     precision_reason: str = ""
     ledger: Ledger = field(default_factory=Ledger)
@@ -93,7 +94,7 @@ class Moments(Content):
 
     @property
     def weight(self) -> float:
-        """W over the rows without nulls: their number, where they have no weights."""
+        """W over the rows without nulls: their number, without weights."""
         return self._complete.weight
 
     @property
@@ -143,7 +144,7 @@ class Moments(Content):
             left_out={**self.left_out, **other.left_out},
             rounded=self.rounded | other.rounded,
             remarks=tuple(dict.fromkeys([*self.remarks, *other.remarks])),
-            first_nulls={**other.first_nulls, **self.first_nulls},
+            observed=self.observed.plus(other.observed),
             where=ledger.describe(),
             ledger=ledger,
         )
@@ -166,15 +167,8 @@ class Moments(Content):
         if filtered < 0:
             raise MomentsError.not_contained("more rows were filtered out of them")
         ledger = self._identified.minus(other._identified)
-        where = ledger.describe()
-        return replace(
-            self,
-            patterns=patterns,
-            filtered=filtered,
-            first_nulls={},
-            where=where,
-            ledger=ledger,
-        )
+        left = replace(self, patterns=patterns, filtered=filtered, observed=Observations())
+        return replace(left, where=ledger.describe(), ledger=ledger)
 
     def __radd__(self, other: object) -> Moments:
         return self if other == 0 else NotImplemented
@@ -229,14 +223,13 @@ class Moments(Content):
             if times > 1:
                 raise ColumnNameError.repeated(name, times, "the renamed moments")
         columns = tuple(_rename(c, new[c.name], names) for c in self.columns)
-        first = {new.get(name, name): place for name, place in self.first_nulls.items()}
         return replace(
             self,
             columns=columns,
             patterns=rename_patterns(self.patterns, new),
             weights=new[self.weights],
             rounded=frozenset(new.get(name, name) for name in self.rounded),
-            first_nulls=first,
+            observed=self.observed.rename(new),
         )
 
     def without(self, reasons: Mapping[str, str]) -> Moments:
@@ -245,7 +238,8 @@ class Moments(Content):
         return self._keep(kept, {**self.left_out, **reasons})
 
     def _keep(self, columns: tuple[Column, ...], left_out: Mapping[str, str]) -> Moments:
-        kept = replace(self, columns=columns, left_out=left_out)
+        observed = self.observed.pick([*(c.name for c in columns), self.weights])
+        kept = replace(self, columns=columns, left_out=left_out, observed=observed)
         if columns == self.columns:
             return kept
         patterns = restrict_patterns(self.patterns, kept.numbers, kept.categories, self.weights)
@@ -319,7 +313,7 @@ class Moments(Content):
             rare,
             limit_only,
         )
-        return Equations(self, asked, self.where, self.first_nulls).build()
+        return Equations(self, asked, self.where, self.observed).build()
 
     def _find(self, name: str, role: str) -> None:
         Finder(self.columns, self.left_out, self.where).find(name, role)

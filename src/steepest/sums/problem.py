@@ -70,6 +70,8 @@ class Problem:
     """Levels of the largest category, which ``exact`` knows apart and the matrices do not hold."""
     nulls_met: tuple[str, ...] = ()
     """The columns in which rows that are used have nulls."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Between which values the columns of numbers lay in the rows that were scanned."""
     offset: str = ""
     """The column that is taken from the target, and added to predictions."""
     exponents: tuple[int, ...] = ()

@@ -1,0 +1,38 @@
+"""What a scan saw on the way: no part of what moments are, and gone when rows are taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Where columns were first null, and between which values their numbers lie."""
+
+    first_nulls: Mapping[str, str] = field(default_factory=dict)
+    """Where the first null of a column was met, in words."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The smallest and largest value of each number."""
+
+    def plus(self, other: Observations) -> Observations:
+        """Those of the rows of both, this one's first."""
+        ranges = dict(self.ranges)
+        for name, (low, high) in other.ranges.items():
+            least, most = ranges.get(name, (low, high))
+            ranges[name] = min(least, low), max(most, high)
+        return Observations({**other.first_nulls, **self.first_nulls}, ranges)
+
+    def pick(self, names: Collection[str]) -> Observations:
+        """Those of some columns."""
+        return Observations(
+            {name: place for name, place in self.first_nulls.items() if name in names},
+            {name: ends for name, ends in self.ranges.items() if name in names},
+        )
+
+    def rename(self, names: Mapping[str, str]) -> Observations:
+        """The same under other names."""
+        return Observations(
+            {names.get(name, name): place for name, place in self.first_nulls.items()},
+            {names.get(name, name): ends for name, ends in self.ranges.items()},
+        )
