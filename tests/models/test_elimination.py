@@ -96,7 +96,7 @@ def test_against_fractions(monkeypatch):
     assert model.r2 == float(r2)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 11), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)),

@@ -20,12 +20,13 @@ from fractions import Fraction
 import numpy as np
 
 from ..sums.integers import Whole, count_bits
+from ..sums.levels import Places
 from ..sums.normal import ExactNormal
-from ..sums.products import cut_digits, multiply_digits
+from ..sums.products import DIGIT, cut_digits, multiply_digits
 from ..typing import Floats
 from .certified import Certificate, Limit, certify, round_ends, solve_exactly
 
-BITS = 320
+BITS = 224
 """Bits behind the point of the quotients, besides those of their sums."""
 
 CHUNK = 512
@@ -111,8 +112,8 @@ def _reduce(levels: Levels, l2: float, scale: str) -> tuple[ExactNormal, int]:
         products = np.block([[first, totals[None]], [totals[:, None], products]])
         units, fives, blur = (0, *units), (0, *fives), ((0.0, 0.0), *blur)
     products = products << bits
-    for piece, share in _pieces(levels, bits):
-        products = products - multiply_digits(cut_digits(piece.T), cut_digits(share))
+    for own, taken in _multiply(levels, bits):
+        products[own] = products[own] - taken
     products = np.triu(products) + np.triu(products, 1).T
     doubt = int(np.abs(table).sum(axis=0).max(initial=0)) + 1
     for j, added in _penalties(levels, l2, scale, bits):
@@ -129,12 +130,19 @@ def _reduce(levels: Levels, l2: float, scale: str) -> tuple[ExactNormal, int]:
     return reduced, doubt
 
 
-def _pieces(levels: Levels, bits: int) -> Iterator[tuple[Whole, Whole]]:
-    """Some levels' sums, and these over D in 2^-bits."""
+def _multiply(levels: Levels, bits: int) -> Iterator[tuple[Places, Whole]]:
+    """Some levels' share of Tᵀ D⁻¹ T in 2^-bits, row by row of columns of about one size.
+
+    Counts have fewer digits than sums of numbers, and digits are what a product costs.
+    """
+    sizes = np.array([count_bits(column) // DIGIT for column in levels.table.T])
     for start in range(0, len(levels.table), CHUNK):
         piece = levels.table[start : start + CHUNK]
         above = levels.above[start : start + CHUNK, None]
-        yield piece, ((piece << bits) * levels.below) // above
+        share = cut_digits(((piece << bits) * levels.below) // above)
+        for size in np.unique(sizes):
+            own = np.flatnonzero(sizes == size)
+            yield own, multiply_digits(cut_digits(piece.T[own]), share)
 
 
 def _penalties(levels: Levels, l2: float, scale: str, bits: int) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..descent.certified import Limit
-from ..descent.elimination import CHUNK, Eliminated
+from ..descent.elimination import Eliminated
 from ..descent.quadratic import Coordinates, standard_moments
 from ..sums.integers import Whole, count_bits
 from ..sums.normal import ExactNormal
@@ -26,6 +26,9 @@ from ..typing import Floats
 
 FEW = 100
 """Columns up to which the inverse is refined in whole numbers: O(p³) of them a step."""
+
+FEWER = 32
+"""Columns up to which the errors of levels are added up in whole numbers: O(m p²) of them."""
 
 BITS = 120
 """Bits behind the point of that inverse."""
@@ -94,7 +97,7 @@ def eliminated_errors(problem: Problem, found: Eliminated) -> tuple[Errors, Floa
     """Standard errors where levels were eliminated: of the other columns, and of each level.
 
     For level l of weight d_l, with means τ_l of the others, var(α_l) = σ² (1/d_l + τ_lᵀ S⁻¹ τ_l).
-    O(m q²) for m levels.
+    O(m q²) for m levels; in doubles beyond 32 other columns.
     """
     levels, limit = found.levels, found.limit
     reduced, system = found.reduced, limit.system
@@ -109,19 +112,47 @@ def eliminated_errors(problem: Problem, found: Eliminated) -> tuple[Errors, Floa
         _root(variance * one * int(inverse[j, j]) / Fraction(4) ** d / reduced.unit(j) ** 2)
         for j, d in enumerate(places)
     ]
-    top = max(places, default=0)
-    lifted = levels.table[:, :q] << (top - np.array(places, dtype=object))
+    forms = _forms(found, inverse) if q <= FEWER else _round_forms(found, inverse)
     effects = []
-    for start in range(0, m, CHUNK):
-        piece = lifted[start : start + CHUNK]
-        forms = np.sum(np.dot(piece, inverse) * piece, axis=1) if q else [0] * len(piece)
-        for above, form in zip(levels.above[start : start + CHUNK], forms, strict=True):
-            share = Fraction(levels.below, int(above))
-            own = share / levels.normal.weight_of_one
-            own += share**2 * one * int(form) / Fraction(4) ** top
-            effects.append(_root(variance * own))
+    for above, form in zip(levels.above, forms, strict=True):
+        own = Fraction(1, int(above)) / levels.normal.weight_of_one
+        effects.append(_root(variance * (own + form / reduced.weight_of_one)))
     first = spread.pop(0) if levels.intercept else None
     return Errors(_root(variance), first, np.array(spread)), np.array(effects)
+
+
+def _forms(found: Eliminated, inverse: Whole) -> list[Fraction]:
+    """τᵀ Â⁻¹ τ for each level."""
+    levels, places = found.levels, found.limit.system.factor.places
+    q, top = len(places), max(places, default=0)
+    lifted = levels.table[:, :q] << (top - np.array(places, dtype=object))
+    forms = np.sum(np.dot(lifted, inverse) * lifted, axis=1) if q else [0] * len(lifted)
+    behind = 1 << (BITS + 2 * top)
+    return [
+        Fraction(int(form), int(above) ** 2 * behind)
+        for form, above in zip(forms, levels.above, strict=True)
+    ]
+
+
+def _round_forms(found: Eliminated, inverse: Whole) -> list[Fraction]:
+    """The same with distances to the mean in doubles: nothing large cancels."""
+    levels, normal = found.levels, found.levels.normal
+    places = np.array(found.limit.system.factor.places, dtype=object)
+    q, top, weight = len(places), int(max(places, default=0)), normal.weight
+    mean: Whole = np.zeros(q, dtype=object)  # W times it, in the coordinates of Â, in 2^-top
+    if levels.intercept:
+        mean[0], mean[1:] = weight, normal.totals[: q - 1]
+    mean = mean << (top - places)
+    slope = np.dot(inverse, mean)
+    table = levels.table[:, :q] << (top - places)
+    gaps = table * weight - np.outer(levels.above, mean)
+    down = [int(above) * weight << top for above in levels.above]
+    away = np.array([[g / d for g in row] for row, d in zip(gaps, down, strict=True)])
+    matrix = (inverse / (1 << BITS)).astype(np.float64)
+    slopes = np.array([s / (weight << (BITS + top)) for s in slope])
+    middle = int(np.dot(mean, slope)) / (weight * weight << (BITS + 2 * top))
+    forms = middle + 2 * away @ slopes + np.sum((away @ matrix) * away, axis=1)
+    return [Fraction(float(form)) for form in forms]
 
 
 def _invert(limit: Limit) -> Whole:

@@ -17,7 +17,8 @@ def cut_digits(values: Whole) -> Floats:
     length = 2 * max(1, -(-count_bits(values) // DIGIT))
     packed = b"".join([value.to_bytes(length, "little") for value in np.abs(values).ravel()])
     planes = np.frombuffer(packed, dtype="<u2").reshape(*values.shape, -1)
-    digits: Floats = np.moveaxis(planes, 2, 0) * np.where(values < 0, -1.0, 1.0)
+    digits = np.ascontiguousarray(np.moveaxis(planes, 2, 0), dtype=np.float64)
+    digits *= np.where(values < 0, -1.0, 1.0)
     return digits
 
 
