@@ -99,6 +99,52 @@ def test_nist(benchmarks):
     assert "Filip 0.0" in notes["numpy.linalg.lstsq"]
 
 
+def test_categories(benchmarks):
+    """Each turn is a process of its own, which tells its stages and its memory."""
+    report = benchmarks("runner").run(benchmarks("categories").build(2000, levels=(6,)), rounds=1)
+    benchmarks("runner").show(report)
+    assert not any(line["error"] for line in lines_of(report).values())
+    assert all(check["passed"] for check in agreement(report))
+    assert agreement(report)
+    assert [goal["limit"] for goal in report["goals"]] == [3.0] * 4
+    lines = lines_of(report)
+    whole, *stages = (
+        lines[f"scan, then fit{stage}, exact, 6 levels"] for stage in ("", ": scan", ": fit")
+    )
+    assert whole["median"] == pytest.approx(sum(stage["median"] for stage in stages))
+    if sys.platform.startswith("linux"):
+        assert stages[0]["peak"] <= stages[1]["peak"] == whole["peak"] < 1000
+
+
+def test_what_is_refused_is_a_cell(benchmarks, capsys):
+    categories, runner = benchmarks("categories"), benchmarks("runner")
+
+    def refuse(found):
+        raise ValueError(f"{found} rows are too many\nat least here")
+
+    told = categories.follow([("scan", lambda _: 7), ("fit", refuse)])
+    lines = [
+        runner.Contestant("all", lambda: runner.Turn(**told)),
+        *(runner.Stage(stage, "all", stage) for stage in ("scan", "fit")),
+    ]
+    table, goal = runner.Table("a fit", "scan", lines), runner.Goal("fit", 2.0)
+    report = runner.run(runner.Benchmark("fits", 1, [table], lambda _: [], [goal]), rounds=2)
+    runner.show(report)
+    printed = capsys.readouterr().out
+    assert printed.count("ValueError: 7 rows are too many\n") == 2
+    assert "goal NOT met: fit, no ratio" in printed
+    found = lines_of(report)
+    assert [len(found[name]["seconds"]) for name in ("all", "scan", "fit")] == [0, 2, 0]
+    assert found["scan"]["ratio"] == 1
+
+
+def test_processes_that_fail_say_why(benchmarks, monkeypatch, tmp_path):
+    categories = benchmarks("categories")
+    assert "KeyError: 'nobody'" in categories.run_apart(tmp_path, "nobody", "").error
+    monkeypatch.setattr(categories, "PATIENCE", 0.001)
+    assert categories.run_apart(tmp_path, "glum", "").error == "took more than 0.001 s"
+
+
 def test_losses_that_differ_fail_the_check(benchmarks):
     (check,) = benchmarks("descent_epochs").check(
         ["a", "b"], {"a": [2.0, 1.0], "b": [2.0, 1.0 + 1e-9]}
@@ -113,8 +159,11 @@ def test_without_torch_and_sklearn(benchmarks, monkeypatch):
     monkeypatch.setattr(
         benchmarks("nist"), "find_spec", lambda n: True if n == "steepest" else None
     )
+    monkeypatch.setattr(benchmarks("categories"), "find_spec", lambda name: None)
     notes = [*benchmarks("peers").build(20).notes, *benchmarks("nist").build(1).notes]
     assert sum("is not installed" in note for note in notes) > 10
+    notes = benchmarks("categories").build(20, levels=(2,)).notes
+    assert sum("is not installed" in note for note in notes) == 3
     descent = benchmarks("descent_epochs").build(50, epochs=3, many=6)
     fit = benchmarks("scan_fit").build(50)
     assert any("PyTorch is not installed" in note for note in descent.notes)

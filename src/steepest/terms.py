@@ -24,6 +24,7 @@ from .data.expressions import (
     Name,
     Power,
     Splines,
+    is_expression,
 )
 from .errors import OptionError
 
@@ -52,7 +53,12 @@ Given = str | Expression
 
 
 def _read(given: Given) -> Expression:
-    return Name(given) if isinstance(given, str) else given
+    """A single column; OptionError for anything else."""
+    if isinstance(given, str):
+        return Name(given)
+    if not is_expression(given) or isinstance(given, Splines):
+        raise OptionError.outside("column", given, "a column, or a term of one", "terms.log('age')")
+    return given
 
 
 def C(column: Given) -> Levels:  # noqa: N802
@@ -155,7 +161,8 @@ def spline(
 
 def interaction(first: Given, second: Given, *more: Given) -> Interaction:
     """Terms multiplied, as ``:`` does: numbers with numbers, levels with levels, or both."""
-    return tuple(_read(given) for given in (first, second, *more))
+    every = first, second, *more
+    return tuple(g if isinstance(g, Splines) else _read(g) for g in every)
 
 
 def _is_finite(value: float) -> bool:

@@ -336,7 +336,7 @@ def test_predictions_follow_nulls_and_levels():
         model.predict({"s": ["a", "c"], "x": [1.0, 2.0]})
     with pytest.raises(ColumnNotFoundError, match="'x'"):
         model.predict({"s": ["a"]})
-    with pytest.raises(ColumnKindError, match="'x' of the table holds 'one' in row 1, where the model has numbers"):
+    with pytest.raises(ColumnKindError, match="holds 'one' in row 1, where the model has numbers"):
         model.predict({"s": ["a"], "x": ["one"]})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..errors import ColumnKindError, ColumnNameError, EmptySourceError, OptionError
+from .conditions import columns_of, parse_condition
 from .design import MOST_LEVELS, Design
 from .expressions import (
     Expression,
@@ -17,7 +18,7 @@ from .expressions import (
     label,
     sources,
 )
-from .filters import check_condition, columns_of, parse_condition
+from .filters import check_condition
 from .table import Column, Kind, Schema
 from .terms import Effect, close, resolve, settle
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Codes, Floats
+from .conditions import parse_condition
 from .expansions import Expansion
 from .expressions import Expression, Name, Power, Product, sources, times_of
-from .filters import Looked, parse_condition, select
+from .filters import Looked, select
 from .forming import Rows, rows_of
 from .table import Batch, Column, Kind
 
@@ -138,7 +139,7 @@ class Design:
         """
         places = None
         if self.looked:
-            rows = rows_of(batch, self.reads.numbers, where, first_row)
+            rows = rows_of(batch, self.reads.numbers, where, first_row, exact=True)
             places = np.flatnonzero(select(parse_condition(self.where), rows, self.looked))
             batch = Selected(batch, places)
         names, columns = self.reads.numbers, [c for c in self.columns if c.kind is Kind.NUMBER]

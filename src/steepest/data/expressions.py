@@ -179,6 +179,15 @@ def times_of(expression: Expression) -> list[str]:
     return times_of(expression.base if isinstance(expression, Power) else expression.argument)
 
 
+def find_splines(expression: Expression) -> list[Spline]:
+    """The functions of bases that stand in it."""
+    if isinstance(expression, Spline):
+        return [expression]
+    if isinstance(expression, Product):
+        return [spline for factor in expression.factors for spline in find_splines(factor)]
+    return find_splines(expression.base) if isinstance(expression, Power) else []
+
+
 def is_levels(expression: Expression) -> bool | None:
     """Whether it makes levels, not numbers; None for a plain name, which may be either."""
     if isinstance(expression, Name):

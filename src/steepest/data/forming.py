@@ -170,6 +170,9 @@ class Rows:
         return cross_codes([self.codes(factor) for factor in expression.factors])
 
     def _level_numbers(self, expression: Levels) -> tuple[Codes, Sequence[str]]:
+        inner = expression.argument
+        if isinstance(inner, Name) and inner.name not in self.numbers:  # levels already
+            return self.batch.codes(inner.name)
         values = self.form(expression.argument)[0]
         here = ~np.isnan(values)
         large = np.isfinite(values) & (np.abs(values) >= LARGEST_WHOLE)

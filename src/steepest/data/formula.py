@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -36,6 +37,8 @@ TOKEN = re.compile(
 )
 FUNCTIONS = ("C", *NUMBER_FUNCTIONS, *TIME_FUNCTIONS, "poly", "spline", "offset")
 MOST_KNOTS = 100
+DEEPEST = 50
+"""Levels of functions and parentheses within each other."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Tokens:
 
     def __init__(self, text: str, pattern: re.Pattern[str], wanted: str) -> None:
         self.text = text
+        self._depth = 0
         self._left: list[Token] = []
         at, end = 0, len(text.rstrip())
         while at < end:
@@ -121,6 +125,15 @@ class Tokens:
     def expect(self, sign: str, where: str) -> None:
         if not self.take(sign):
             raise self.refuse(f"'{sign}' {where}")
+
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """One level of nesting further inside."""
+        if self._depth >= DEEPEST:
+            raise self.refuse(f"no more than {DEEPEST} levels of nesting")
+        self._depth += 1
+        yield
+        self._depth -= 1
 
     def expect_end(self) -> None:
         if self.next[2]:
@@ -162,17 +175,17 @@ class Words(Tokens):
         found: list[Expression] = [Name(name)]
         if kind == "name" and self.take("("):
             found = self._take_call(name, place)
-        if self.take("^"):
-            power = self.take_whole("a whole power", LARGEST_POWER)
-            if len(found) > 1 or isinstance(found[0], Splines | Levels):
-                raise self.expected(self.text, place, f"no power of {token}(...)")
-            found = [Power(found[0], power)] if power > 1 else found
         if isinstance(found[0], Splines) and self.take("["):
             if not found[0].knots:
                 raise self.refuse("the end")
             at = self.take_whole("a place", len(found[0].knots) + 3)
             self.expect("]", "after the place")
             found = [Spline(found[0].argument, found[0].knots, at)]
+        if self.take("^"):
+            power = self.take_whole("a whole power", LARGEST_POWER)
+            if len(found) > 1 or isinstance(found[0], Splines | Levels):
+                raise self.expected(self.text, place, f"no power of {token}(...)")
+            found = [Power(found[0], power)] if power > 1 else found
         if single and (len(found) > 1 or isinstance(found[0], Splines)):
             raise self.expected(self.text, place, "a single column")
         return found
@@ -182,7 +195,8 @@ class Words(Tokens):
             raise FormulaError.function(self.text, place, function, FUNCTIONS)
         if function == "offset":
             raise self.expected(self.text, place, "offset(...) only as a term of its own")
-        inner = self.take_factor(single=True)[0]
+        with self.deeper():
+            inner = self.take_factor(single=True)[0]
         if function in TIME_FUNCTIONS and not isinstance(inner, Name):
             raise self.expected(self.text, place, f"a plain column in {function}(...)")
         found: list[Expression]

@@ -180,6 +180,7 @@ class LinearPredictor:
         level = total
         if marked:
             level = 0.0 if group.category in self.nulls_met else np.nan
+            total = total if group.number in self.nulls_met else np.nan
         if manner.strict:
             _refuse_null(null & np.isnan(level), group.category, rows)
             _refuse_null(gone & ~null & np.isnan(total), group.number, rows)

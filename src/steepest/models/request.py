@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..data.choice import Wanted, name_columns
+from ..data.conditions import parse_condition
 from ..data.expressions import Expression, Interaction, Name, is_expression, label
-from ..data.filters import parse_condition
 from ..data.formula import parse_expression, parse_formula, term_label
 from ..descent.quadratic import SCALES
 from ..errors import ColumnNameError, FormulaError, OptionError

@@ -56,8 +56,8 @@ def account(
             dropped[reason] = dropped.get(reason, 0) + sums.n_rows
     found = {name: count for name, count in nulls.items() if count}
     if found and missing == "refuse":
-        first = next(name for name, word in words.items() if word in found)
-        raise ValueFoundError.nulls(found, observed.first_nulls.get(first, ""))
+        first = (place for n, place in observed.first_nulls.items() if words.get(n) in found)
+        raise ValueFoundError.nulls(found, next(first, ""))
     read = content.n_read
     rows = Rows(read, read - sum(dropped.values()), dropped, nulls)
     if not rows.used:

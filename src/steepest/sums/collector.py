@@ -179,10 +179,9 @@ class Collector:
         if block.weights is not None:
             missing[self.design.weights] = np.isnan(block.weights)
         missing = {name: mask for name, mask in missing.items() if mask.any()}
-        for name, mask in missing.items():
-            if name not in self._first_nulls:
-                row = int(places[int(np.argmax(mask))])
-                self._first_nulls[name] = f"row {row:,} of {self._part.where}"
+        first = {name: int(places[np.argmax(mask)]) for name, mask in missing.items()}
+        for name in sorted(first.keys() - self._first_nulls.keys(), key=lambda n: (first[n], n)):
+            self._first_nulls[name] = f"row {first[name]:,} of {self._part.where}"
         self._nulls_expected = bool(missing)
         for names, rows in _patterns(missing, len(block.numbers)):
             kept = [j for j, name in enumerate(self.design.numbers) if name not in names]

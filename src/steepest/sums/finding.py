@@ -10,8 +10,8 @@ from ..data.expressions import (
     Interaction,
     Name,
     Product,
-    Spline,
     Splines,
+    find_splines,
     label,
     sources,
     times_of,
@@ -89,13 +89,9 @@ class Finder:
         if not isinstance(factor, Splines) or factor.knots:
             return factor
         for column in self.columns:
-            own = column.expression
-            if (
-                isinstance(own, Spline)
-                and own.argument == factor.argument
-                and column.name.startswith(f"{factor.label}[")
-            ):
-                return Splines(factor.argument, factor.count, own.knots)
+            for own in find_splines(column.expression):
+                if own.argument == factor.argument and len(own.knots) == factor.count:
+                    return Splines(factor.argument, factor.count, own.knots)
         raise ColumnNotFoundError.formed(factor.label, self.where)
 
 

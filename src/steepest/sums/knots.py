@@ -38,7 +38,7 @@ def place_knots(
     if not open_ones:
         return wanted, ()
     arguments = list(dict.fromkeys(basis.argument for basis in open_ones))
-    ranges = {} if wanted.where else _read_statistics(source, arguments)
+    ranges = {} if wanted.where or wanted.weights else _read_statistics(source, arguments)
     told = "the statistics of the files"
     if ranges is None or len(ranges) < len(arguments):
         ranges = _measure(source, schema, wanted, arguments, executor)
@@ -117,8 +117,9 @@ def measure_part(design: Design, part: Part) -> dict[str, Range]:
     for batch, _ in part.batches(reads.numbers, reads.categories, times=reads.times):
         block = design.block(batch, part.where, row, exact=False)
         row += batch.n_rows
+        counted = slice(None) if block.weights is None else block.weights > 0
         for j, name in enumerate(design.numbers):
-            column = block.numbers[:, j]
+            column = block.numbers[counted, j]
             column = column[np.isfinite(column)]
             if column.size:
                 found[name] = _widen(found[name], (float(column.min()), float(column.max())))

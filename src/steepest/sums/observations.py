@@ -11,7 +11,7 @@ class Observations:
     """Where columns were first null, and between which values their numbers lie."""
 
     first_nulls: Mapping[str, str] = field(default_factory=dict)
-    """Where the first null of a column was met, in words."""
+    """Where the first null of a column was met, in words and in the order of the rows."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The smallest and largest value of each number."""
 
@@ -21,7 +21,7 @@ class Observations:
         for name, (low, high) in other.ranges.items():
             least, most = ranges.get(name, (low, high))
             ranges[name] = min(least, low), max(most, high)
-        return Observations({**other.first_nulls, **self.first_nulls}, ranges)
+        return Observations({**self.first_nulls, **_others(self, other)}, ranges)
 
     def pick(self, names: Collection[str]) -> Observations:
         """Those of some columns."""
@@ -36,3 +36,7 @@ class Observations:
             {names.get(name, name): place for name, place in self.first_nulls.items()},
             {names.get(name, name): ends for name, ends in self.ranges.items()},
         )
+
+
+def _others(own: Observations, other: Observations) -> dict[str, str]:
+    return {n: place for n, place in other.first_nulls.items() if n not in own.first_nulls}
