@@ -129,7 +129,11 @@ def weekday(column: str) -> Call:
 def power(column: Given, power: int) -> Expression:
     """A whole power, exact: ``x^2``.  OptionError for one that is not from 1 to 20."""
     _check("power", power, LARGEST_POWER)
-    return _read(column) if power == 1 else Power(_read(column), int(power))
+    base = _read(column)
+    if isinstance(base, Power):
+        _check("power", base.power * power, LARGEST_POWER)
+        return Power(base.base, base.power * power)
+    return base if power == 1 else Power(base, int(power))
 
 
 def poly(column: Given, degree: int) -> list[Expression]:
@@ -161,8 +165,8 @@ def spline(
 
 def interaction(first: Given, second: Given, *more: Given) -> Interaction:
     """Terms multiplied, as ``:`` does: numbers with numbers, levels with levels, or both."""
-    every = first, second, *more
-    return tuple(g if isinstance(g, Splines) else _read(g) for g in every)
+    every = [g if isinstance(g, Splines) else _read(g) for g in (first, second, *more)]
+    return tuple(dict.fromkeys(every))
 
 
 def _is_finite(value: float) -> bool:

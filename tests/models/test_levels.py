@@ -48,6 +48,10 @@ def test_rare_levels_are_one(right, precision, options, tmp_path):
     pooled = pool(FRAME)
     assert set(pooled["town"]) == {"a", "b", "~"}
     options = {**options, "precision": precision, "formula": f"y ~ {right}"}
+    if precision == "double" and "weights" in options:  # which know no rows of levels
+        with pytest.raises(OptionError, match="do not count rows"):
+            steepest.fit(FRAME, rare=20, **options)
+        return
     model, expected = quiet(FRAME, rare=20, **options), quiet(pooled, **options)
     named = {k.replace("~", "(rare)"): value for k, value in expected.coefficients.items()}
     rel = 1e-12 if precision == "exact" else 1e-9
@@ -101,7 +105,7 @@ def test_rare_numbers_are_pooled_and_booleans_are_not():
     assert quiet(FRAME, formula="y ~ flag", rare=20).names == ("flag[true]",)
 
 
-LEVELS = ["a:b", "a]", "[a", "is null", "(rare)", "", " ", "`", "a\x1fb", "é\n", "true", "1"]
+LEVELS = ["a:b", "a]", "[a", "is null", "(rare)", "", " ", "`", "é\n", "true", "1"]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -113,6 +117,13 @@ def test_levels_of_any_text_in_interactions(level, tmp_path):
     assert model.predict(new) == pytest.approx(expected.predict(NEW), rel=1e-9, abs=1e-12)
     model.save(tmp_path / "m.json")
     assert steepest.load(tmp_path / "m.json").predict(new).tobytes() == model.predict(new).tobytes()
+
+
+def test_a_level_with_the_mark_between_levels_is_not_crossed():
+    frame = FRAME.assign(city=FRAME["city"].replace("Oslo", "a\x1fb"))
+    quiet(frame, formula="y ~ city + kind")
+    with pytest.raises(ValueFoundError, match=r"U\+001F"):
+        quiet(frame, formula="y ~ city*kind")
 
 
 def test_references_are_told_beside_interactions():

@@ -96,20 +96,29 @@ class ArrowBatch:
 
 def arrow_numbers(array: Any) -> Floats:
     """One Arrow array as float64, shape (n,), nulls as NaN."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import types
 
     if types.is_null(array.type):
         return np.full(len(array), np.nan)
     if types.is_decimal(array.type):
-        array = pc.cast(array, pa.float64())
+        return _round_decimals(array)
     values = _bits(array, 1) if types.is_boolean(array.type) else _values(array)
     if not array.null_count:
         return values.astype(np.float64, copy=False)
     numbers = values.astype(np.float64)
     numbers[~_valid(array)] = np.nan
     return numbers
+
+
+def _round_decimals(array: Any) -> Floats:
+    """Decimals as the nearest doubles, where these have 15 digits or less; Arrow's may be off."""
+    exact = arrow_expansion(array)
+    assert exact is not None
+    values: Floats = sum(reversed(exact.parts[:-1]), exact.parts[-1].copy())
+    values = values / 10.0**exact.tens if exact.tens >= 0 else values * 10.0**-exact.tens
+    if array.null_count:
+        values[~_valid(array)] = np.nan
+    return values
 
 
 def arrow_expansion(array: Any) -> Expansion | None:

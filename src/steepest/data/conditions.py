@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -27,6 +27,9 @@ SIGNS = ("==", "!=", "<", "<=", ">", ">=")
 SAME = {"=": "==", "<>": "!="}
 WORDS = {"and", "or", "not", "is", "in", "null", "true", "false"}
 """What means something here, so that columns of that name stand in quotes."""
+
+EXACT = Context(prec=10_000)
+"""Numbers lose nothing but zeros at their end."""
 
 LONG = 40
 """Digits up to which whole numbers are written out."""
@@ -189,7 +192,8 @@ class _Reader(Words):
         if kind != "number" or math.isinf(float(token)):
             raise self.refuse("a number, or a text in quotes")
         self.pop()
-        return -Decimal(token) if minus else Decimal(token)
+        value = Decimal(token).normalize(EXACT)
+        return -value if minus else value
 
 
 def columns_of(condition: Condition) -> Iterator[tuple[Expression, tuple[Literal, ...]]]:

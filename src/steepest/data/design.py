@@ -149,7 +149,7 @@ class Design:
         categories = [c for c in self.columns if c.kind is Kind.CATEGORY]
         codes = tuple(rows.codes(c.expression) for c in categories)
         weights = table[:, -1] if self.weights else None
-        if all(c.formed is None for c in columns):
+        if all(c.formed is None and c.name != self.weights for c in columns):
             found = [batch.expansion(c.name) if exact else None for c in columns]
             expansions = {j: e for j, e in enumerate(found) if e is not None}
             return Block(table[:, : len(columns)], codes, expansions, weights, places)

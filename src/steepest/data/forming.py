@@ -202,6 +202,8 @@ def cross_codes(
 ) -> tuple[Codes, Sequence[str]]:
     """The combinations of levels that occur, numbered, and their names."""
     codes, levels = found[0]
+    if any(BETWEEN in level for _, names in found for level in names):
+        raise ValueFoundError.between()
     for own, names in found[1:]:
         width = max(len(names), 1)
         null = (codes < 0) | (own < 0)

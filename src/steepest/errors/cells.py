@@ -88,6 +88,14 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def between(cls) -> ValueFoundError:
+        return cls(
+            "a level of a category that is crossed with others holds the character U+001F.",
+            "It stands between the levels of categories that are crossed.",
+            "replace it in the table first.",
+        )
+
+    @classmethod
     def no_range(cls, name: str, base: str, value: float) -> ValueFoundError:
         return cls(
             f"'{name}' has no room for knots: '{base}' is {value:.6g} in every row.",

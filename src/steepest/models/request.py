@@ -91,7 +91,7 @@ def read_terms(given: Iterable[Any]) -> tuple[Interaction, ...]:
         elif is_expression(item):
             terms.append((item,))
         elif isinstance(item, tuple) and item and all(map(is_expression, item)):
-            terms.append(item)
+            terms.append(tuple(dict.fromkeys(item)))
         else:
             raise OptionError.outside(
                 "features",

@@ -7,14 +7,14 @@ the sums of what is known are enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from operator import add
 from typing import Any
 
-from ..data.expressions import Expression, label
+from ..data.expressions import Expression, Product, label
 from ..data.table import Column, Kind
 from ..data.terms import RARE, Effect, Term, close, code_effects, name_terms
 from ..errors import ColumnKindError, ColumnNotFoundError, EmptySourceError, MomentsError
@@ -26,7 +26,7 @@ from .exact import ExactSums
 from .normal import ExactNormal
 from .observations import Observations
 from .patterns import AnySums
-from .pooling import find_rare, pool_levels
+from .pooling import Pooled, find_rare, pool_levels
 from .problem import Problem, round_problem
 
 TOGETHER = 1_000
@@ -75,7 +75,10 @@ class Equations:
         required = [name for name in required if name]
         rows = account(self.content, features, required, self.asked.missing, self.observed)
         groups = self._gather(columns, features, required)
-        pooled = find_rare(groups.values(), columns, self.asked.rare) if self.asked.rare else {}
+        pooled: Pooled = {}
+        if self.asked.rare:
+            weighted = self.content.weight_kind == "analytic"
+            pooled = find_rare(groups.values(), columns, self.asked.rare, weighted=weighted)
         if pooled:
             groups = {null: pool_levels(sums, columns, pooled) for null, sums in groups.items()}
         terms, references = self._name_terms(groups)
@@ -93,7 +96,7 @@ class Equations:
             problem,
             columns={name: column for name, column in columns.items() if name in used},
             references=references,
-            pooled={name: found for name, found in pooled.items() if name in references},
+            pooled={n: own for n, own in pooled.items() if _stands_in(n, references, columns)},
             missing=self.asked.missing,
             absorbed=tuple(absorbed),
             fills=fills,
@@ -177,7 +180,9 @@ class Equations:
                 if coding or effect.categories:
                     terms += name_terms(effect, coding, levels, {**defaults, **asked})
         terms = list(dict.fromkeys(terms))
-        present = {(term.category, term.level) for term in terms}
+        present = {(term.category, term.level) for term in terms if not term.number}
+        alone = {name for name, _ in present}  # the others stand beside numbers only
+        present |= {(t.category, t.level) for t in terms if t.category not in alone}
         used = dict.fromkeys(term.category for term in terms if term.category)
         used |= dict.fromkeys(name for name in single if len(levels.get(name, ())) == 1)
         references = {
@@ -268,6 +273,13 @@ def _cut(
         return cut_dense(sums, terms, columns)
     normal = cut_normal(sums, terms, columns)
     return cut_table(normal, sums, absorbed, terms, columns) if absorbed else normal
+
+
+def _stands_in(name: str, used: Iterable[str], columns: Mapping[str, Column]) -> bool:
+    """Whether a category is one of those used, or crossed in one."""
+    expressions = [columns[other].expression for other in used]
+    single = [f for e in expressions for f in (e.factors if isinstance(e, Product) else (e,))]
+    return columns[name].expression in single
 
 
 def _plus(a: Any, b: Any) -> Any:

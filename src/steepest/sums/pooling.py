@@ -11,6 +11,7 @@ import numpy as np
 from ..data.expressions import BETWEEN, Product, label
 from ..data.table import Column
 from ..data.terms import RARE
+from ..errors import OptionError
 from .double import LevelSums, Sums
 from .exact import ExactLevels, replace_levels
 from .integers import Whole
@@ -21,13 +22,25 @@ Pooled = Mapping[str, tuple[str, ...]]
 """By category, the levels that were pooled."""
 
 
-def find_rare(groups: Iterable[AnySums], columns: Mapping[str, Column], rare: int) -> Pooled:
-    """The levels of fewer than so many rows, of each category that is not a product."""
+def find_rare(
+    groups: Iterable[AnySums], columns: Mapping[str, Column], rare: int, *, weighted: bool
+) -> Pooled:
+    """The levels of fewer than so many rows, of each category that is not a product.
+
+    OptionError for weighted sums in double precision, which know what levels weigh and no more.
+    """
     counts: dict[str, Counter[str]] = {}
     for sums in groups:
         for name, found in sums.levels.items():
             if columns[name].is_boolean or isinstance(columns[name].expression, Product):
                 continue
+            if weighted and isinstance(found, LevelSums):
+                raise OptionError.outside(
+                    "rare",
+                    rare,
+                    "known of weighted sums in double precision: they do not count rows",
+                    "scan with precision='exact'",
+                )
             rows = found.counts if isinstance(found, ExactLevels) else found.weights
             for level, count in zip(found.levels, rows.tolist(), strict=True):
                 counts.setdefault(name, Counter())[level] += count
