@@ -8,6 +8,7 @@ machine other processes took meanwhile is measured too, and said.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
@@ -31,14 +32,30 @@ DISTURBED = 0.1
 """Cores that others may keep busy before a report warns of it."""
 
 PACKAGES = (
-    "steepest", "numpy", "torch", "scipy", "scikit-learn", "statsmodels", "glum", "polars-ds",
-    "duckdb", "bitrep", "threadpoolctl",
+    "steepest", "numpy", "pyarrow", "torch", "scipy", "scikit-learn", "statsmodels", "glum",
+    "tabmat", "pandas", "polars", "polars-ds", "duckdb", "bitrep", "threadpoolctl",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
+class Turn:
+    """What a contestant returns that works in a process of its own, and measures itself."""
+
+    seconds: Mapping[str, float]
+    """What each of its stages took."""
+    peaks: Mapping[str, float]
+    """The most memory that the process had until the end of each stage, in megabytes."""
+    value: Any = None
+    error: str = ""
+    """What the first stage that is missing said instead; empty when none is."""
+
+
+@dataclass(frozen=True)
 class Contestant:
-    """Something to be timed; what it returns is for the checks."""
+    """Something to be timed; what it returns is for the checks.
+
+    If it returns a :class:`Turn`, the seconds are those that this tells, of all stages.
+    """
 
     name: str
     work: Callable[[], Any]
@@ -46,6 +63,15 @@ class Contestant:
     """Turns at the most, for the slow ones; None for all rounds."""
     warm_up: Callable[[], Any] | None = None
     """What to run in the warm-up round instead, for the slow ones."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A line for one stage of the turns of a contestant that measures itself."""
+
+    name: str
+    of: str
+    stage: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +89,7 @@ class Table:
 
     title: str
     reference: str
-    lines: Sequence[Contestant | Scaled]
+    lines: Sequence[Contestant | Stage | Scaled]
 
 
 @dataclass(frozen=True)
@@ -108,18 +134,19 @@ def run(benchmark: Benchmark, rounds: int) -> dict[str, Any]:
     changed: dict[str, int] = dict.fromkeys((entrant.name for entrant in entrants), 0)
     for entrant in entrants:
         (entrant.warm_up or entrant.work)()
-    seconds: dict[str, list[float]] = {entrant.name: [] for entrant in entrants}
+    turns: dict[str, list[Turn]] = {entrant.name: [] for entrant in entrants}
     results: dict[str, Any] = {}
     for turn in range(rounds):
         for entrant in entrants:
             if entrant.rounds is None or turn < entrant.rounds:
                 sleep(PAUSE)
                 start = perf_counter()
-                results[entrant.name] = entrant.work()
-                seconds[entrant.name].append(perf_counter() - start)
+                results[entrant.name] = result = entrant.work()
+                whole = Turn({"": perf_counter() - start}, {})
+                turns[entrant.name].append(result if isinstance(result, Turn) else whole)
                 changed[entrant.name] += count_blas_threads() != threads
     busy = None if others is None else (seconds_of_others() - others) / (perf_counter() - begun)
-    tables = [_summarise(table, seconds) for table in benchmark.tables]
+    tables = [_summarise(table, turns) for table in benchmark.tables]
     ratios = {line["name"]: line["ratio"] for table in tables for line in table["lines"]}
     return {
         "title": benchmark.title,
@@ -132,7 +159,7 @@ def run(benchmark: Benchmark, rounds: int) -> dict[str, Any]:
         "tables": tables,
         "goals": [
             {**asdict(goal), "ratio": ratios[goal.contestant],
-             "met": ratios[goal.contestant] <= goal.limit}
+             "met": (ratios[goal.contestant] or math.inf) <= goal.limit}
             for goal in benchmark.goals
         ],
         "checks": [
@@ -144,22 +171,43 @@ def run(benchmark: Benchmark, rounds: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _summarise(table: Table, seconds: Mapping[str, list[float]]) -> dict[str, Any]:
+def _summarise(table: Table, turns: Mapping[str, list[Turn]]) -> dict[str, Any]:
     lines = []
     for line in table.lines:
         scaled = isinstance(line, Scaled)
-        factor, source = (line.factor, line.of) if scaled else (1.0, line.name)
-        taken = [factor * second for second in seconds[source]]
+        factor = line.factor if isinstance(line, Scaled) else 1.0
+        own = turns[line.name if isinstance(line, Contestant) else line.of]
+        stage = line.stage if isinstance(line, Stage) else None
+        error = _find_error(own, stage)
+        taken = [] if error else [factor * _seconds(turn, stage) for turn in own]
+        peaks = [] if error else [_peak(turn, stage) for turn in own if turn.peaks]
         lines.append({
             "name": line.name,
-            "median": median(taken), "min": min(taken), "max": max(taken),
+            "median": median(taken) if taken else None,
+            "min": min(taken, default=None), "max": max(taken, default=None),
             "seconds": taken,
-            "scaled": {"of": source, "factor": factor} if scaled else None,
+            "peak": median(peaks) if peaks else None,
+            "error": error,
+            "scaled": {"of": line.of, "factor": factor} if scaled else None,
         })  # fmt: skip
     (reference,) = (line["median"] for line in lines if line["name"] == table.reference)
     for line in lines:
-        line["ratio"] = line["median"] / reference
+        known = reference is not None and line["median"] is not None
+        line["ratio"] = line["median"] / reference if known else None
     return {"title": table.title, "reference": table.reference, "lines": lines}
+
+
+def _find_error(turns: Sequence[Turn], stage: str | None) -> str:
+    """What a turn said instead of an answer; of a stage, where that is not there."""
+    return next((t.error for t in turns if t.error and stage not in t.seconds), "")
+
+
+def _seconds(turn: Turn, stage: str | None) -> float:
+    return sum(turn.seconds.values()) if stage is None else turn.seconds[stage]
+
+
+def _peak(turn: Turn, stage: str | None) -> float:
+    return max(turn.peaks.values()) if stage is None else turn.peaks[stage]
 
 
 def find_slowing(environ: Mapping[str, str]) -> list[str]:
@@ -185,7 +233,8 @@ def seconds_of_others() -> float | None:
         return None
     user, nice, system, _, _, irq, softirq, steal = map(int, file.read_text().split()[1:9])
     used, ticks = os.times(), os.sysconf("SC_CLK_TCK")
-    return (user + nice + system + irq + softirq + steal) / ticks - used.user - used.system
+    ours = used.user + used.system + used.children_user + used.children_system
+    return (user + nice + system + irq + softirq + steal) / ticks - ours
 
 
 def describe_machine() -> dict[str, Any]:
@@ -257,12 +306,17 @@ def show(report: Mapping[str, Any]) -> None:
     width = max(len(text) for text in [line["name"] for line in lines])
     width = max(width, *(len(table["title"]) for table in report["tables"]))
     for table in report["tables"]:
-        heads = "".join(f"{head:>11}" for head in ("median", "min", "max", "runs", "ratio"))
-        print(f"\n{table['title']:<{width}}{heads}")
+        peaks = ("peak",) if any(line["peak"] is not None for line in table["lines"]) else ()
+        heads = ("median", "min", "max", "runs", "ratio", *peaks)
+        print(f"\n{table['title']:<{width}}{''.join(f'{head:>11}' for head in heads)}")
         for line in table["lines"]:
+            if line["error"]:
+                print(f"{line['name']:<{width}}  {line['error']}")
+                continue
             times = "".join(f"{as_time(line[key]):>11}" for key in ("median", "min", "max"))
             runs = "scaled" if line["scaled"] else len(line["seconds"])
-            print(f"{line['name']:<{width}}{times}{runs:>11}{as_ratio(line['ratio']):>11}")
+            peak = "" if line["peak"] is None else f"{line['peak']:>8,.0f} MB"
+            print(f"{line['name']:<{width}}{times}{runs:>11}{as_ratio(line['ratio']):>11}{peak}")
     print()
     for line in lines:
         if line["scaled"]:
@@ -270,7 +324,8 @@ def show(report: Mapping[str, Any]) -> None:
             print(f"scaled, not measured: {line['name']} is {scaled['factor']:g} × {scaled['of']}")
     for goal in report["goals"]:
         verdict = "met" if goal["met"] else "NOT met"
-        print(f"goal {verdict}: {goal['contestant']}, ratio {goal['ratio']:.2f}, "
+        ratio = "no ratio" if goal["ratio"] is None else f"ratio {goal['ratio']:.2f}"
+        print(f"goal {verdict}: {goal['contestant']}, {ratio}, "
               f"at most {goal['limit']}")  # fmt: skip
     for check in report["checks"]:
         verdict = "passed" if check["passed"] else "FAILED"
@@ -289,8 +344,10 @@ def as_time(seconds: float) -> str:
     return f"{_three_digits(seconds)} s"
 
 
-def as_ratio(ratio: float) -> str:
-    """The ratio, as one part in so many where it is small."""
+def as_ratio(ratio: float | None) -> str:
+    """The ratio, as one part in so many where it is small; a dash where there is none."""
+    if ratio is None:
+        return "–"
     return _three_digits(ratio) if ratio >= 0.1 else f"1/{1 / ratio:,.0f}"
 
 
