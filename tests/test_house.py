@@ -100,12 +100,31 @@ def test_one_version():
 
 def test_the_readme_runs(tmp_path, monkeypatch, recwarn):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     code = "import warnings; warnings.simplefilter('ignore')\n" + "\n".join(blocks)
     code = code.replace('"model.json"', repr(str(tmp_path / "model.json")))
     out = python(code)
     assert "f(5) = 9.999, loss = 3.30e-07" in out
     assert "flipper_length_mm" in out
+
+
+def test_the_page_of_formulas_runs():
+    text = (ROOT / "docs" / "formulas.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    python("import warnings; warnings.simplefilter('error')\n" + "\n".join(blocks))
+
+
+def test_the_page_of_formulas_names_every_function():
+    from steepest.data.formula import FUNCTIONS
+    from steepest.faces.cli import steepest as commands
+
+    text = (ROOT / "docs" / "formulas.md").read_text()
+    for name in FUNCTIONS:
+        assert f'"{name}"' in text, name
+    known = {o for c in commands.commands.values() for p in c.params for o in p.opts}
+    for option in set(re.findall(r"\((--[a-z-]+)", text)):
+        assert option in known, option
 
 
 def test_the_readmes_commands_are_those_of_the_program():
