@@ -288,3 +288,10 @@ def test_nulls_of_times_are_dropped_and_counted():
     assert (model.rows.nulls["t"], model.rows.used) == (9, 81)
     stamps, y = [STAMPS[i] for i in keep], TABLE["y"][keep]
     agree(model.coefficients, solve(build_calendar("days", stamps), y))
+
+
+def test_the_pass_for_knots_tells_of_its_progress():
+    seen = []
+    steepest.scan(TABLE, formula="y ~ spline(x, 3)", on_progress=seen.append)
+    assert [found.rows for found in seen] == [ROWS, ROWS]
+    assert [found.fraction for found in seen] == [1.0, 1.0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -15,14 +15,22 @@ from ..data.expressions import Expression, Interaction, Name, Splines, label, so
 from ..data.parquet import ParquetFile
 from ..data.table import Part, Schema, Source
 from ..errors import ColumnKindError, EmptySourceError, ValueFoundError
+from .collector import Watch
 from .executors import map_parts
 
 Range = tuple[float, float]
+Watching = Callable[[Sequence[Part]], Watch]
+"""Makes what is told of the progress over some parts."""
+
 NOWHERE: Range = (np.inf, -np.inf)
 
 
 def place_knots(
-    source: Source, schema: Schema, wanted: Wanted, executor: Executor | None
+    source: Source,
+    schema: Schema,
+    wanted: Wanted,
+    executor: Executor | None,
+    watching: Watching | None = None,
 ) -> tuple[Wanted, tuple[str, ...]]:
     """The same with knots in every spline, and sentences that say where they lie.
 
@@ -41,7 +49,7 @@ def place_knots(
     ranges = {} if wanted.where or wanted.weights else _read_statistics(source, arguments)
     told = "the statistics of the files"
     if ranges is None or len(ranges) < len(arguments):
-        ranges = _measure(source, schema, wanted, arguments, executor)
+        ranges = _measure(source, schema, wanted, arguments, executor, watching)
         told = "a pass of its own"
     placed: dict[Expression, Expression] = {}
     remarks = []
@@ -90,6 +98,7 @@ def _measure(
     wanted: Wanted,
     arguments: Sequence[Expression],
     executor: Executor | None,
+    watching: Watching | None,
 ) -> dict[Expression, Range]:
     terms = tuple((argument,) for argument in arguments)
     design = choose_columns(
@@ -101,7 +110,9 @@ def _measure(
             kind = schema.find(sources(basis)[0]).type_name
             raise ColumnKindError.formed(f"spline({name})", name, kind)
     total = dict.fromkeys(names, NOWHERE)
-    for ranges in map_parts(partial(measure_part, design), source.parts(), executor):
+    parts = source.parts()
+    work = partial(measure_part, design, watch=watching(parts) if watching else None)
+    for ranges in map_parts(work, parts, executor):
         total = {name: _widen(total[name], ranges[name]) for name in names}
     for name, (low, high) in total.items():
         if low > high:
@@ -109,12 +120,14 @@ def _measure(
     return {argument: total[label(argument)] for argument in arguments}
 
 
-def measure_part(design: Design, part: Part) -> dict[str, Range]:
+def measure_part(design: Design, part: Part, watch: Watch | None = None) -> dict[str, Range]:
     """The smallest and largest value of each number of a part: work for an executor."""
     found = dict.fromkeys(design.numbers, NOWHERE)
     row = part.first_row
     reads = design.reads
-    for batch, _ in part.batches(reads.numbers, reads.categories, times=reads.times):
+    for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
+        if watch:
+            watch(part, batch.n_rows, fraction)
         block = design.block(batch, part.where, row, exact=False)
         row += batch.n_rows
         counted = slice(None) if block.weights is None else block.weights > 0

@@ -178,13 +178,14 @@ def scan_source(
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
     schema = source.schema(wanted.sources)
-    wanted, remarks = place_knots(source, schema, wanted, executor)
+    here = runs_here(executor)
+    watching = partial(_Watch, on_progress=on_progress) if here else None
+    wanted, remarks = place_knots(source, schema, wanted, executor, watching)
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
     parts = list(source.parts())
     watch = _Watch(parts, on_progress)
-    here = runs_here(executor)
     work: Callable[[Part], Moments] = partial(
         collect, design, chosen, watch=watch if here else None
     )
