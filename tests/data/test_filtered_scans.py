@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from tests.designs import quiet
 
@@ -127,9 +128,45 @@ def test_conditions_that_no_row_meets():
         steepest.fit(FRAME, target="y", features=["x"], where="x is null")
 
 
+def test_a_column_without_any_value_meets_no_comparison():
+    """Of whatever kind the other side is, as a null does."""
+    table = {"gone": [None] * 4, "y": [1.0, 2.0, 3.0, 4.0]}
+    for where in ("gone == 'a' or y > 2", "not gone > 3 or y > 2", "not (gone in ('a')) or y > 2"):
+        assert steepest.scan(table, columns=["y"], where=where).n_rows == 2
+    assert steepest.scan(table, columns=["y"], where="gone is null").n_rows == 4
+
+
+def test_times_in_a_zone_are_compared_by_its_clocks():
+    """As their years and hours are read."""
+    clock = pd.date_range("2024-03-30 20:00", periods=10, freq="h")
+    utc = (clock - pd.Timedelta(hours=2)).to_pydatetime().tolist()
+    table = pa.table({"t": pa.array(utc, pa.timestamp("us", "+02:00")), "y": np.arange(10.0)})
+    for where, rows in (
+        ("t >= '2024-03-31'", 6),
+        ("t < '2024-03-30 22:30:00'", 3),
+        ("t >= '2024-03-31 00:00:00+02:00'", 6),
+        ("t >= '2024-03-31 00:00:00Z'", 4),
+    ):
+        assert steepest.scan(table, columns=["y"], where=where).n_rows == rows, where
+
+
 def test_columns_of_the_condition_alone_are_not_kept():
     """Neither do their nulls drop rows, nor do their infinities matter."""
     frame = FRAME.assign(far=np.where(FRAME["z"] > 1, np.inf, 0.0))
     moments = steepest.scan(frame, columns=["y", "z"], where="far > 1 and x is null")
     assert moments.names == ("z", "y")
     assert moments.n_rows == int(((FRAME["z"] > 1) & FRAME["x"].isna()).sum())
+
+
+def test_arrays_are_filtered():
+    values = np.random.default_rng(1).integers(-5, 6, (40, 3))
+    moments = steepest.scan(values, names=["a", "b", "y"], where="a > 1 or b == -2")
+    kept = values[(values[:, 0] > 1) | (values[:, 1] == -2)]
+    assert moments.n_rows == len(kept)
+    assert moments.mean == pytest.approx(kept.mean(axis=0), rel=1e-15)
+
+
+def test_a_long_condition_is_read_and_met():
+    table = {"x": np.arange(4000.0), "y": np.ones(4000)}
+    where = " or ".join(f"x == {2 * i}" for i in range(1500))
+    assert steepest.scan(table, where=where).n_rows == 1500

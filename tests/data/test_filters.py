@@ -223,14 +223,6 @@ def test_pandas_polars_and_files_take_the_same_rows(where, query, tmp_path):
         assert find_rows(tmp_path / name, where) == wanted
 
 
-def test_arrays_are_filtered():
-    values = np.random.default_rng(1).integers(-5, 6, (40, 3))
-    moments = steepest.scan(values, names=["a", "b", "y"], where="a > 1 or b == -2")
-    kept = values[(values[:, 0] > 1) | (values[:, 1] == -2)]
-    assert moments.n_rows == len(kept)
-    assert moments.mean == pytest.approx(kept.mean(axis=0), rel=1e-15)
-
-
 @pytest.mark.parametrize(
     "text", ["2", "2.5", "-0.5", "1e3", "1e300", "-1e-300", "0.1", "123456789012345678"]
 )
@@ -337,12 +329,6 @@ def test_what_is_too_deep_is_refused(before, middle, after):
 def test_levels_of_text_that_is_levels_already():
     assert find_rows(ARROW, "C(s) == 'a'") == find_rows(ARROW, "s == 'a'")
     assert find_rows(ARROW, "C(s) is null") == find_rows(ARROW, "s is null")
-
-
-def test_a_long_condition_is_read_and_met():
-    table = {"x": np.arange(4000.0), "y": np.ones(4000)}
-    where = " or ".join(f"x == {2 * i}" for i in range(1500))
-    assert steepest.scan(table, where=where).n_rows == 1500
 
 
 @pytest.mark.parametrize("where", [

@@ -179,7 +179,8 @@ def test_moments_of_other_knots_do_not_add():
     lambda: terms.power(terms.spline("x", knots=[0]), 2), lambda: terms.spline("city", 2),
     lambda: terms.spline("city", knots=[1]), lambda: terms.log(terms.poly("x", 2)),
     lambda: terms.log(3), lambda: terms.log("city"), lambda: terms.power(terms.C("z"), 2),
-    lambda: terms.days("x"), lambda: terms.poly("x", 0), lambda: terms.spline("x"),
+    lambda: terms.days("x"), lambda: terms.days(terms.log("x")), lambda: terms.year(3),
+    lambda: terms.spline("x", knots=[None]), lambda: terms.spline("x", knots="12"), lambda: terms.poly("x", 0), lambda: terms.spline("x"),
     lambda: terms.spline("x", knots=[2, 1]), lambda: terms.interaction("x", 3),
 ])  # fmt: skip
 def test_terms_of_terms_that_make_no_sense_are_refused(make):
@@ -254,6 +255,14 @@ def test_parts_of_times_are_those_of_the_calendar(unit, function):
         model = steepest.fit(table, formula=f"y ~ {function}(t):x")
         design = build_calendar(function, stamps, times="x")
         agree(model.coefficients, solve(design, TABLE["y"]))
+
+
+def test_parts_of_times_in_a_zone_are_those_of_its_clocks():
+    away = [stamp - dt.timedelta(hours=5, minutes=30) for stamp in STAMPS]
+    table = pa.table({"t": pa.array(away, pa.timestamp("us", "+05:30")), **TABLE})
+    for function in ("year", "month", "weekday", "hour"):
+        model = steepest.fit(table, formula=f"y ~ {function}(t)")
+        agree(model.coefficients, solve(build_calendar(function, STAMPS), TABLE["y"]))
 
 
 def test_times_of_a_day_and_durations():

@@ -18,7 +18,7 @@ from .double import Accumulator
 from .executors import one_blas_thread
 from .kernel import check_arithmetic, reaches
 from .moments import Moments
-from .observations import Observations
+from .observations import Observations, find_ends
 from .patterns import count_levels
 from .pieces import ExactAccumulator
 
@@ -127,15 +127,9 @@ class Collector:
 
     def _measure(self, numbers: Floats) -> None:
         """The smallest and largest value of each column."""
-        for reduce, least, kept in (
-            (np.minimum.reduce, np.fmin, self._low),
-            (np.maximum.reduce, np.fmax, self._high),
-        ):
-            found = reduce(numbers, axis=0)
-            null = np.isnan(found)
-            if null.any():
-                found[null] = least.reduce(numbers[:, null], axis=0)
-            least(kept, found, out=kept)
+        low, high = find_ends(numbers)
+        np.fmin(self._low, low, out=self._low)
+        np.fmax(self._high, high, out=self._high)
 
     def _find_ranges(self) -> dict[str, tuple[float, float]]:
         ends = zip(self.design.numbers, self._low, self._high, strict=True)
