@@ -12,8 +12,10 @@ Names are columns of the table.  ``docs/formulas.md`` says what each term is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import SupportsFloat
 
 from .data.expressions import (
     LARGEST_POWER,
@@ -61,6 +63,13 @@ def _read(given: Given) -> Expression:
     return given
 
 
+def _read_name(given: str) -> Name:
+    """A column of the table; OptionError for anything else."""
+    if not isinstance(given, str):
+        raise OptionError.outside("column", given, "the name of a column", "terms.days('built')")
+    return Name(given)
+
+
 def C(column: Given) -> Levels:  # noqa: N802
     """Numbers as levels, one coefficient for each but the reference."""
     return Levels(_read(column))
@@ -103,27 +112,27 @@ def abs(column: Given) -> Call:  # noqa: A001
 
 def days(column: str) -> Call:
     """Days since 1970 of a date or a time, parts of a day as a fraction."""
-    return Call("days", Name(column))
+    return Call("days", _read_name(column))
 
 
 def year(column: str) -> Call:
     """The year, a number."""
-    return Call("year", Name(column))
+    return Call("year", _read_name(column))
 
 
 def hour(column: str) -> Call:
     """The hour of the day, a number from 0 to 23."""
-    return Call("hour", Name(column))
+    return Call("hour", _read_name(column))
 
 
 def month(column: str) -> Call:
     """The month, a category of levels ``01`` to ``12``."""
-    return Call("month", Name(column))
+    return Call("month", _read_name(column))
 
 
 def weekday(column: str) -> Call:
     """The day of the week, a category of levels ``1-Monday`` to ``7-Sunday``."""
-    return Call("weekday", Name(column))
+    return Call("weekday", _read_name(column))
 
 
 def power(column: Given, power: int) -> Expression:
@@ -154,11 +163,12 @@ def spline(
     if knots is None:
         _check("count", count, 100)
         return Splines(_read(column), int(count or 0))
-    placed = tuple(float(knot) for knot in knots)
+    numbers = not isinstance(knots, str) and all(map(_is_finite, knots))
+    placed = tuple(float(knot) for knot in knots) if numbers else ()
     rising = all(a < b for a, b in pairwise(placed))
-    if not placed or len(placed) > 100 or not rising or not all(map(_is_finite, placed)):
+    if not placed or len(placed) > 100 or not rising:
         raise OptionError.outside(
-            "knots", list(knots), "a rising list of 1 to 100 numbers", "knots=[1, 2, 3]"
+            "knots", knots, "a rising list of 1 to 100 numbers", "knots=[1, 2, 3]"
         )
     return Splines(_read(column), len(placed), placed)
 
@@ -169,8 +179,9 @@ def interaction(first: Given, second: Given, *more: Given) -> Interaction:
     return tuple(dict.fromkeys(every))
 
 
-def _is_finite(value: float) -> bool:
-    return value - value == 0
+def _is_finite(value: object) -> bool:
+    real = isinstance(value, SupportsFloat) and not isinstance(value, bool)
+    return real and math.isfinite(float(value))  # type: ignore[arg-type]
 
 
 def _check(name: str, value: object, largest: int) -> None:

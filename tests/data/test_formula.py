@@ -44,6 +44,8 @@ from steepest.errors import (
         ("y ~ `a``b` + log(`c d`)", "y", ["a`b", "log(`c d`)"], True),
         ("y ~ log + C", "y", ["log", "C"], True),
         ("y ~ a*b - a:b", "y", ["a", "b"], True),
+        ("y ~ a*b + a*x", "y", ["a", "b", "a:b", "x", "a:x"], True),
+        ("y ~ a + a*b + b", "y", ["a", "b", "a:b"], True),
     ],
 )
 def test_what_is_read(text, target, terms, intercept):

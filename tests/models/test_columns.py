@@ -180,7 +180,8 @@ def test_moments_of_other_knots_do_not_add():
     lambda: terms.spline("city", knots=[1]), lambda: terms.log(terms.poly("x", 2)),
     lambda: terms.log(3), lambda: terms.log("city"), lambda: terms.power(terms.C("z"), 2),
     lambda: terms.days("x"), lambda: terms.days(terms.log("x")), lambda: terms.year(3),
-    lambda: terms.spline("x", knots=[None]), lambda: terms.spline("x", knots="12"), lambda: terms.poly("x", 0), lambda: terms.spline("x"),
+    lambda: terms.spline("x", knots=[None]), lambda: terms.spline("x", knots="12"),
+    lambda: terms.poly("x", 0), lambda: terms.spline("x"),
     lambda: terms.spline("x", knots=[2, 1]), lambda: terms.interaction("x", 3),
 ])  # fmt: skip
 def test_terms_of_terms_that_make_no_sense_are_refused(make):

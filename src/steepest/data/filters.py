@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ def check_condition(condition: Condition, schema: Schema) -> Looked:
             if kind is Kind.OTHER:
                 raise ColumnKindError.unusable(column.name, column.type_name, kind)
             wrong = text if kind is Kind.NUMBER else not text and bool(values)
-            if wrong:
+            if wrong and column.kind is not Kind.NULL:  # which is beside nothing
                 raise ColumnKindError.compared(left.name, column.type_name, str(values[0]))
             found[str(kind)].append(left.name)
             continue
@@ -118,6 +119,8 @@ def _compare(
     values: Floats, whole: Expansion | None, sign: str, literal: Literal
 ) -> NDArray[np.bool_]:
     """Numbers beside one; those that take more than a double, and are near it, as fractions."""
+    if isinstance(literal, str):  # beside a column without any value
+        return np.zeros(len(values), dtype=bool)
     compare, right = COMPARE[sign], float(literal)
     with np.errstate(invalid="ignore", over="ignore"):
         met: NDArray[np.bool_] = compare(values, right)
@@ -149,8 +152,21 @@ def _judge_levels(condition: Condition, codes: Any, levels: Any) -> Truth:
     return met & ~null, ~met & ~null
 
 
-def _judge_times(condition: Condition, name: str, rows: Rows) -> Truth:
+def _read_moment(array: Any, text: str, name: str) -> tuple[Any, Any]:
+    """Times and what they are compared with; without a zone of its own, by the clocks of theirs."""
     import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    with suppress(pa.ArrowException, ValueError):
+        return array, pc.cast(pa.scalar(text), kind)
+    if getattr(kind, "tz", None):
+        with suppress(pa.ArrowException, ValueError):
+            return pc.local_timestamp(array), pc.cast(pa.scalar(text), pa.timestamp(kind.unit))
+    raise ValueFoundError.time(name, text, str(kind))
+
+
+def _judge_times(condition: Condition, name: str, rows: Rows) -> Truth:
     import pyarrow.compute as pc
 
     array = rows.batch.cells(name)
@@ -163,9 +179,6 @@ def _judge_times(condition: Condition, name: str, rows: Rows) -> Truth:
     compare = getattr(pc, words["==" if condition.sign == "in" else condition.sign])
     met = np.zeros(len(array), dtype=bool)
     for value in condition.right:
-        try:
-            moment = pc.cast(pa.scalar(str(value)), array.type)
-        except (pa.ArrowException, ValueError):
-            raise ValueFoundError.time(name, str(value), str(array.type)) from None
-        met |= np.array(compare(array, moment).fill_null(False).to_pylist(), dtype=bool)
+        times, moment = _read_moment(array, str(value), name)
+        met |= np.array(compare(times, moment).fill_null(False).to_pylist(), dtype=bool)
     return met & ~null, ~met & ~null

@@ -241,6 +241,7 @@ class _Reader(Words):
         self.expect("~", "after the target")
         terms: list[Interaction] = []
         places: list[int] = []
+        stars: list[set[Expression]] = []  # what a ``*`` stands for may stand there besides
         intercept, offset, minus = True, None, self.take("-")
         while True:
             place, token, kind = self.next
@@ -250,10 +251,13 @@ class _Reader(Words):
             elif kind == "name" and self._is_offset and not minus:
                 offset = self._take_offset()
             else:
-                found = self._take_product()
+                found, star = self._take_product()
                 if minus:
                     self._remove(terms, found, place)
                 else:
+                    known = [{*term} for term in terms]
+                    stars += [{*term} for term in found] if star else []
+                    found = [t for t in found if {*t} not in known or {*t} not in stars]
                     terms += found
                     places += [place] * len(found)
             if not self.next[2]:
@@ -287,8 +291,8 @@ class _Reader(Words):
         if not terms:
             raise FormulaError.no_terms(self.text)
 
-    def _take_product(self) -> list[Interaction]:
-        """Factors with ``:`` or ``*`` between them, as the terms that they stand for."""
+    def _take_product(self) -> tuple[list[Interaction], bool]:
+        """Factors with ``:`` or ``*`` between them, as their terms, and whether ``*`` is there."""
         groups: list[list[Interaction]] = [[(f,) for f in self.take_factor()]]
         crossed = False
         while self.next[1] in (":", "*") and self.next[2] == "sign":
@@ -300,7 +304,7 @@ class _Reader(Words):
             else:
                 groups[-1] = [(*a, *b) for a in groups[-1] for b in own]
         if not crossed:
-            return [_once(term) for term in groups[0]]
+            return [_once(term) for term in groups[0]], False
         found: list[Interaction] = []
         for size in range(1, len(groups) + 1):
             for chosen in combinations(groups, size):
@@ -308,7 +312,7 @@ class _Reader(Words):
                 for group in chosen:
                     terms = [(*a, *b) for a in terms for b in group]
                 found += [_once(term) for term in terms]
-        return found
+        return found, True
 
     def _take_offset(self) -> Expression:
         self.pop()
