@@ -70,8 +70,8 @@ def test_public_names_have_their_docstring(name):
 
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
-        "Descent", "Model", "Moments", "SteepestError", "SteepestWarning", "descend", "fit", "load",
-        "merge", "scan",
+        "Audit", "Checkup", "Descent", "Model", "Moments", "SteepestError", "SteepestWarning",
+        "check_gradient", "descend", "fit", "load", "merge", "scan",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):

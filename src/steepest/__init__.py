@@ -15,28 +15,38 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Audit": "checks.audits",
+    "Checkup": "checks.findings",
     "Descent": "descent.loop",
     "Model": "models.model",
     "Moments": "sums.moments",
+    "Race": "checks.races",
     "SteepestError": "errors",
     "SteepestWarning": "errors",
+    "check_gradient": "checks.checkup",
     "descend": "descent.loop",
     "fit": "models.fitting",
     "load": "models.record",
     "merge": "sums.merging",
+    "race": "checks.racing",
     "scan": "sums.scanning",
 }
 __all__ = [
+    "Audit",
+    "Checkup",
     "Descent",
     "Model",
     "Moments",
+    "Race",
     "SteepestError",
     "SteepestWarning",
     "__version__",
+    "check_gradient",
     "descend",
     "fit",
     "load",
     "merge",
+    "race",
     "scan",
 ]
 

@@ -194,6 +194,10 @@ class GradientError(SteepestError, ValueError):
         )
 
     @classmethod
+    def faulty(cls, name: str, found: str, cure: str) -> GradientError:
+        return cls(f"{name}: {found}", "", cure)
+
+    @classmethod
     def loss_shape(cls, got: tuple[int, ...]) -> GradientError:
         return cls(
             f"loss returned shape {got}, not a single number.",

@@ -1,0 +1,274 @@
+"""The user's functions as functions of a flat vector of doubles, whatever they are written in."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..descent.autograd import is_tensor
+from ..descent.trees import is_tree, leaves, map_leaves, name_leaf, placed, rebuild
+from ..typing import Floats
+from .derivatives import Derivative, by_complex_step, differentiate, doubt, sides
+
+Array = NDArray[Any]
+
+EXACT_SHARE, DIFFERENCES_SHARE, SINGLE_SHARE = 1e-9, 3e-6, 2e-3
+"""What may lie between two gradients that are the same, as a share of them, by the oracle."""
+
+NUDGES = 2
+
+ORACLES = {"numpy": "a complex step", "torch": "autograd", "jax": "JAX's autodiff"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``forward``, ``loss`` and ``gradient`` on one table, at any weights.
+
+    The rows are kept as NumPy arrays, floats as float64, and handed to the functions as what the
+    user gave: arrays, tensors of PyTorch or arrays of JAX.
+    """
+
+    forward: Callable[..., Any]
+    loss: Callable[..., Any]
+    gradient: Callable[..., Any] | None
+    x: Array
+    y: Array
+    like: Any
+    """The weights as they were given: a number, an array, or a tree of them."""
+    kind: str
+    """``numpy``, ``torch`` or ``jax``."""
+
+    @cached_property
+    def start(self) -> Floats:
+        """The weights as they were given, shape (p,)."""
+        found = [np.asarray(as_array(leaf), dtype=np.float64).ravel() for leaf in leaves(self.like)]
+        return np.concatenate(found) if found else np.zeros(0)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """A name for each of the p weights."""
+        found = []
+        for path, leaf in placed(self.like):
+            name, shape = name_leaf(path), np.shape(leaf)
+            found += [
+                name + "".join(f"[{i}]" for i in index) if shape else name
+                for index in np.ndindex(*shape)
+            ]
+        return tuple(found)
+
+    def unflatten(self, flat: Array) -> Any:
+        """Weights as the user's functions take them."""
+        parts, at = [], 0
+        for leaf in leaves(self.like):
+            size = int(np.prod(np.shape(leaf), dtype=np.int64))
+            piece = flat[at : at + size].reshape(np.shape(leaf))
+            at += size
+            plain = self.kind == "numpy" and not np.shape(leaf)
+            parts.append(piece[()].item() if plain else self.bring(piece))
+        return rebuild(self.like, parts)
+
+    def bring(self, array: Array) -> Any:
+        """An array as the user's functions take it, not to be edited."""
+        if self.kind == "torch":
+            return sys.modules["torch"].from_numpy(np.array(array))
+        if self.kind == "jax":
+            return sys.modules["jax"].numpy.asarray(array)
+        view = array.view()
+        view.flags.writeable = False
+        return view
+
+    @cached_property
+    def rows(self) -> tuple[Any, Any]:
+        return self.bring(self.x), self.bring(self.y)
+
+    def predict(self, flat: Array) -> Any:
+        """What the user's forward returns, as it comes."""
+        with self.wide():
+            return self.forward(self.unflatten(flat), self.rows[0])
+
+    def score(self, flat: Array) -> Any:
+        """What the user's loss returns, as it comes."""
+        with self.wide():
+            return self._score(self.unflatten(flat))
+
+    def _score(self, weights: Any) -> Any:
+        predicted = self.forward(weights, self.rows[0])
+        extra = (weights,) if takes(self.loss, 3) else ()
+        return self.loss(self.rows[1], predicted, *extra)
+
+    def loss_of(self, predicted: Array, flat: Floats) -> Array:
+        """The loss of given predictions, shape (1,)."""
+        with self.wide():
+            extra = (self.unflatten(flat),) if takes(self.loss, 3) else ()
+            return as_array(self.loss(self.rows[1], self.bring(predicted), *extra)).reshape(1)
+
+    def value(self, flat: Floats) -> float:
+        """The loss at weights of shape (p,)."""
+        return float(as_array(self.score(flat)))
+
+    def hand(self, flat: Floats) -> Any:
+        """What the user's gradient returns, as it comes."""
+        assert self.gradient is not None
+        with self.wide():
+            weights = self.unflatten(flat)
+            predicted = self.forward(weights, self.rows[0])
+            # The loss is asked first, as a descent does: functions may leave each other notes.
+            self.loss(self.rows[1], predicted, *((weights,) if takes(self.loss, 3) else ()))
+            extra = (weights,) if takes(self.gradient, 4) else ()
+            return self.gradient(*self.rows, predicted, *extra)
+
+    def beside(self, gradient: Any, function: Callable[[Any, Any], Any]) -> list[Any]:
+        """``function(leaf of w, leaf of the gradient)`` for each; LookupError where they differ."""
+        found: list[Any] = []
+        if is_tree(self.like):
+            map_leaves(lambda w, g: found.append(function(w, g)), self.like, gradient)
+        else:
+            found.append(function(self.like, gradient))
+        return found
+
+    def hand_flat(self, flat: Floats) -> Floats:
+        """The user's gradient, shape (p,); its shapes are known to be right."""
+        found = self.beside(self.hand(flat), lambda _, g: as_array(g))
+        return np.concatenate([np.asarray(g, dtype=np.float64).ravel() for g in found])
+
+    def exact(self, flat: Floats) -> Floats | None:
+        """The gradient by autograd or by a complex step; None where neither can be had."""
+        if self.kind == "numpy":
+            return by_complex_step(self.score, flat)
+        try:
+            return self._by_torch(flat) if self.kind == "torch" else self._by_jax(flat)
+        except Exception:
+            return None
+
+    def _by_torch(self, flat: Floats) -> Floats | None:
+        torch: Any = sys.modules["torch"]
+        with torch.enable_grad():
+            weights = map_leaves(lambda leaf: leaf.requires_grad_(), self.unflatten(flat))
+            loss = self._score(weights)
+            found = torch.autograd.grad(loss, leaves(weights), allow_unused=True)
+        pairs = zip(leaves(weights), found, strict=True)
+        flatter = [(torch.zeros_like(w) if g is None else g).double().ravel() for w, g in pairs]
+        return np.array(torch.cat(flatter).cpu().numpy(), dtype=np.float64)
+
+    def _by_jax(self, flat: Floats) -> Floats:
+        jax: Any = sys.modules["jax"]
+        with self.wide():
+            found = jax.grad(self._score)(self.unflatten(flat))
+        return np.concatenate([np.asarray(g, dtype=np.float64).ravel() for g in leaves(found)])
+
+    def wide(self) -> AbstractContextManager[Any]:
+        """Doubles, where a library has to be asked for them."""
+        return doubles() if self.kind == "jax" else nullcontext()
+
+    def derivative(self, flat: Floats, *, single: bool) -> tuple[Derivative, str]:
+        """The true gradient and how it was had."""
+        exact = self.exact(flat)
+        if exact is not None:
+            doubtful = doubt(self.value, flat, exact, single=single)
+            if np.isfinite(doubtful):
+                share = max(SINGLE_SHARE if single else EXACT_SHARE, 8 * doubtful)
+                return Derivative(exact, share * _raised(exact)), ORACLES[self.kind]
+        return self.differences(flat, single=single), "central differences"
+
+    def differences(self, flat: Floats, *, single: bool) -> Derivative:
+        """The gradient from values of the loss alone."""
+        found = differentiate(self.value, flat, single=single)
+        share = SINGLE_SHARE if single else DIFFERENCES_SHARE
+        return Derivative(found.gradient, 4 * found.error + share * _raised(found.gradient))
+
+    def sides(self, flat: Floats, j: int, *, single: bool) -> tuple[float, float]:
+        """The one-sided derivatives along weight j, equal where there is no kink."""
+        return sides(self.value, flat, j, single=single)
+
+    @np.errstate(all="ignore")
+    def noise(self, flat: Floats, truth: Floats, unit: float) -> Floats:
+        """What rounding may do to the gradient: what a unit in the last place of every float does.
+
+        Both are asked, the user's gradient and the true one, for either may lose digits.
+        """
+        moved = np.zeros(len(flat))
+        for other, at in (self._nudged(flat, unit, seed) for seed in range(NUDGES)):
+            pairs = [(self.exact(flat), other.exact(at))]
+            if self.gradient is not None:
+                pairs.append((self.hand_flat(flat), other.hand_flat(at)))
+            for here, there in pairs:
+                if here is not None and there is not None:
+                    moved = np.fmax(moved, np.abs(there - here))
+        return np.asarray(32 * moved + 64 * unit * np.abs(truth))
+
+    def _nudged(self, flat: Floats, unit: float, seed: int) -> tuple[Trial, Floats]:
+        """The same, with every float off by one unit in its last place."""
+        rng = np.random.default_rng(seed)
+
+        def nudge(array: Array) -> Array:
+            if array.dtype.kind != "f":
+                return array
+            return np.asarray(array * (1 + unit * rng.choice([-1.0, 1.0], array.shape)))
+
+        return replace(self, x=nudge(self.x), y=nudge(self.y)), nudge(flat)
+
+
+def _raised(gradient: Floats) -> Floats:
+    """The sizes of a gradient's numbers, the smallest raised towards the largest."""
+    size = np.abs(gradient)
+    return np.asarray(np.maximum(size, 1e-3 * size.max(initial=0.0)))
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function asks for that many positional arguments, none of them optional."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    required = [
+        p
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+    ]
+    return len(required) == count
+
+
+def as_array(value: Any) -> Array:
+    """A number, array or tensor of any kind as an array."""
+    return np.asarray(value.detach().cpu() if is_tensor(value) else value)
+
+
+def kind_of(*values: Any) -> str:
+    """Which library the numbers are of."""
+    every = [leaf for value in values for leaf in leaves(value)]
+    if any(map(is_tensor, every)):
+        return "torch"
+    jax = sys.modules.get("jax")
+    if jax is not None and any(isinstance(leaf, jax.Array) for leaf in every):
+        return "jax"
+    return "numpy"
+
+
+def widened(value: Any) -> Array:
+    """Rows as an array, floats as float64; integers may be labels, and stay."""
+    array = as_array(value)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+@contextmanager
+def doubles() -> Iterator[None]:
+    """JAX with float64, for as long as the block lasts."""
+    jax: Any = sys.modules["jax"]
+    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+    with enable(True):
+        yield
+
+
+def build_trial(forward: Any, loss: Any, gradient: Any, x: Any, y: Any, w: Any) -> Trial:
+    """The functions on these rows, at weights like w."""
+    kind = kind_of(x, y, w)
+    with doubles() if kind == "jax" else nullcontext():
+        return Trial(forward, loss, gradient, widened(x), widened(y), w, kind)
