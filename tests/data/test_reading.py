@@ -110,3 +110,9 @@ def test_a_model_without_columns_predicts_every_row(suffix: str, tmp_path: Any) 
     table.to_pandas().to_csv(tmp_path / "t.csv", index=False)
     model = steepest.fit({"y": [1.0, 3.0]}, target="y", features=[])
     assert model.predict(tmp_path / f"t.{suffix}").tolist() == [2.0, 2.0, 2.0]
+
+
+def test_a_table_of_categories_alone() -> None:
+    moments = steepest.scan({"c": ["u", "v", "u"], "b": [True, None, False]})
+    assert moments.levels("c") == {"u": 2}
+    assert (moments.n_read, moments.n_rows) == (3, 2)

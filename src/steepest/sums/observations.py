@@ -54,6 +54,8 @@ def _others(own: Observations, other: Observations) -> dict[str, str]:
 
 def find_ends(numbers: Floats) -> tuple[Floats, Floats]:
     """The smallest and the largest of each column, shape (k,) each; NaN where all are null."""
+    if not numbers.shape[1]:
+        return np.empty(0), np.empty(0)
     low, high = _find_ends(numbers) if numbers.flags.c_contiguous else _find_column_ends(numbers)
     null = np.flatnonzero(np.isnan(low))
     if null.size:
