@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
+import json
+import lzma
 import math
 import multiprocessing
 from collections import Counter
@@ -19,10 +22,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import ipc, parquet
 
 import steepest
-from steepest.data import arrow, delimited, memory
+from steepest.data import arrow, delimited, lines, memory
+from steepest.data import ipc as arrow_files
 from steepest.data import parquet as parquet_files
 
 Row = dict[str, Any]
@@ -140,6 +144,40 @@ def as_text(rows: slice = slice(None), delimiter: str = ",") -> bytes:
     return text.getvalue().encode()
 
 
+def as_lines(rows: slice = slice(None)) -> bytes:
+    """As JSON lines; every other null is a key that is not there."""
+    text = []
+    for i, row in enumerate(list(zip(*TABLE.values(), strict=True))[rows]):
+        pairs = zip(TABLE, row, strict=True)
+        text.append(json.dumps({n: v for n, v in pairs if v is not None or i % 2 == 0}))
+    return "\n".join(text).encode()
+
+
+def as_compressed(text: bytes, codec: str) -> bytes:
+    with pa.BufferOutputStream() as held:
+        with pa.CompressedOutputStream(held, codec) as packed:
+            packed.write(text)
+        return held.getvalue().to_pybytes()
+
+
+def _ipc(folder: Path, name: str, stream: bool, rows: int = ROWS, **options: Any) -> str:
+    table = as_dictionaries()
+    opened = ipc.new_stream if stream else ipc.new_file
+    settings = ipc.IpcWriteOptions(**options)
+    with opened(str(folder / name), table.schema, options=settings) as writer:
+        writer.write_table(table, max_chunksize=rows)
+    return str(folder / name)
+
+
+def _folder(folder: Path) -> Path:
+    for i, start in enumerate(range(0, ROWS, 300)):
+        deeper = folder / "t" / f"0{i}"
+        deeper.mkdir(parents=True)
+        _parquet(deeper, as_arrow().slice(start, 300))
+    (folder / "t" / "_SUCCESS").touch()
+    return folder / "t"
+
+
 def _file(folder: Path, name: str, content: bytes) -> str:
     (folder / name).write_bytes(content)
     return str(folder / name)
@@ -182,6 +220,20 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "csv.gz": lambda folder: _file(folder, "t.csv.gz", gzip.compress(as_text())),
     "tsv": lambda folder: _file(folder, "t.tsv", as_text(delimiter="\t")),
     "tsv.gz": lambda folder: _file(folder, "t.tsv.gz", gzip.compress(as_text(delimiter="\t"))),
+    "csv.bz2": lambda folder: _file(folder, "t.csv.bz2", bz2.compress(as_text())),
+    "csv.zst": lambda folder: _file(folder, "t.csv.zst", as_compressed(as_text(), "zstd")),
+    "csv.lz4": lambda folder: _file(folder, "t.csv.lz4", as_compressed(as_text(), "lz4")),
+    "csv.xz": lambda folder: _file(folder, "t.csv.xz", lzma.compress(as_text())),
+    "json lines": lambda folder: _file(folder, "t.jsonl", as_lines()),
+    "json lines, packed": lambda folder: _file(folder, "t.ndjson", gzip.compress(as_lines())),
+    "list of json lines": lambda folder: [
+        _file(folder, "0.jsonl", as_lines(slice(0, 500))),
+        _file(folder, "1.jsonl.zst", as_compressed(as_lines(slice(500, None)), "zstd")),
+    ],
+    "arrow file": lambda folder: _ipc(folder, "t.arrow", False, 97),
+    "arrow file, packed": lambda folder: _ipc(folder, "t.feather", False, compression="zstd"),
+    "arrow stream": lambda folder: _ipc(folder, "t.arrows", True, 97, compression="lz4"),
+    "folder": _folder,
     "parquet": lambda folder: _parquet(folder, as_arrow(), use_dictionary=False),
     "parquet row groups": lambda folder: _parquet(folder, as_arrow(), row_group_size=83),
     "parquet dictionaries": lambda folder: _parquet(folder, as_dictionaries(), row_group_size=500),
@@ -259,11 +311,21 @@ def test_every_source_gives_the_same_moments(
     source: Any, batch: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if batch:
-        for room in (arrow, memory, parquet_files):
+        for room in (arrow, arrow_files, memory, parquet_files):
             monkeypatch.setattr(room, "batch_rows", lambda _columns: batch)
         # Text comes in blocks of bytes; the shortest holds the header and a row or two.
-        monkeypatch.setattr(delimited, "BLOCK_BYTES", max(160, 80 * batch))
+        for text in (delimited, lines):
+            monkeypatch.setattr(text, "BLOCK_BYTES", max(160, 80 * batch))
     expect_moments(steepest.scan(source))
+
+
+def test_every_source_gives_the_same_bits(source: Any) -> None:
+    assert steepest.scan(source).fingerprint == _arrow_fingerprint()
+
+
+@cache
+def _arrow_fingerprint() -> str:
+    return steepest.scan(as_arrow(), precision="exact").fingerprint
 
 
 @pytest.mark.parametrize(
@@ -323,6 +385,7 @@ def test_executors_do_not_change_a_bit(
 ) -> None:
     monkeypatch.setattr(memory, "PART_ROWS", 200)
     monkeypatch.setattr(parquet_files, "PART_ROWS", 200)
+    monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
     alone = bits(steepest.scan(source, precision=precision))
     for executor in (threads, processes):
         reports: list[Any] = []

@@ -40,11 +40,6 @@ def test_a_name_with_brackets_is_a_file_first(write: Any) -> None:
     assert steepest.scan(write("a[1].csv", "a,b\n1,2\n")).n_rows == 1
 
 
-def test_directory(tmp_path: Path, refused: Any) -> None:
-    with refused(errors.SourceError, f"'{tmp_path}' is a directory", f"'{tmp_path}/*.parquet'"):
-        steepest.scan(tmp_path)
-
-
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz", "a.parquet"])
 def test_empty_file(name: str, write: Any, refused: Any) -> None:
     with refused(errors.SourceError, name, "0 bytes"):
@@ -53,7 +48,9 @@ def test_empty_file(name: str, write: Any, refused: Any) -> None:
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.gz", "a", "a.csv.zip"])
 def test_unknown_ending(name: str, write: Any, refused: Any) -> None:
-    with refused(errors.SourceError, name, "does not end in .csv, .tsv or .parquet"):
+    with refused(
+        errors.SourceError, name, "does not end in .csv, .tsv, .jsonl, .parquet or .arrow"
+    ):
         steepest.scan(write(name, "a,b\n1,2\n"))
 
 

@@ -318,7 +318,7 @@ REFUSALS: dict[str, tuple[int, Sequence[str], str]] = {
     "no such file": (1, ("fit", "no.csv", "--target", "y"), "no.csv"),
     "no match": (1, ("fit", "*.pq", "--target", "y"), "no file matches"),
     "name too long": (1, ("fit", "a" * 300 + ".csv", "--target", "y"), "aaa"),
-    "a directory": (1, ("fit", "examples", "--target", "y"), "is a directory"),
+    "an empty folder": (1, ("fit", "d.csv", "--target", "y"), "is a folder without files"),
     "unknown target": (1, (*FIT[:3], "mass"), "'mass' is not in"),
     "unknown feature": (1, (*FIT, "--features", "wings"), "'wings' is not in"),
     "feature twice": (1, (*FIT, "--features", "year,year"), "stands 2 times"),

@@ -9,18 +9,18 @@ fit its column's kind is refused with its line.
 from __future__ import annotations
 
 import csv as records
-import gzip
-import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import ColumnKindError, EmptySourceError, SourceError, SteepestError
+from ..errors import ColumnKindError, EmptySourceError, SourceError
 from .arrow import ArrowBatch, arrow_schema
+from .file import File
+from .packing import find_packing, open_text, open_unpacked
 from .table import Batch, Kind, Schema
 
 if TYPE_CHECKING:
@@ -37,18 +37,15 @@ RECORDS_COUNTED = 10_000_000
 
 
 @dataclass(frozen=True)
-class DelimitedFile:
+class DelimitedFile(File):
     """One CSV or TSV file: a source, and its own only part."""
 
-    path: str
     delimiter: str = ","
     first_row: int = 1
     as_text: frozenset[str] = frozenset()
-    """Columns to be read as text though they look like booleans."""
+    """Columns to be read as text though they look like booleans or times."""
 
-    @property
-    def where(self) -> str:
-        return f"'{self.path}'"
+    format: ClassVar[str] = "CSV"
 
     @cached_property
     def size(self) -> float:
@@ -71,7 +68,7 @@ class DelimitedFile:
         )
 
     def read_as_text(self, names: frozenset[str]) -> DelimitedFile:
-        """The same file, with these columns' booleans taken as the text they are written as."""
+        """The same file, with booleans and times of these columns taken as they are written."""
         return replace(self, as_text=names)
 
     @cached_property
@@ -82,11 +79,13 @@ class DelimitedFile:
         self._check_head()
         found = self._infer(quoted_nulls=False)
         if found.names and all(_is_number(name) for name in found.names):
-            raise SourceError.no_header(self.path, found.names)
+            raise SourceError.no_header(self.name, found.names)
         for i, field in enumerate(found):
             if pa.types.is_binary(field.type):
-                raise SourceError.not_utf8(self.path)
-            if pa.types.is_boolean(field.type) and field.name in self.as_text:
+                raise SourceError.not_utf8(self.name)
+            if field.name in self.as_text and (
+                pa.types.is_boolean(field.type) or pa.types.is_temporal(field.type)
+            ):
                 found = found.set(i, field.with_type(pa.string()))
         return found
 
@@ -96,7 +95,7 @@ class DelimitedFile:
         import pyarrow as pa
 
         text = [f.name for f in self._schema if pa.types.is_string(f.type)]
-        with self._open() as (stream, _):
+        with open_unpacked(self.path, self._packing) as (stream, _):
             if not text or b'"' not in stream.read(INFER_BYTES[0]):
                 return frozenset()
         types = {f.name: f.type for f in self._infer(quoted_nulls=True) if f.name in text}
@@ -113,9 +112,9 @@ class DelimitedFile:
             strings_can_be_null=True,
             quoted_strings_can_be_null=quoted_nulls,
         )
-        with self._translated():
+        with self.reading():
             for size in INFER_BYTES:
-                with self._open() as (stream, _):
+                with open_unpacked(self.path, self._packing) as (stream, _):
                     options = self._options(size)
                     schema = csv.open_csv(stream, *options, convert_options=convert).schema
                 _ = schema.names  # one that is not UTF-8 shows here
@@ -148,7 +147,7 @@ class DelimitedFile:
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
-        with self._translated(), self._open() as (stream, position):
+        with self.reading(), open_unpacked(self.path, self._packing) as (stream, position):
             record = 2
             options = self._options(BLOCK_BYTES)
             for batch in csv.open_csv(stream, *options, convert_options=convert):
@@ -184,30 +183,17 @@ class DelimitedFile:
             ),
         )
 
-    @contextmanager
-    def _open(self) -> Iterator[tuple[Any, Callable[[], int]]]:
-        """The bytes, unpacked, and how many of the file's are read.
-
-        Arrow's own streams: a file of Python's would be read by Arrow's thread, which a process
-        that is told to stop does not wait for.
-        """
-        import pyarrow as pa
-
-        with pa.OSFile(self.path) as raw:
-            yield (pa.CompressedInputStream(raw, "gzip") if self._packed else raw), raw.tell
-
     def _check_head(self) -> None:
-        with self._translated(), self._open() as (stream, _):
+        with self.reading(), open_unpacked(self.path, self._packing) as (stream, _):
             head = stream.read(4)
         if not head:
-            raise SourceError.empty_file(self.path)
+            raise SourceError.empty_file(self.name)
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise SourceError.not_utf8(self.path, "UTF-16")
+            raise SourceError.not_utf8(self.name, "UTF-16")
 
     @cached_property
-    def _packed(self) -> bool:
-        with Path(self.path).open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
+    def _packing(self) -> str:
+        return find_packing(self.path)
 
     @cached_property
     def _is_narrow(self) -> bool:
@@ -218,9 +204,7 @@ class DelimitedFile:
     @contextmanager
     def _records(self) -> Iterator[Any]:
         """The file as Python's own reader of records sees it, which counts lines."""
-        opened = gzip.open if self._packed else open
-        with opened(self.path, "rb") as file:
-            text = io.TextIOWrapper(file, "utf-8", errors="replace", newline="")
+        with open_text(self.path, self._packing) as text:
             yield records.reader(text, delimiter=self.delimiter)
 
     def _line_of(self, record: int) -> str | None:
@@ -236,19 +220,7 @@ class DelimitedFile:
                 line = reader.line_num + 1
         return None
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Arrow's errors in the house's own words."""
-        import pyarrow as pa
-
-        try:
-            yield
-        except SteepestError:
-            raise
-        except (pa.ArrowException, UnicodeDecodeError, EOFError, OSError) as error:
-            raise self._explain(str(error)) from None
-
-    def _explain(self, message: str) -> Exception:
+    def explain(self, message: str) -> Exception:
         cell = re.match(
             r"In CSV column #(\d+): (?:Row #(\d+): )?CSV conversion error to (\w+)[^:]*: "
             r"invalid value '(.*)'",
@@ -261,7 +233,7 @@ class DelimitedFile:
             name = self._schema.names[int(column)]
             return ColumnKindError.cell(name, self.where, word, self._line_of(int(row or 0)), value)
         if "UTF8" in message or "utf-8" in message:
-            return SourceError.not_utf8(self.path)
+            return SourceError.not_utf8(self.name)
         if "Empty CSV file" in message:
             return EmptySourceError.no_rows(self.where)
         fields = re.match(
@@ -270,9 +242,9 @@ class DelimitedFile:
         if fields:
             row, expected, got = fields.groups()
             return SourceError.ragged(
-                self.path, self._line_of(int(row or 0)), int(expected), int(got)
+                self.name, self._line_of(int(row or 0)), int(expected), int(got)
             )
-        return SourceError.unreadable(self.path, "CSV", message.partition("\n")[0])
+        return super().explain(message)
 
 
 def _is_number(text: str) -> bool:

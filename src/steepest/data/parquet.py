@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import SourceError
 from .arrow import ArrowBatch, arrow_schema, batch_rows
+from .file import File
 from .table import Batch, Schema
 
 if TYPE_CHECKING:
@@ -25,17 +24,14 @@ READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class ParquetFile:
+class ParquetFile(File):
     """A Parquet file as a source, or some of its row groups as a part."""
 
-    path: str
     groups: tuple[int, ...] = ()
     first_row: int = 1
     n_rows: int = 0
 
-    @property
-    def where(self) -> str:
-        return f"'{self.path}'"
+    format: ClassVar[str] = "Parquet"
 
     @property
     def size(self) -> float:
@@ -43,12 +39,12 @@ class ParquetFile:
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
-        with self._translated(), self._open() as file:
+        with self.reading(), self._open() as file:
             return arrow_schema(file.schema_arrow, self.where)
 
     def range_of(self, name: str) -> tuple[float, float] | None:
         """The smallest and largest of a column of plain numbers, where its statistics say so."""
-        with self._translated(), self._open() as file:
+        with self.reading(), self._open() as file:
             names = file.schema_arrow.names
             if name not in names or file.metadata.num_columns != len(names):  # some are nested
                 return None
@@ -64,7 +60,7 @@ class ParquetFile:
         return float(min(bounds)), float(max(bounds))
 
     def parts(self) -> Sequence[ParquetFile]:
-        with self._translated(), self._open() as file:
+        with self.reading(), self._open() as file:
             lengths = [
                 file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)
             ]
@@ -73,7 +69,7 @@ class ParquetFile:
             groups.append(i)
             rows += length
             if rows >= PART_ROWS or i == len(lengths) - 1:
-                parts.append(ParquetFile(self.path, tuple(groups), first, rows))
+                parts.append(replace(self, groups=tuple(groups), first_row=first, n_rows=rows))
                 groups, first, rows = [], first + rows, 0
         return parts
 
@@ -88,7 +84,7 @@ class ParquetFile:
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(numbers), rows))
         known: dict[str, Any] = {}
-        with self._translated(), self._open(self._find_texts({*categories} - {*cells})) as file:
+        with self.reading(), self._open(self._find_texts({*categories} - {*cells})) as file:
             for batch in file.iter_batches(
                 batch_size=rows,
                 row_groups=list(self.groups),
@@ -118,16 +114,3 @@ class ParquetFile:
             buffer_size=READ_BYTES,
             page_checksum_verification=True,
         )
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Arrow's errors in the house's own words."""
-        import pyarrow as pa
-
-        try:
-            yield
-        except SourceError:
-            raise
-        except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise SourceError.unreadable(self.path, "Parquet", reason) from None

@@ -58,6 +58,14 @@ class ColumnNameError(SteepestError, ValueError):
         )
 
     @classmethod
+    def in_folder(cls, name: str, where: str) -> ColumnNameError:
+        return cls(
+            f"'{name}' is a column of {where}, and the name of its folder gives it too.",
+            "The two may say different things.",
+            f"name the files by themselves, or rename the folder '{name}=...'.",
+        )
+
+    @classmethod
     def target_among_features(cls, name: str) -> ColumnNameError:
         return cls(
             f"target column '{name}' is also a feature.",

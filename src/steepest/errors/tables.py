@@ -8,8 +8,7 @@ from .words import SteepestError, counted, listed, nearest
 
 READERS = {
     (".xlsx", ".xls"): "pandas.read_excel",
-    (".json", ".jsonl"): "pandas.read_json",
-    (".feather", ".arrow"): "pandas.read_feather",
+    (".json",): "pandas.read_json",
     (".dta",): "pandas.read_stata",
     (".sav",): "pandas.read_spss",
     (".zip",): "pandas.read_csv",
@@ -21,11 +20,44 @@ class SourceError(SteepestError, OSError):
     """A file or table that cannot be read as what it is said to be."""
 
     @classmethod
-    def directory(cls, path: str) -> SourceError:
+    def empty_folder(cls, path: str) -> SourceError:
         return cls(
-            f"'{path}' is a directory.",
-            "A table is read from files.",
-            f"name its files: '{path.rstrip('/')}/*.parquet'",
+            f"'{path}' is a folder without files of data.",
+            "Names that begin with '.' or '_' are passed over.",
+            "name the folder that holds the table.",
+        )
+
+    @classmethod
+    def mixed(cls, pattern: str, first: str, other: str) -> SourceError:
+        folder, name = first.rsplit("/", 1) if "/" in first else (".", first)
+        return cls(
+            f"'{pattern}' holds files of several formats, such as '{first}' and '{other}'.",
+            "They are hardly one table.",
+            f"name those of one format: '{folder}/*{name[name.find('.') :]}'",
+        )
+
+    @classmethod
+    def changed(cls, path: str, before: int, after: int) -> SourceError:
+        return cls(
+            f"'{path}' changed while it was read: it had {before:,} bytes, and has {after:,}.",
+            "Sums of both states would belong to neither.",
+            "read a copy of it, or read it again when nobody writes to it.",
+        )
+
+    @classmethod
+    def gone(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' was removed while it was read.",
+            "What was read may not be all of it.",
+            "read a copy of it.",
+        )
+
+    @classmethod
+    def line(cls, path: str, number: int, reason: str) -> SourceError:
+        return cls(
+            f"line {number:,} of '{path}' is no JSON object that can be read: {reason}.",
+            "Each line holds one row, as an object of one value a key.",
+            "mend that line.",
         )
 
     @classmethod
@@ -48,7 +80,7 @@ class SourceError(SteepestError, OSError):
     def format_unknown(cls, path: str) -> SourceError:
         reader = next((r for ends, r in READERS.items() if path.lower().endswith(ends)), None)
         return cls(
-            f"'{path}' does not end in .csv, .tsv or .parquet.",
+            f"'{path}' does not end in .csv, .tsv, .jsonl, .parquet or .arrow.",
             "The ending says how a file is to be read.",
             f"steepest.fit({reader}('{path}'), ...)"
             if reader

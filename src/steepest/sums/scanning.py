@@ -52,7 +52,7 @@ def scan(
 
     Parameters
     ----------
-    source : path, glob, list of paths, array, dict of arrays, DataFrame or Arrow table
+    source : path, glob, folder, list of these, array, dict of arrays, DataFrame or Arrow table
         Read front to back once, in parts where it has them.
     columns : sequence of str, optional
         Columns to keep.  Default: all numbers, booleans and text; columns of other kinds, and

@@ -1,0 +1,75 @@
+"""A file on disk: what messages call it, and whether it stayed as it was while it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from ..errors import SourceError, SteepestError
+
+
+class Stamp(NamedTuple):
+    """What tells one state of a file from another."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: str) -> Stamp:
+        """The state that a file is in now; OSError where there is none."""
+        found = Path(path).stat()
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file, its name in messages where that is another, and its state when it was opened."""
+
+    path: str
+    title: str = ""
+    stamp: Stamp | None = None
+
+    format: ClassVar[str] = "a file"
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.title or self.path
+
+    @property
+    def where(self) -> str:
+        return f"'{self.name}'"
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Arrow's errors in the house's own words; SourceError if the file changes meanwhile."""
+        import pyarrow as pa
+
+        try:
+            yield
+        except SteepestError:
+            self.check_unchanged()
+            raise
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, MemoryError) as error:
+            self.check_unchanged()
+            raise self.explain(str(error) or type(error).__name__) from None
+        self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """SourceError if the file is not in the state in which it was opened."""
+        if self.stamp is None:
+            return
+        try:
+            now = Stamp.of(self.path)
+        except OSError:
+            raise SourceError.gone(self.name) from None
+        if now != self.stamp:
+            raise SourceError.changed(self.name, self.stamp.size, now.size)
+
+    def explain(self, message: str) -> Exception:
+        """The error to raise for one of Arrow's."""
+        return SourceError.unreadable(self.name, self.format, message.partition("\n")[0])

@@ -1,0 +1,49 @@
+"""Packed files of text: told by their first bytes, whatever their names, and unpacked."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+STARTS = {
+    "gzip": rb"\x1f\x8b\x08",
+    "bz2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
+    "zstd": rb"\x28\xb5\x2f\xfd",
+    "lz4": rb"\x04\x22\x4d\x18",
+    "xz": rb"\xfd7zXZ\x00",
+}
+"""How a file begins that is packed, as regular expressions."""
+
+ENDINGS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
+"""What stands behind the ending of a file that is packed."""
+
+
+def find_packing(path: str) -> str:
+    """The name of a file's packing; empty if it is not packed."""
+    with Path(path).open("rb") as file:
+        head = file.read(10)
+    return next((name for name, start in STARTS.items() if re.match(start, head)), "")
+
+
+@contextmanager
+def open_unpacked(path: str, packing: str) -> Iterator[tuple[Any, Callable[[], int]]]:
+    """The bytes of a file, unpacked, and how many of the file's own are read.
+
+    Arrow's own streams: a file of Python's would be read by Arrow's thread, which a process
+    that is told to stop does not wait for.  Arrow does not know xz.
+    """
+    import pyarrow as pa
+
+    with pa.OSFile(path) as raw:
+        yield (pa.CompressedInputStream(raw, packing) if packing else raw), raw.tell
+
+
+@contextmanager
+def open_text(path: str, packing: str) -> Iterator[io.TextIOWrapper]:
+    """A file as text for Python's own readers, line ends as they are."""
+    with open_unpacked(path, packing) as (stream, _), io.BufferedReader(stream) as buffered:
+        yield io.TextIOWrapper(buffered, "utf-8-sig", errors="replace", newline="")

@@ -1,0 +1,159 @@
+"""Columns that stand in the names of folders: ``sales/year=2024/month=07/0.parquet``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ColumnNameError
+from ..typing import Codes, Floats
+from .arrow import ArrowBatch, arrow_schema
+from .expansions import Expansion
+from .formula import NUMBER
+from .table import Batch, Part, Schema, Source
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+"""The name of a folder of rows whose key is null, as Hive and Spark write it."""
+
+KINDS = (
+    (r"[+-]?\d{1,18}", "int64"),
+    (rf"[+-]?{NUMBER}", "float64"),
+    (r"\d{4}-\d\d-\d\d", "date32"),
+)
+"""How the values of a key are written, all of them, and the Arrow type they then have."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A source, or one of its parts, in a folder that gives further columns, one value each."""
+
+    source: Any
+    keys: Mapping[str, Any]
+    """The values, as Arrow scalars."""
+
+    @property
+    def where(self) -> str:
+        return str(self.source.where)
+
+    @property
+    def first_row(self) -> int:
+        return int(self.source.first_row)
+
+    @property
+    def size(self) -> float:
+        return float(self.source.size)
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        found = self.source.schema(wanted)
+        for name in self.keys:
+            if name in found.names:
+                raise ColumnNameError.in_folder(name, found.where)
+        more = arrow_schema(self._rows(0).schema, found.where)
+        return Schema((*found.columns, *more.columns), found.where)
+
+    def parts(self) -> Sequence[Part]:
+        return [Partition(part, self.keys) for part in self.source.parts()]
+
+    def batches(
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
+    ) -> Iterator[tuple[Batch, float]]:
+        asked = (self._own(names) for names in (numbers, categories, cells, times))
+        for batch, done in self.source.batches(*asked):
+            yield PartitionBatch(batch, ArrowBatch(self._rows(batch.n_rows)), self.keys), done
+
+    def _own(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name not in self.keys]
+
+    def _rows(self, count: int) -> Any:
+        """The keys as an Arrow record batch, the same in every row."""
+        import pyarrow as pa
+
+        columns = [pa.repeat(value, count) for value in self.keys.values()]
+        return pa.RecordBatch.from_arrays(columns, names=list(self.keys))
+
+
+@dataclass(frozen=True)
+class PartitionBatch:
+    """A batch of a file beside the columns that its folder gives."""
+
+    batch: Batch
+    beside: Batch
+    keys: Collection[str]
+
+    @property
+    def n_rows(self) -> int:
+        return self.batch.n_rows
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        given = [name for name in names if name in self.keys]
+        if not given:
+            return self.batch.numbers(names)
+        table = np.empty((len(names), self.n_rows))
+        own = [name for name in names if name not in self.keys]
+        for source, known in ((self.batch, own), (self.beside, given)):
+            table[[names.index(name) for name in known]] = source.numbers(known).T
+        return table.T
+
+    def expansion(self, name: str) -> Expansion | None:
+        return self._side(name).expansion(name)
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        return self._side(name).codes(name)
+
+    def cells(self, name: str) -> Any:
+        return self._side(name).cells(name)
+
+    def _side(self, name: str) -> Batch:
+        return self.beside if name in self.keys else self.batch
+
+
+def place_files(files: Sequence[Source], keys: Sequence[Sequence[tuple[str, str]]]) -> list[Source]:
+    """Files with the columns of their folders; a key's values are of one kind in all of them.
+
+    ColumnNameError for a key that stands twice on the way to a file.
+    """
+    import pyarrow as pa
+
+    for pairs in keys:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ColumnNameError.repeated(name, names.count(name), "the names of folders")
+    types = {
+        name: _find_type({v for pairs in keys for n, v in pairs if n == name})
+        for name in dict.fromkeys(name for pairs in keys for name, _ in pairs)
+    }
+    placed: list[Source] = []
+    for file, pairs in zip(files, keys, strict=True):
+        values = {
+            name: pa.scalar(None if value == NULL else value, pa.string()).cast(types[name])
+            for name, value in pairs
+        }
+        placed.append(Partition(file, values) if values else file)
+    return placed
+
+
+def _find_type(values: set[str]) -> Any:
+    """The narrowest type that holds all values: whole number, number, date, or text."""
+    import pyarrow as pa
+
+    values = values - {NULL}
+    if not values:
+        return pa.null()
+    for pattern, name in KINDS:
+        if all(re.fullmatch(pattern, value, re.ASCII) for value in values):
+            kind = pa.type_for_alias(name)
+            try:
+                pa.array(sorted(values)).cast(kind)
+            except pa.ArrowInvalid:  # there is no 31st of June
+                continue
+            return kind
+    return pa.string()

@@ -1,0 +1,114 @@
+"""A file that changes while it is read is noticed, whoever reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import ipc, parquet
+
+import steepest
+from steepest import errors
+from steepest.data.open import open_source
+
+N = 100_000
+TABLE = pa.table({"x": np.arange(float(N)), "y": np.arange(float(N)) % 7})
+
+
+def write_csv(path: Path) -> None:
+    rows = zip(*(column.to_pylist() for column in TABLE.columns), strict=True)
+    path.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+
+
+def write_lines(path: Path) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in TABLE.to_pylist()))
+
+
+def write_arrow(path: Path) -> None:
+    with ipc.new_file(str(path), TABLE.schema) as writer:
+        writer.write_table(TABLE, max_chunksize=20_000)
+
+
+def write_stream(path: Path) -> None:
+    with ipc.new_stream(str(path), TABLE.schema) as writer:
+        writer.write_table(TABLE, max_chunksize=20_000)
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "t.csv": write_csv,
+    "t.jsonl": write_lines,
+    "t.arrow": write_arrow,
+    "t.arrows": write_stream,
+    "t.parquet": lambda path: parquet.write_table(TABLE, path, row_group_size=20_000),
+}
+
+
+@pytest.fixture(params=WRITERS)
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    place = tmp_path / request.param
+    WRITERS[request.param](place)
+    return place
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"1.0,2.0\n")
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def swap(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes())
+    state = path.stat()
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(path)
+
+
+@pytest.mark.parametrize("change", [append, cut, touch, swap, Path.unlink])
+def test_a_change_while_it_is_read(change: Any, path: Path, refused: Any) -> None:
+    source = open_source(path)
+    reads = source.parts()[0].batches(["x"], [])
+    next(reads)
+    change(path)
+    word = "was removed" if change is Path.unlink else "changed while it was read"
+    with refused(errors.SourceError, f"'{path}' {word}"):
+        list(reads)
+
+
+def test_a_change_between_the_schema_and_the_scan(path: Path, refused: Any) -> None:
+    source = open_source(path)
+    source.schema()
+    append(path)
+    with refused(errors.SourceError, f"'{path}' changed while it was read"):
+        for part in source.parts():
+            list(part.batches(["x", "y"], []))
+
+
+def test_a_change_seen_from_a_scan(path: Path, refused: Any) -> None:
+    changes = [append]
+
+    def on_progress(_: Any) -> None:
+        while changes:
+            changes.pop()(path)
+
+    with refused(errors.SourceError, f"'{path}' changed while it was read"):
+        steepest.scan(path, on_progress=on_progress)
+    assert not changes
+
+
+def test_reading_is_no_change(path: Path) -> None:
+    assert steepest.scan(path).n_read == N
+    assert steepest.scan(path).n_read == N
