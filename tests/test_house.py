@@ -71,7 +71,7 @@ def test_public_names_have_their_docstring(name):
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
         "Audit", "Checkup", "Descent", "Model", "Moments", "SteepestError", "SteepestWarning",
-        "check_gradient", "descend", "fit", "load", "merge", "scan",
+        "check_gradient", "descend", "fit", "load", "merge", "open_table", "scan",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):

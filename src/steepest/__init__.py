@@ -28,6 +28,7 @@ _HOMES = {
     "fit": "models.fitting",
     "load": "models.record",
     "merge": "sums.merging",
+    "open_table": "data.open",
     "race": "checks.racing",
     "scan": "sums.scanning",
 }
@@ -46,6 +47,7 @@ __all__ = [
     "fit",
     "load",
     "merge",
+    "open_table",
     "race",
     "scan",
 ]

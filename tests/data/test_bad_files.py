@@ -260,19 +260,6 @@ def test_several_files_are_not_called_by_the_first(write: Any) -> None:
     assert model.provenance.source != f"'{files[0]}'"
 
 
-@pytest.mark.parametrize(
-    ("name", "mark", "word"),
-    [("t.csv", ";", "semicolons"), ("t.csv", "\t", "tabs"), ("t.csv", "|", "bars"),
-     ("t.tsv", ",", "commas")],
-)  # fmt: skip
-def test_fields_separated_by_something_else(
-    name: str, mark: str, word: str, write: Any, refused: Any
-) -> None:
-    path = write(name, mark.join("aby") + "\n" + mark.join("123") + "\n")
-    with refused(errors.ColumnNotFoundError, "It has 1 column", f"separated by {word}"):
-        steepest.fit(path, target="y")
-
-
 def test_other_formats_name_their_reader(write: Any, refused: Any) -> None:
     for ending, reader in ((".xlsx", "read_excel"), (".JSON", "read_json"), (".zip", "read_csv")):
         with refused(errors.SourceError, "does not end in", f"pandas.{reader}("):

@@ -98,6 +98,7 @@ def spools() -> set[Path]:
 
 def test_what_was_unpacked_goes_away(write: Any) -> None:
     path = write("t.csv.xz", lzma.compress(TEXT))
+    gc.collect()
     before = spools()
     source = steepest.data.open.open_source(path)
     (kept,) = spools() - before

@@ -1,5 +1,8 @@
 """CSV and TSV files, read front to back in blocks.
 
+What stands between fields is a comma, or a tab in TSV, unless the first records show that it is
+something else.
+
 A number in text is its nearest double.  Empty cells and the words of ``NULL_WORDS`` are
 nulls; in quotes they are nulls of a column of numbers, and levels of a column of text.  The
 kinds come from the first block that shows a value in every column; a later cell that does not
@@ -8,7 +11,6 @@ fit its column's kind is refused with its line.
 
 from __future__ import annotations
 
-import csv as records
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +21,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ColumnKindError, EmptySourceError, SourceError
 from .arrow import ArrowBatch, arrow_schema
+from .dialect import (
+    PLAIN,
+    Dialect,
+    find_decimal_comma,
+    find_delimiter,
+    read_head,
+    read_records,
+)
 from .file import File
 from .packing import find_packing, open_text, open_unpacked
 from .table import Batch, Kind, Schema
@@ -29,8 +39,13 @@ if TYPE_CHECKING:
 
 NULL_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None")
 BLOCK_BYTES = 1 << 21
+HEAD_BYTES = 1 << 16
+"""From so much it is seen what stands between fields."""
+
 INFER_BYTES = (1 << 20, 1 << 26)
 """The kinds are taken from the first MB; where a column shows no value there, from 64 MB."""
+
+SWAPPED = str.maketrans({",": ".", ".": ","})
 
 RECORDS_COUNTED = 10_000_000
 """Up to here the line of a bad record is looked for, past blank lines and breaks in quotes."""
@@ -40,7 +55,9 @@ RECORDS_COUNTED = 10_000_000
 class DelimitedFile(File):
     """One CSV or TSV file: a source, and its own only part."""
 
-    delimiter: str = ","
+    usual: str = ","
+    """What stands between fields, unless it is said or seen to be something else."""
+    dialect: Dialect = PLAIN
     first_row: int = 1
     as_text: frozenset[str] = frozenset()
     """Columns to be read as text though they look like booleans or times."""
@@ -78,8 +95,11 @@ class DelimitedFile(File):
 
         self._check_head()
         found = self._infer(quoted_nulls=False)
-        if found.names and all(_is_number(name) for name in found.names):
+        named = self.dialect.names
+        if found.names and not named and all(_is_number(name) for name in found.names):
             raise SourceError.no_header(self.name, found.names)
+        if not self.dialect.decimal and self._delimiter != ",":
+            self._refuse_decimal_commas(found)
         for i, field in enumerate(found):
             if pa.types.is_binary(field.type):
                 raise SourceError.not_utf8(self.name)
@@ -88,6 +108,14 @@ class DelimitedFile(File):
             ):
                 found = found.set(i, field.with_type(pa.string()))
         return found
+
+    def _refuse_decimal_commas(self, found: pa.Schema) -> None:
+        """SourceError for a column of text that would be numbers if commas were points."""
+        rows = read_head(self._head, self._delimiter, self.dialect.quote)
+        for i, field in enumerate(found):
+            example = find_decimal_comma(rows[0 if self.dialect.names else 1 :], i)
+            if example and str(field.type) == "string":
+                raise SourceError.decimal_comma(self.name, field.name, example)
 
     @cached_property
     def _quoted_numbers(self) -> frozenset[str]:
@@ -111,6 +139,7 @@ class DelimitedFile(File):
             null_values=NULL_WORDS,
             strings_can_be_null=True,
             quoted_strings_can_be_null=quoted_nulls,
+            decimal_point=self.dialect.decimal or ".",
         )
         with self.reading():
             for size in INFER_BYTES:
@@ -146,9 +175,10 @@ class DelimitedFile(File):
             null_values=NULL_WORDS,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
+            decimal_point=self.dialect.decimal or ".",
         )
         with self.reading(), open_unpacked(self.path, self._packing) as (stream, position):
-            record = 2
+            record = 1 if self.dialect.names else 2
             options = self._options(BLOCK_BYTES)
             for batch in csv.open_csv(stream, *options, convert_options=convert):
                 done = min(position() / max(self.size, 1.0), 1.0)
@@ -163,7 +193,7 @@ class DelimitedFile(File):
 
         for name in names:
             i = batch.schema.get_field_index(name)
-            cells = [_parse(cell) for cell in batch.column(i).to_pylist()]
+            cells = [self._parse(cell) for cell in batch.column(i).to_pylist()]
             for j, cell in enumerate(cells):
                 if isinstance(cell, str):
                     line = self._line_of(record + j)
@@ -171,13 +201,23 @@ class DelimitedFile(File):
             batch = batch.set_column(i, name, pa.array(cells, pa.float64()))
         return batch
 
+    def _parse(self, cell: str | None) -> float | str | None:
+        """A cell of a column of numbers: null words are nulls, and what is no number stays text."""
+        if cell is None or cell in NULL_WORDS:
+            return None
+        text = cell.translate(SWAPPED) if self.dialect.decimal == "," else cell
+        return float(text) if _is_number(text) else cell
+
     def _options(self, block: int) -> tuple[csv.ReadOptions, csv.ParseOptions]:
         from pyarrow import csv
 
         return (
-            csv.ReadOptions(use_threads=False, block_size=block),
+            csv.ReadOptions(
+                use_threads=False, block_size=block, column_names=self.dialect.names or None
+            ),
             csv.ParseOptions(
-                delimiter=self.delimiter,
+                delimiter=self._delimiter,
+                quote_char=self.dialect.quote or False,
                 newlines_in_values=True,
                 ignore_empty_lines=not self._is_narrow,
             ),
@@ -196,6 +236,19 @@ class DelimitedFile(File):
         return find_packing(self.path)
 
     @cached_property
+    def _head(self) -> str:
+        """The start of the text."""
+        with self.reading(), open_unpacked(self.path, self._packing) as (stream, _):
+            head = bytes(stream.read(HEAD_BYTES))
+        return head.decode("utf-8-sig", errors="replace")
+
+    @cached_property
+    def _delimiter(self) -> str:
+        """What stands between fields, as it is said or seen."""
+        said = self.dialect.delimiter
+        return said or find_delimiter(self._head, self.usual, self.dialect.quote)
+
+    @cached_property
     def _is_narrow(self) -> bool:
         """Whether there is one column, so that an empty line is a null and not nothing."""
         with self._records() as reader:
@@ -205,7 +258,7 @@ class DelimitedFile(File):
     def _records(self) -> Iterator[Any]:
         """The file as Python's own reader of records sees it, which counts lines."""
         with open_text(self.path, self._packing) as text:
-            yield records.reader(text, delimiter=self.delimiter)
+            yield read_records(text, self._delimiter, self.dialect.quote)
 
     def _line_of(self, record: int) -> str | None:
         """The line on which a record begins; the header is the first, blank lines are none."""
@@ -252,11 +305,4 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
-
-
-def _parse(cell: str | None) -> float | str | None:
-    """A cell of a column of numbers: null words are nulls, and what is no number stays text."""
-    if cell is None or cell in NULL_WORDS:
-        return None
-    return float(cell) if _is_number(cell) else cell
+    return "_" not in text

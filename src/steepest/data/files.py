@@ -11,19 +11,20 @@ from functools import cached_property, partial, reduce
 
 from ..errors import SourceError, counted
 from .delimited import DelimitedFile
+from .dialect import PLAIN, Dialect
 from .file import File, Stamp
 from .ipc import ArrowFile
 from .lines import LinesFile
-from .packing import ENDINGS, find_packing, open_unpacked
+from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import check_readable, find_files
-from .spool import Spool, Spooled, spool
+from .spool import Spool, Spooled, read_pieces, spool
 from .table import Kind, Part, Schema, Source
 
 TEXT: dict[str, Callable[..., Source]] = {
     ".csv": DelimitedFile,
-    ".tsv": partial(DelimitedFile, delimiter="\t"),
+    ".tsv": partial(DelimitedFile, usual="\t"),
     ".jsonl": LinesFile,
     ".ndjson": LinesFile,
 }
@@ -42,6 +43,7 @@ FORMATS: dict[str, Callable[..., Source]] = {
 """How a file is read, by its ending."""
 
 STANDARD_INPUT = "-"
+INPUT_TITLE = "standard input"
 
 
 @dataclass(frozen=True)
@@ -73,68 +75,96 @@ class Files:
         )
 
 
-def open_paths(patterns: Sequence[str | os.PathLike[str]]) -> Source:
+def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PLAIN) -> Source:
     """The files that are meant by paths, patterns, folders and ``-``, as one table.
 
     Raises
     ------
     SourceError, SourceNotFoundError
         A file that cannot be read, or of no known ending; no such file.
+    OptionError
+        A dialect that no text has, or that is said of files that are no text.
     """
+    dialect.check()
     files: dict[str, Source] = {}
     keys: list[Sequence[tuple[str, str]]] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
         if pattern == STANDARD_INPUT:
-            files[pattern] = open_input()
+            files[pattern] = open_input(dialect)
             keys.append(())
             continue
         found = find_files(pattern)
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files:
-                files[one.path] = open_file(one.path)
+                files[one.path] = open_file(one.path, dialect)
                 keys.append(one.keys)
     placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
     return placed[0] if len(placed) == 1 else Files(tuple(placed))
 
 
-def open_file(path: str) -> Source:
+def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
     """One file, by its ending."""
     opened = _find_format(path)
     check_readable(path)
-    if opened in TEXT.values() and find_packing(path) == "xz":
-        return _open_xz(opened, path, path)
-    return opened(path, stamp=Stamp.of(path))
+    if opened not in TEXT.values():
+        dialect.refuse_said(f"'{path}'", encoded=False)
+        return opened(path, stamp=Stamp.of(path))
+    return _open_text(opened, path, "", dialect)
 
 
-def open_input() -> Source:
+def open_input(dialect: Dialect = PLAIN) -> Source:
     """Standard input: JSON lines if it begins with an object, else CSV.
 
     It is put into a file first, as kinds are found in one pass and sums made in the next.
     """
-    title = "standard input"
-    held = spool(sys.stdin.buffer)
-    check_readable(held.path, title)
-    packing = find_packing(held.path)
+    held = spool(read_pieces(sys.stdin.buffer))
+    check_readable(held.path, INPUT_TITLE)
+    return _open_text(None, held.path, INPUT_TITLE, dialect, held)
+
+
+def _open_text(
+    opened: Callable[..., Source] | None,
+    path: str,
+    title: str,
+    dialect: Dialect,
+    held: Spool | None = None,
+) -> Source:
+    """A file of text, put into another first where Arrow can neither unpack nor decode it."""
+    packing = find_packing(path)
     if packing == "xz":
-        return _open_xz(None, held.path, title)
-    return _open_held(None, held, title)
+        title = title or path
+        held = _unpack_xz(path, title)
+        path, packing = held.path, ""
+    if not dialect.is_utf8:
+        title = title or path
+        held = _decode(path, packing, title, dialect.encoding)
+        path = held.path
+    opened = opened or _guess_format(path, title)
+    if opened is LinesFile:
+        dialect.refuse_said(f"'{title or path}'", encoded=True)
+    else:
+        opened = partial(opened, dialect=dialect)
+    file = opened(path, title=title, stamp=Stamp.of(path))
+    return Spooled(file, held) if held else file
 
 
-def _open_xz(opened: Callable[..., Source] | None, path: str, title: str) -> Source:
-    """A file that Arrow cannot unpack, unpacked into another."""
+def _unpack_xz(path: str, title: str) -> Spool:
     try:
         with lzma.open(path) as stream:
-            held = spool(stream)
+            held = spool(read_pieces(stream))
     except (lzma.LZMAError, EOFError) as error:
         raise SourceError.unreadable(title, "xz", str(error)) from None
     check_readable(held.path, title)
-    return _open_held(opened, held, title)
+    return held
 
 
-def _open_held(opened: Callable[..., Source] | None, held: Spool, title: str) -> Source:
-    opened = opened or _guess_format(held.path, title)
-    return Spooled(opened(held.path, title=title, stamp=Stamp.of(held.path)), held)
+def _decode(path: str, packing: str, title: str, encoding: str) -> Spool:
+    with File(path, title).reading(), open_text(path, packing, encoding, "strict") as text:
+        try:
+            return spool(piece.encode() for piece in read_pieces(text))
+        except UnicodeError as error:
+            raise SourceError.undecodable(title, encoding, str(error)) from None
 
 
 def _guess_format(path: str, title: str) -> Callable[..., Source]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import OptionError, SourceError
 from . import memory
+from .dialect import Dialect
 from .files import open_paths
 from .table import Source
 
@@ -26,14 +27,23 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     SourceError, SourceNotFoundError
         Something that is no table; a file that cannot be read; no such file.
     """
+    if all(hasattr(type(source), name) for name in ("schema", "parts")):
+        found: Source = source
+        return found
     if isinstance(source, np.ndarray):
         return memory.name_array(source, names)
+    if _is_path(source) or (
+        isinstance(source, Sequence) and source and all(_is_path(item) for item in source)
+    ):
+        paths = [source] if _is_path(source) else source
+        return open_paths(paths, Dialect(names=tuple(str(name) for name in names or ())))
     if names is not None:
         raise OptionError.outside(
-            "names", names, "for this source", "names belong to a bare array; leave names unset."
+            "names",
+            names,
+            "for this source",
+            "names belong to a bare array, or a file without a header; leave names unset.",
         )
-    if isinstance(source, str | os.PathLike):
-        return open_paths([source])
     if isinstance(source, Mapping):
         return memory.gather_columns(source, "the table")
     if memory.is_from(source, "pandas") and hasattr(source, "columns"):
@@ -46,9 +56,77 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
         and hasattr(source, "columns")
     ):
         return memory.from_arrow(source)
-    if isinstance(source, Sequence) and source and all(_is_path(item) for item in source):
-        return open_paths(source)
     raise SourceError.not_a_table(type(source).__name__)
+
+
+def open_table(
+    source: Any,
+    *,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    quote: str | None = '"',
+    encoding: str = "utf-8",
+    names: Sequence[str] | None = None,
+) -> Source:
+    """Say how a table is to be read, where that cannot be seen.
+
+    What comes back can be given to :func:`steepest.scan`, :func:`steepest.fit` and
+    ``Model.predict`` in the place of the table itself.
+
+    Parameters
+    ----------
+    source : path, glob, folder, or list of these
+        Files of text; ``"-"`` is standard input.
+    delimiter : str, optional
+        The character between fields.  Default: a comma, or a tab in ``.tsv``, unless the first
+        records are evenly cut by semicolons, tabs, bars or commas alone.
+    decimal : {".", ","}, optional
+        What stands before the fraction of a number.  Default: a point; columns of numbers with
+        decimal commas are refused.
+    quote : str or None, optional
+        The character around fields that hold delimiters, doubled inside; None for no such.
+    encoding : str, optional
+        Any that Python knows.  Other than UTF-8, the text is put into a temporary file first.
+    names : sequence of str, optional
+        Names of the columns of a file without a header.
+
+    Returns
+    -------
+    Source
+        The table, whose rows are not read yet.
+
+    Raises
+    ------
+    SourceError, SourceNotFoundError
+        As for :func:`steepest.scan`; text that is not in the encoding.
+    OptionError
+        A mark of more than one character, an unknown encoding, or what makes no sense of the file.
+
+    Notes
+    -----
+    Nothing is read but the first bytes of each file, which tell how it is packed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, steepest
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "preise.csv"
+    ...     _ = path.write_text("größe;preis\\n1,5;3\\n2,5;5\\n", encoding="latin1")
+    ...     table = open_table(path, decimal=",", encoding="latin1")
+    ...     steepest.fit(table, target="preis").coefficients
+    {'intercept': 0.0, 'größe': 2.0}
+    """
+    dialect = Dialect(
+        delimiter or "",
+        decimal or "",
+        quote or "",
+        encoding,
+        tuple(str(name) for name in names or ()),
+    )
+    if not _is_path(source) and not isinstance(source, list | tuple):
+        dialect.refuse_said("a table that is no file", encoded=False)
+        return open_source(source)
+    return open_paths([source] if _is_path(source) else source, dialect)
 
 
 def _is_path(value: object) -> bool:

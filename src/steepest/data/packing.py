@@ -43,7 +43,9 @@ def open_unpacked(path: str, packing: str) -> Iterator[tuple[Any, Callable[[], i
 
 
 @contextmanager
-def open_text(path: str, packing: str) -> Iterator[io.TextIOWrapper]:
+def open_text(
+    path: str, packing: str, encoding: str = "utf-8-sig", errors: str = "replace"
+) -> Iterator[io.TextIOWrapper]:
     """A file as text for Python's own readers, line ends as they are."""
     with open_unpacked(path, packing) as (stream, _), io.BufferedReader(stream) as buffered:
-        yield io.TextIOWrapper(buffered, "utf-8-sig", errors="replace", newline="")
+        yield io.TextIOWrapper(buffered, encoding, errors=errors, newline="")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, AnyStr
 
 from .table import Part, Schema
 
@@ -42,12 +41,18 @@ class Spooled:
         return replace(self, source=self.source.read_as_text(names))
 
 
-def spool(stream: IO[bytes]) -> Spool:
-    """All bytes of a stream in a file that nobody else may read."""
+def spool(pieces: Iterable[bytes]) -> Spool:
+    """Pieces of bytes, one after the other, in a file that nobody else may read."""
     with tempfile.NamedTemporaryFile(prefix="steepest-", delete=False) as file:
         held = Spool(file.name)
-        shutil.copyfileobj(stream, file, 1 << 20)
+        file.writelines(pieces)
     return held
+
+
+def read_pieces(stream: IO[AnyStr]) -> Iterator[AnyStr]:
+    """A stream front to back, a megabyte at a time."""
+    while piece := stream.read(1 << 20):
+        yield piece
 
 
 def _remove(path: str, owner: int) -> None:

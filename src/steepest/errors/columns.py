@@ -20,9 +20,7 @@ class ColumnNotFoundError(SteepestError, KeyError):
         between = [mark for mark in SEPARATORS if len(names) == 1 and mark in names[0]]
         if between:
             word = SEPARATORS[between[0]]
-            hint = (
-                f"its fields seem to be separated by {word}: commas are read in .csv, tabs in .tsv."
-            )
+            hint = f"its fields seem to be separated by {word}; open_table(..., delimiter='...')."
         return cls(
             f"{role} column '{name}' is not in {where}.",
             f"It has {columns}: {listed(names)}." if names else "It has no columns.",

@@ -123,8 +123,25 @@ class SourceError(SteepestError, OSError):
     def not_utf8(cls, path: str, encoding: str = "") -> SourceError:
         return cls(
             f"'{path}' is {encoding or 'not UTF-8'}.",
-            "Text is read as UTF-8.",
+            "Text is read as UTF-8 unless something else is said.",
+            f"steepest.open_table('{path}', encoding='{(encoding or 'latin1').lower()}'), or "
             f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
+        )
+
+    @classmethod
+    def undecodable(cls, path: str, encoding: str, reason: str) -> SourceError:
+        return cls(
+            f"'{path}' is not in {encoding}, as was said.",
+            reason[:1].upper() + reason[1:] + ".",
+            f"file -i '{path}' may tell what it is in.",
+        )
+
+    @classmethod
+    def decimal_comma(cls, path: str, name: str, value: str) -> SourceError:
+        return cls(
+            f"column '{name}' of '{path}' seems to hold numbers with decimal commas: '{value}'.",
+            "With points, it would be text, one level a number.",
+            f"steepest.open_table('{path}', decimal=',')",
         )
 
     @classmethod
@@ -141,7 +158,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' seems to have no header: its first line is all numbers, {listed(names)}.",
             "Columns are found by name, and the first line gives the names.",
-            "write the column names as the first line.",
+            f"steepest.scan('{path}', names=[...]), or write the names as the first line.",
         )
 
     @classmethod

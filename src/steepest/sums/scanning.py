@@ -72,7 +72,7 @@ def scan(
     max_levels : int, optional
         Levels that a category may have, at the most; a million by default.
     names : sequence of str, optional
-        Names of the columns of a bare two-dimensional array.
+        Names of the columns of a bare two-dimensional array, or of text without a header.
     precision : {"double", "exact"}, optional
         ``"exact"`` never rounds a sum: the same rows give the same bits in any order and any
         split, and moments subtract.  Default: exact up to 100 columns of numbers, where it is

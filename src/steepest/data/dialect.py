@@ -1,0 +1,103 @@
+"""How a text file is written: what stands between fields, around them, and within numbers."""
+
+from __future__ import annotations
+
+import codecs
+import csv as records
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from ..errors import OptionError
+
+SEPARATORS = (",", ";", "\t", "|")
+"""What may be found to stand between fields; anything else has to be said."""
+
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a person says of a text file; empty where nothing is said."""
+
+    delimiter: str = ""
+    decimal: str = ""
+    quote: str = '"'
+    encoding: str = "utf-8"
+    names: tuple[str, ...] = ()
+    """Names of the columns, of a file without a header."""
+
+    def check(self) -> None:
+        """OptionError for what no file can be."""
+        for name in ("delimiter", "quote"):
+            mark = getattr(self, name)
+            if mark and (len(mark) != 1 or not mark.isascii() or mark in "\r\n"):
+                raise OptionError.outside(name, mark, "one character", f"{name}='|'")
+        if self.decimal not in ("", ".", ","):
+            raise OptionError.outside("decimal", self.decimal, "a point or a comma", "decimal=','")
+        if self.delimiter and self.delimiter in (self.decimal, self.quote):
+            raise OptionError.outside(
+                "delimiter", self.delimiter, "unlike decimal and quote", "delimiter=';'"
+            )
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise OptionError.outside(
+                "encoding", self.encoding, "one that Python knows", "encoding='latin1'"
+            ) from None
+
+    @property
+    def is_utf8(self) -> bool:
+        return codecs.lookup(self.encoding).name == "utf-8"
+
+    def refuse_said(self, where: str, *, encoded: bool) -> None:
+        """OptionError for what is said of a file that is no CSV, except perhaps its encoding."""
+        for name in ("delimiter", "decimal", "quote", "names", *([] if encoded else ["encoding"])):
+            value = getattr(self, name)
+            if value != getattr(PLAIN, name):
+                raise OptionError.outside(name, value, f"for {where}", f"leave {name} unset.")
+
+
+PLAIN = Dialect()
+"""Nothing is said."""
+
+
+def find_delimiter(head: str, usual: str, quote: str) -> str:
+    """What stands between the fields of a text that begins so.
+
+    The usual mark where it makes two fields or more of every record, else the only other mark that
+    does, else the usual one.
+    """
+    if _cuts_evenly(head, usual, quote):
+        return usual
+    others = [m for m in SEPARATORS if m not in (usual, quote) and _cuts_evenly(head, m, quote)]
+    return others[0] if len(others) == 1 else usual
+
+
+def _cuts_evenly(head: str, delimiter: str, quote: str) -> bool:
+    lengths = {len(fields) for fields in read_head(head, delimiter, quote) if fields}
+    return len(lengths) == 1 and lengths.pop() > 1
+
+
+def read_records(text: TextIO, delimiter: str, quote: str) -> Any:
+    """Python's own reader of records, which counts lines."""
+    if quote:
+        return records.reader(text, delimiter=delimiter, quotechar=quote)
+    return records.reader(text, delimiter=delimiter, quotechar=None, quoting=records.QUOTE_NONE)
+
+
+def read_head(head: str, delimiter: str, quote: str) -> list[list[str]]:
+    """The whole records at the start of a text; the last may be cut off, unless it is the first."""
+    found = list(read_records(io.StringIO(head, newline=""), delimiter, quote))
+    return found[:-1] if len(found) > 1 and not head.endswith(("\n", "\r")) else found
+
+
+def find_decimal_comma(rows: Sequence[Sequence[str]], column: int) -> str:
+    """A cell of a column whose cells are all numbers with decimal commas; empty if it is none."""
+    cells = [row[column].strip() for row in rows if len(row) > column]
+    filled = [cell for cell in cells if cell]
+    commas = [cell for cell in filled if DECIMAL_COMMA.fullmatch(cell)]
+    whole = all(DECIMAL_COMMA.fullmatch(c) or c.lstrip("+-").isdigit() for c in filled)
+    return commas[0] if commas and whole else ""

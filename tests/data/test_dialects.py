@@ -1,0 +1,190 @@
+"""Text files as they are written elsewhere: semicolons, decimal commas, encodings, no header."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import sys
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import steepest
+from steepest import errors, open_table
+
+X = [1.5, -2.0, 3e10, 0.1]
+CITY = ["Oslo", "Zürich", "a,b", 'say "x"']
+
+
+def text(delimiter: str = ",", decimal: str = ".", quote: str = '"', header: bool = True) -> str:
+    lines = [delimiter.join(("größe", "city"))] if header else []
+    for x, city in zip(X, CITY, strict=True):
+        number = str(x).replace(".", decimal)
+        marked = quote + city.replace(quote, quote * 2) + quote if quote else city
+        lines.append(f"{quote}{number}{quote}{delimiter}{marked}")
+    return "\n".join(lines) + "\n"
+
+
+def expect(moments: steepest.Moments) -> None:
+    assert moments.names == ("größe", "city")
+    assert moments.mean[0] == pytest.approx(np.mean(X), rel=1e-15)
+    assert moments.levels("city") == dict.fromkeys(sorted(CITY, key=str.encode), 1)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_are_seen(name: str, delimiter: str, write: Any) -> None:
+    expect(steepest.scan(write(name, text(delimiter))))
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ":", " "])
+@pytest.mark.parametrize("decimal", [".", ","])
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_what_is_said(delimiter: str, decimal: str, quote: str, write: Any) -> None:
+    path = write("t.csv", text(delimiter, decimal, quote))
+    expect(steepest.scan(open_table(path, delimiter=delimiter, decimal=decimal, quote=quote)))
+
+
+def test_no_quotes(write: Any) -> None:
+    path = write("t.csv", "c;x\n\"u;1\nv's;3\n")
+    moments = steepest.scan(open_table(path, quote=None))
+    assert moments.levels("c") == {'"u': 1, "v's": 1}
+    assert moments.mean == [2.0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a;b,c\n1;2,3\n", "note\nx;y\n", "a;b|c\n1;2|3\n", "x\n1\n2\n"],
+    ids=["a comma too", "uneven", "two marks", "one column"],
+)
+def test_what_cannot_be_seen_is_as_usual(content: str, write: Any) -> None:
+    head = content.partition("\n")[0]
+    names = steepest.data.open.open_source(write("t.csv", content)).schema().names
+    assert names == tuple(head.split(","))
+
+
+def test_a_header_without_rows_among_others(write: Any) -> None:
+    files = [write("0.csv", "x;y\n"), write("1.csv", "x;y\n1;2\n")]
+    assert steepest.scan(files).mean.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("cell", ["1,5", "-0,25", "3,0e5"])
+def test_decimal_commas_that_are_not_said(cell: str, write: Any, refused: Any) -> None:
+    path = write("t.csv", f"x;y\n{cell};1\n2;3\n;4\n")
+    with refused(errors.SourceError, f"'x' of '{path}'", f"'{cell}'", "decimal=','"):
+        steepest.scan(path)
+    number = float(cell.replace(",", "."))
+    moments = steepest.scan(open_table(path, decimal=","), columns=["x"])
+    assert moments.mean[0] == pytest.approx((number + 2) / 2)
+    assert steepest.scan(open_table(path, decimal=".")).levels("x") == {cell: 1, "2": 1}
+
+
+def test_a_point_where_commas_are_said(write: Any, refused: Any) -> None:
+    for quote in ("", '"'):
+        rows = f"{quote}1,5{quote};1\n" * 200_000
+        path = write("t.csv", f"x;y\n{rows}{quote}2.5{quote};1\n")
+        with refused(errors.ColumnKindError, "'x'", "'2.5'", "line 200,002"):
+            steepest.scan(open_table(path, decimal=","))
+
+
+ENCODINGS = ["latin1", "cp1252", "utf-16", "utf-16-le", "utf-32", "mac-roman", "utf-8-sig"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
+def test_encodings(encoding: str, pack: Any, write: Any) -> None:
+    path = write("t.csv", pack(text().encode(encoding)))
+    expect(steepest.scan(open_table(path, encoding=encoding)))
+
+
+def test_an_encoding_of_json_lines(write: Any) -> None:
+    path = write("t.jsonl", '{"größe":1}\n'.encode("utf-16"))
+    assert steepest.scan(open_table(path, encoding="utf-16")).names == ("größe",)
+
+
+def test_another_encoding_than_was_said(write: Any, refused: Any) -> None:
+    path = write("t.csv", text().encode("latin1"))
+    with refused(errors.SourceError, f"'{path}' is not in ascii", "byte 0xf6"):
+        open_table(path, encoding="ascii")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_no_header(named: bool, write: Any) -> None:
+    path, names = write("t.csv", text(header=False)), ["größe", "city"]
+    if named:
+        expect(steepest.scan(open_table(path, names=names)))
+    else:
+        expect(steepest.scan(path, names=names))
+
+
+def test_no_header_and_mistakes(write: Any, refused: Any) -> None:
+    path = write("t.csv", "1,2\n" * 400_000 + "1,oops\n")
+    with refused(errors.ColumnKindError, "'y'", "'oops'", "line 400,001"):
+        steepest.scan(path, names=["x", "y"])
+    with refused(errors.SourceError, "line 1 of", "2 fields, where 3"):
+        steepest.scan(path, names=["x", "y", "z"])
+    with refused(errors.ColumnNameError, "'x' stands 2 times"):
+        steepest.scan(path, names=["x", "x"])
+    with refused(errors.SourceError, "seems to have no header", "names=[...]"):
+        steepest.scan(path)
+
+
+def test_fits_and_predictions(write: Any) -> None:
+    table = open_table(write("t.csv", "x;y\n1,5;3\n2,5;5\n"), decimal=",")
+    model = steepest.fit(table, target="y")
+    assert model.coefficients == {"intercept": 0.0, "x": 2.0}
+    assert model.predict(table) == pytest.approx([3.0, 5.0])
+
+
+def test_many_files_are_read_alike(write: Any) -> None:
+    files = [write(f"{i}.csv", f"x;y\n{i},5;3\n") for i in range(3)]
+    assert steepest.scan(open_table(files, decimal=",")).mean[0] == 1.5
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO("größe;y\n1,5;2\n".encode("latin1"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data))
+    moments = steepest.scan(open_table("-", decimal=",", encoding="latin1"))
+    assert moments.names == ("größe", "y")
+
+
+def test_a_table_that_is_no_file(write: Any, refused: Any) -> None:
+    assert steepest.scan(open_table({"x": [1.0, 3.0]})).mean == [2.0]
+    with refused(errors.OptionError, "delimiter=';'", "no file"):
+        open_table({"x": [1.0]}, delimiter=";")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"delimiter": ";;"}, "delimiter=';;'"),
+        ({"delimiter": "\n"}, "delimiter="),
+        ({"delimiter": "é"}, "delimiter="),
+        ({"quote": "ab"}, "quote='ab'"),
+        ({"decimal": ";"}, "decimal=';'"),
+        ({"delimiter": ",", "decimal": ","}, "delimiter=','"),
+        ({"encoding": "utf-88"}, "encoding='utf-88'"),
+    ],
+)
+def test_options_that_cannot_be(options: Any, words: str, write: Any, refused: Any) -> None:
+    with refused(errors.OptionError, words):
+        open_table(write("t.csv", text()), **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"delimiter": ";"}, {"names": ["x"]}, {"decimal": ","}, {"encoding": "latin1"}]
+)
+def test_options_of_files_that_are_no_text(options: Any, tmp_path: Any, refused: Any) -> None:
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"x": [1.0]}), path)
+    with refused(errors.OptionError, next(iter(options)), str(path)):
+        open_table(path, **options)
+
+
+def test_options_of_json_lines(write: Any, refused: Any) -> None:
+    with refused(errors.OptionError, "decimal=','", "t.jsonl"):
+        open_table(write("t.jsonl", '{"x":1}\n'), decimal=",")
