@@ -293,9 +293,8 @@ def from_arrow(table: Any, where: str = "the table") -> Columns:
 
 
 def from_polars(frame: Any) -> Columns:
-    """A polars DataFrame; a lazy one is collected."""
-    eager = frame.collect() if hasattr(frame, "collect") else frame
-    return from_arrow(eager.to_arrow(), "the DataFrame")
+    """A polars DataFrame."""
+    return from_arrow(frame.to_arrow(), "the DataFrame")
 
 
 def is_from(value: object, package: str) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..errors import OptionError, SourceError
-from . import memory
+from . import memory, streams, tensors
 from .dialect import Dialect
 from .files import open_paths
+from .sparse import name_sparse
 from .table import Source
 
 
@@ -19,8 +21,10 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     """Whatever holds a table, as a :class:`Source`.
 
     Paths, globs and folders (one, or a list of them) of CSV, TSV, JSON lines, Parquet and Arrow
-    files, and ``-`` for standard input; two-dimensional and structured NumPy arrays; dicts of
-    arrays; pandas, polars and Arrow tables.
+    files, and ``-`` for standard input; two-dimensional and structured NumPy arrays, sparse
+    matrices and tensors; dicts of arrays; pandas, polars and Arrow tables; pyarrow Datasets,
+    readers and whatever gives an Arrow stream, DuckDB relations, PyTorch datasets and loaders,
+    and iterators of any of these, as batches.
 
     Raises
     ------
@@ -30,13 +34,20 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     if all(hasattr(type(source), name) for name in ("schema", "parts")):
         found: Source = source
         return found
+    if _is_path(source):
+        return open_paths([source], Dialect(names=_as_names(names)))
+    if isinstance(source, Sequence) and source and all(_is_path(item) for item in source):
+        return open_paths(source, Dialect(names=_as_names(names)))
     if isinstance(source, np.ndarray):
         return memory.name_array(source, names)
-    if _is_path(source) or (
-        isinstance(source, Sequence) and source and all(_is_path(item) for item in source)
-    ):
-        paths = [source] if _is_path(source) else source
-        return open_paths(paths, Dialect(names=tuple(str(name) for name in names or ())))
+    if memory.is_from(source, "scipy") and hasattr(source, "tocsr"):
+        return name_sparse(source, names)
+    if tensors.is_dataset(source):
+        return tensors.from_dataset(source, names)
+    if memory.is_from(source, "torch") and hasattr(source, "detach"):
+        return tensors.open_batch(source, names)
+    if isinstance(source, Iterator) and not memory.is_from(source, "pyarrow"):
+        return streams.from_iterator(source, partial(_open_batch, names=names))
     if names is not None:
         raise OptionError.outside(
             "names",
@@ -44,19 +55,45 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
             "for this source",
             "names belong to a bare array, or a file without a header; leave names unset.",
         )
+    return _open_named(source)
+
+
+def _open_named(source: Any) -> Source:
+    """A table in memory that knows the names of its columns."""
+    kind = type(source).__name__
     if isinstance(source, Mapping):
         return memory.gather_columns(source, "the table")
     if memory.is_from(source, "pandas") and hasattr(source, "columns"):
         return memory.from_pandas(source)
-    if memory.is_from(source, "polars") and type(source).__name__ in ("DataFrame", "LazyFrame"):
+    if memory.is_from(source, "polars") and kind == "DataFrame":
         return memory.from_polars(source)
-    if (
-        memory.is_from(source, "pyarrow")
-        and hasattr(source, "schema")
-        and hasattr(source, "columns")
-    ):
-        return memory.from_arrow(source)
-    raise SourceError.not_a_table(type(source).__name__)
+    if memory.is_from(source, "polars") and kind == "LazyFrame":
+        return streams.from_lazy(source)
+    if kind == "DuckDBPyRelation":
+        return streams.from_relation(source)
+    if memory.is_from(source, "pyarrow"):
+        if hasattr(source, "schema") and hasattr(source, "columns"):
+            return memory.from_arrow(source)
+        if hasattr(source, "scanner"):
+            return streams.from_dataset(source)
+        if hasattr(source, "read_next_batch"):
+            return streams.from_reader(source)
+    if hasattr(source, "__arrow_c_stream__"):
+        return streams.from_arrow_stream(source)
+    raise SourceError.not_a_table(kind)
+
+
+def _open_batch(batch: Any, names: Sequence[str] | None) -> Source:
+    """What an iterator gives: any table but a path."""
+    if _is_path(batch):
+        raise SourceError.not_a_table("path that an iterator gives")
+    if isinstance(batch, list | tuple):
+        return tensors.open_batch(batch, names)
+    return open_source(batch, names)
+
+
+def _as_names(names: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(str(name) for name in names or ())
 
 
 def open_table(
@@ -121,7 +158,7 @@ def open_table(
         decimal or "",
         quote or "",
         encoding,
-        tuple(str(name) for name in names or ()),
+        _as_names(names),
     )
     if not _is_path(source) and not isinstance(source, list | tuple):
         dialect.refuse_said("a table that is no file", encoded=False)

@@ -162,11 +162,27 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def failed(cls, where: str, reason: str) -> SourceError:
+        return cls(
+            f"{where} cannot be read to its end.",
+            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".") + ".",
+            "try to read it by itself, without steepest.",
+        )
+
+    @classmethod
+    def exhausted(cls, where: str) -> SourceError:
+        return cls(
+            f"{where} was read already, and gives its rows only once.",
+            "Another pass over it would find none, or others.",
+            "make it anew for each scan, or keep what it gives in a file.",
+        )
+
+    @classmethod
     def not_a_table(cls, kind: str) -> SourceError:
         return cls(
             f"a {kind} is not a table that steepest can read.",
             "It reads paths and globs, dicts of arrays, NumPy arrays with names, pandas, polars "
-            "and Arrow tables.",
+            "and Arrow tables, and iterators of these.",
             "pass a dict of arrays: {'x': x, 'y': y}",
         )
 

@@ -41,9 +41,23 @@ def map_parts(
             workers.shutdown(wait=False, cancel_futures=True)
 
 
+class Caller(Executor):
+    """The thread that asks does the work, when it asks: for what no other may read."""
+
+    def submit(self, function: Callable[..., R], /, *arguments: Any, **named: Any) -> Future[R]:
+        done: Future[R] = Future()
+        done.set_result(function(*arguments, **named))
+        return done
+
+
+def choose_executor(source: object, executor: Executor | None) -> Executor | None:
+    """Who reads a source: the executor that was asked for, or the caller where it cannot move."""
+    return Caller() if getattr(source, "stays", False) else executor
+
+
 def runs_here(executor: Executor | None) -> bool:
     """Whether an executor's work runs in this process, so that it can report as it goes."""
-    return executor is None or isinstance(executor, ThreadPoolExecutor)
+    return executor is None or isinstance(executor, ThreadPoolExecutor | Caller)
 
 
 def _cores() -> int:

@@ -22,7 +22,7 @@ from ..typing import OnProgress, Progress
 from .booleans import as_numbers, restore_booleans
 from .collector import PRECISIONS, collect, join
 from .double import Sums
-from .executors import map_parts, one_blas_thread, runs_here
+from .executors import choose_executor, map_parts, one_blas_thread, runs_here
 from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
@@ -53,7 +53,8 @@ def scan(
     Parameters
     ----------
     source : path, glob, folder, list of these, array, dict of arrays, DataFrame or Arrow table
-        Read front to back once, in parts where it has them.
+        Read front to back once, in parts where it has them.  Also readers, iterators of tables,
+        relations, loaders, sparse matrices: the docs have the whole list.
     columns : sequence of str, optional
         Columns to keep.  Default: all numbers, booleans and text; columns of other kinds, and
         text of more than 1,000 levels, are left out, with the reason in ``left_out``.
@@ -178,6 +179,7 @@ def scan_source(
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
     schema = source.schema(wanted.sources)
+    executor = choose_executor(source, executor)
     here = runs_here(executor)
     watching = partial(_Watch, on_progress=on_progress) if here else None
     wanted, remarks = place_knots(source, schema, wanted, executor, watching)

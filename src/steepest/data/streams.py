@@ -1,0 +1,216 @@
+"""What gives its rows front to back, batch after batch, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from ..errors import ColumnKindError, EmptySourceError, SourceError
+from . import memory
+from .arrow import arrow_schema
+from .table import Batch, Column, Kind, Schema, Source
+
+FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3")
+"""The packages whose errors are put in the house's own words; those of an iterator are its own."""
+
+HELD_ROWS = 1 << 20
+"""So many rows are looked at, and held, to see a value of every column."""
+
+Start = Callable[[Sequence[str] | None], Iterator[Source]]
+"""Begins to read: the batches as tables, with these columns at least (None: all)."""
+
+
+class Stream:
+    """Batches as one table: a source, and its own only part.
+
+    Where the schema is not known from the start, the first batches tell, and are kept.
+    """
+
+    stays = True
+    """It is read by the thread that asks for it, and cannot be sent to a process."""
+    first_row = 1
+    size = 0.0
+
+    def __init__(
+        self, where: str, start: Start, known: Schema | None = None, *, once: bool = False
+    ) -> None:
+        self.where = where
+        self._start, self._once, self._known = start, once, known
+        self._is_arrow = known is not None
+        self._begun = self._whole = False
+        self._held: list[Iterator[Source]] = []
+
+    def parts(self) -> Sequence[Stream]:
+        return [self]
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        self._whole = self._whole or wanted is None
+        if self._known is None:
+            self._known = self._look()
+        return self._known
+
+    def _look(self) -> Schema:
+        """Names and kinds, from the first batches that show a value of every column; kept."""
+        batches, held, rows = self._begin(None), [], 0.0
+        columns: dict[str, Column] = {}
+        with translated(self.where):
+            for table in batches:
+                held.append(table)
+                found = table.schema()
+                columns = columns or {column.name: column for column in found.columns}
+                empty = [name for name, column in columns.items() if column.kind is Kind.NULL]
+                columns |= {name: found.find(name) for name in empty}
+                rows += sum(part.size for part in table.parts())
+                if rows > HELD_ROWS or all(c.kind is not Kind.NULL for c in columns.values()):
+                    break
+        if not held:
+            raise EmptySourceError.no_rows(self.where)
+        self._held.append(chain(held, batches))
+        return Schema(tuple(columns.values()), self.where)
+
+    def batches(
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
+    ) -> Iterator[tuple[Batch, float]]:
+        asked = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+        known = self.schema(asked)
+        looked = [*asked, *self._passed_over(known, asked)]
+        tables = self._held.pop() if self._held else self._begin(asked)
+        with translated(self.where):
+            for i, table in enumerate(tables, 1):
+                _check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
+                for part in table.parts():
+                    for batch, _ in part.batches(numbers, categories, cells, times):
+                        yield batch, 0.0
+
+    def _passed_over(self, known: Schema, asked: Sequence[str]) -> list[str]:
+        """Columns that were left out for having no value, and must not get any."""
+        if not self._whole or self._is_arrow:
+            return []
+        return [c.name for c in known.columns if c.kind is Kind.NULL and c.name not in asked]
+
+    def _begin(self, columns: Sequence[str] | None) -> Iterator[Source]:
+        if self._once and self._begun:
+            raise SourceError.exhausted(self.where)
+        self._begun = True
+        with translated(self.where):
+            return self._start(columns)
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Errors of the packages that give rows, in the house's own words."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in FOREIGN:
+            raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise SourceError.failed(where, reason) from None
+
+
+def _check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
+    """Refuse a batch whose columns are of other kinds than those of the stream."""
+    for name in names:
+        first, now = known.find(name), found.find(name)
+        fits = now.word == first.word or now.kind is Kind.NULL
+        if not fits and not (first.kind is Kind.NULL and now.kind is Kind.NUMBER):
+            raise ColumnKindError.differs(name, known.where, first.word, found.where, now.word)
+
+
+def from_iterator(tables: Iterator[Any], open_batch: Callable[[Any], Source]) -> Stream:
+    """Tables of any kind that an iterator gives, each a batch."""
+    return Stream("the iterator", lambda _: map(open_batch, tables), once=True)
+
+
+def from_reader(reader: Any) -> Stream:
+    """An Arrow record batch reader."""
+    return _read_arrow("the reader", lambda _: reader, reader.schema, once=True)
+
+
+def from_arrow_stream(holder: Any) -> Stream:
+    """Anything that gives an Arrow stream, which is taken once."""
+    import pyarrow as pa
+
+    where = f"the {type(holder).__name__}"
+    try:
+        reader = pa.RecordBatchReader.from_stream(holder)
+    except pa.ArrowException as error:
+        raise SourceError.failed(where, str(error)) from None
+    return _read_arrow(where, lambda _: reader, reader.schema, once=True)
+
+
+def from_dataset(dataset: Any) -> Stream:
+    """A pyarrow Dataset, of which only the columns that are asked for are read."""
+
+    def read(columns: Sequence[str] | None) -> Iterator[Any]:
+        names = None if columns is None else list(columns)
+        batches: Iterator[Any] = dataset.scanner(columns=names).to_batches()
+        return batches
+
+    return _read_arrow("the dataset", read, dataset.schema)
+
+
+def from_relation(relation: Any) -> Stream:
+    """A DuckDB relation, which runs anew for each pass."""
+    import pyarrow as pa
+
+    where = "the relation"
+
+    def read(columns: Sequence[str] | None) -> Iterator[Any]:
+        asked = relation.select(*map(quote_name, columns)) if columns else relation
+        return iter(pa.RecordBatchReader.from_stream(asked))
+
+    with translated(where):
+        schema = pa.RecordBatchReader.from_stream(relation.limit(0)).schema
+    return _read_arrow(where, read, schema)
+
+
+def from_lazy(frame: Any) -> Stream:
+    """A polars LazyFrame, collected in batches, with only the columns that are asked for."""
+    import polars as pl
+
+    where = "the LazyFrame"
+
+    def read(columns: Sequence[str] | None) -> Iterator[Any]:
+        asked = frame.select(columns) if columns else frame
+        if not hasattr(asked, "collect_batches"):  # an older polars
+            yield asked.collect().to_arrow()
+            return
+        batches = asked.collect_batches(maintain_order=True)
+        try:
+            for batch in batches:
+                yield batch.to_arrow()
+        finally:
+            if hasattr(batches, "stop"):
+                batches.stop()
+
+    with translated(where):
+        schema = pl.DataFrame(schema=frame.collect_schema()).to_arrow().schema
+    return _read_arrow(where, read, schema)
+
+
+def quote_name(name: str) -> str:
+    """A name of a column or table as SQL writes it, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _read_arrow(
+    where: str,
+    read: Callable[[Sequence[str] | None], Iterator[Any]],
+    schema: Any,
+    *,
+    once: bool = False,
+) -> Stream:
+    """A stream of Arrow tables or record batches, whose schema is known."""
+
+    def start(columns: Sequence[str] | None) -> Iterator[Source]:
+        return (memory.from_arrow(batch, where) for batch in read(columns))
+
+    return Stream(where, start, arrow_schema(schema, where), once=once)

@@ -1,0 +1,92 @@
+"""PyTorch's tensors, datasets and loaders.  Torch is never imported to find out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ColumnNameError, LengthError, SourceError
+from . import memory
+from .streams import Stream
+from .table import Source
+
+LOADED_ROWS = 4_096
+"""Rows of a dataset that are put together in a batch."""
+
+
+def is_dataset(source: object) -> bool:
+    """Whether something is a dataset or a loader of PyTorch's."""
+    if "torch" not in sys.modules:
+        return False
+    from torch.utils import data
+
+    return isinstance(source, data.Dataset | data.DataLoader)
+
+
+def as_array(tensor: Any) -> Any:
+    """A tensor as an array of the same values, without a copy where it is in memory."""
+    import torch
+
+    held = tensor.detach().cpu()
+    return (held.float() if held.dtype == torch.bfloat16 else held).numpy()
+
+
+def from_dataset(source: Any, names: Sequence[str] | None) -> Source:
+    """A dataset or loader as a table: a TensorDataset as it is, others batch by batch."""
+    from torch.utils import data
+
+    if isinstance(source, data.TensorDataset):
+        return open_batch(source.tensors, names)
+    if isinstance(source, data.Dataset):
+        where = "the dataset"
+        source = data.DataLoader(source, batch_size=LOADED_ROWS)
+    else:
+        where = "the loader"
+
+    def start(columns: Sequence[str] | None) -> Iterator[Source]:
+        del columns
+        return (open_batch(batch, names) for batch in source)
+
+    return Stream(where, start)
+
+
+def open_batch(batch: Any, names: Sequence[str] | None) -> Source:
+    """What a loader gives, as a table: a tensor, tensors side by side, or a dict of them.
+
+    ColumnNameError, LengthError for tensors without names or that do not fit together.
+    """
+    if isinstance(batch, dict):
+        return memory.gather_columns({n: _as_column(v) for n, v in batch.items()}, "the batch")
+    pieces = list(batch) if isinstance(batch, list | tuple) else [batch]
+    if not all(memory.is_from(piece, "torch") for piece in pieces):
+        raise SourceError.not_a_table(type(batch).__name__)
+    arrays = [as_array(piece) for piece in pieces]
+    if len(arrays) == 1:
+        return memory.name_array(arrays[0], names)
+    columns = [column for array in arrays for column in _cut(array)]
+    if names is None:
+        raise ColumnNameError.unnamed(len(columns))
+    if len(names) != len(columns):
+        raise LengthError.names(len(columns), len(names))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise ColumnNameError.repeated(twice, list(names).count(twice), "the names")
+    return memory.gather_columns(dict(zip(names, columns, strict=True)), "the tensors")
+
+
+def _cut(array: Any) -> list[Any]:
+    """The columns of a tensor of one dimension or two."""
+    if array.ndim not in (1, 2):
+        raise LengthError.dimensions("a tensor", array.shape, "of one dimension or two")
+    return [array] if array.ndim == 1 else list(array.T)
+
+
+def _as_column(values: Any) -> Any:
+    """A column of a batch: one tensor, perhaps of shape (n, 1), or anything that is a column."""
+    if not memory.is_from(values, "torch"):
+        return values
+    array: np.ndarray[Any, Any] = as_array(values)
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
