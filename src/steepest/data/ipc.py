@@ -42,6 +42,11 @@ class ArrowFile(File):
         """Rows of a file, bytes of a stream, which does not tell."""
         return float(self.n_rows) if self._is_file else float(Path(self.path).stat().st_size)
 
+    @property
+    def known_rows(self) -> int | None:
+        """How many rows a part has; None where that is not told."""
+        return self.n_rows if self._is_file else None
+
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
         with self.reading(), self._open() as (reader, _):

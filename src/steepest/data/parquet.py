@@ -42,6 +42,11 @@ class ParquetFile(File):
         with self.reading(), self._open() as file:
             return arrow_schema(file.schema_arrow, self.where)
 
+    @property
+    def known_rows(self) -> int:
+        """How many rows a part has."""
+        return self.n_rows
+
     def range_of(self, name: str) -> tuple[float, float] | None:
         """The smallest and largest of a column of plain numbers, where its statistics say so."""
         with self.reading(), self._open() as file:
@@ -49,7 +54,7 @@ class ParquetFile(File):
             if name not in names or file.metadata.num_columns != len(names):  # some are nested
                 return None
             bounds: list[float] = []
-            for group in range(file.metadata.num_row_groups):
+            for group in self.groups or range(file.metadata.num_row_groups):
                 found = file.metadata.row_group(group).column(names.index(name)).statistics
                 if found is None or not found.has_min_max:
                     return None

@@ -47,6 +47,21 @@ class Partition:
     def size(self) -> float:
         return float(self.source.size)
 
+    @property
+    def known_rows(self) -> int | None:
+        """How many rows a part has; None where that is not told."""
+        found: int | None = getattr(self.source, "known_rows", None)
+        return found
+
+    def range_of(self, name: str) -> tuple[float, float] | None:
+        """The smallest and largest number of a column, where that is known."""
+        if name not in self.keys:
+            own = getattr(self.source, "range_of", None)
+            found: tuple[float, float] | None = own(name) if own else None
+            return found
+        value = self.keys[name].as_py()
+        return (value, value) if isinstance(value, int | float) else None
+
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)
         for name in self.keys:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.conditions import parse_condition
 from ..data.design import LEVELS_UNASKED, Block, Design
+from ..data.pruning import may_meet
 from ..data.table import Batch, Kind, Part
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
@@ -59,7 +61,7 @@ def check_levels(name: str, levels: int, design: Design) -> None:
         raise MomentsError.too_many_levels(name, levels, design.max_levels, len(design.numbers))
 
 
-def collect(design: Design, precision: str, part: Part, watch: Watch | None = None) -> Moments:
+def collect(design: Design, precision: str, part: Any, watch: Watch | None = None) -> Moments:
     """The moments of one part: the work that an executor is given."""
     if precision == "exact":
         check_arithmetic()  # of this thread
@@ -67,12 +69,25 @@ def collect(design: Design, precision: str, part: Part, watch: Watch | None = No
     # In this process the scan has seen to BLAS for all its threads.
     with one_blas_thread() if watch is None else nullcontext(), np.errstate(all="ignore"):
         reads = design.reads
+        if is_out_of_reach(part, design.where):
+            collector.pass_over(part.known_rows)
+            if watch:
+                watch(part, part.known_rows, 1.0)
+            return collector.finish()
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
             if batch.n_rows:
                 collector.add(batch)
             if watch:
                 watch(part, batch.n_rows, fraction)
     return collector.finish()
+
+
+def is_out_of_reach(part: Any, condition: str) -> bool:
+    """Whether no row of a part can meet a condition, as far as is known without reading it."""
+    if not condition or getattr(part, "known_rows", None) is None:
+        return False
+    range_of = getattr(part, "range_of", None)
+    return range_of is not None and not may_meet(parse_condition(condition), range_of)
 
 
 class Collector:
@@ -124,6 +139,11 @@ class Collector:
         else:
             self._split(block, rows)
         self._leave_out_identifiers()
+
+    def pass_over(self, rows: int) -> None:
+        """So many rows do not meet the condition, as is known without reading them."""
+        self._row += rows
+        self._filtered += rows
 
     def _measure(self, numbers: Floats) -> None:
         """The smallest and largest value of each column."""
