@@ -213,6 +213,14 @@ def as_relation() -> Any:
     return con.sql("select * from held")
 
 
+def _duckdb_file(folder: Path) -> Any:
+    table = as_arrow()
+    with duckdb.connect(str(folder / "t.duckdb")) as con:
+        con.register("held", table)
+        con.execute("create table t as select * from held")
+    return f"duckdb:///{folder}/t.duckdb?table=t"
+
+
 class Holder:
     """Something that gives an Arrow stream, and is nothing else."""
 
@@ -247,6 +255,7 @@ SOURCES_READ_ONCE: dict[str, Callable[[Path], Any]] = {
 SOURCES: dict[str, Callable[[Path], Any]] = {
     "arrow dataset": _dataset,
     "duckdb relation": lambda _: as_relation(),
+    "duckdb file": _duckdb_file,
     "dict of arrays": lambda _: as_arrays(),
     "dict of lists": lambda _: TABLE,
     "structured array": lambda _: as_structured(),

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, SourceError
-from . import memory, streams, tensors
+from ..errors import DatabaseError, OptionError, SourceError
+from . import databases, memory, streams, tensors
 from .dialect import Dialect
 from .files import open_paths
 from .sparse import name_sparse
@@ -24,7 +24,7 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     files, and ``-`` for standard input; two-dimensional and structured NumPy arrays, sparse
     matrices and tensors; dicts of arrays; pandas, polars and Arrow tables; pyarrow Datasets,
     readers and whatever gives an Arrow stream, DuckDB relations, PyTorch datasets and loaders,
-    and iterators of any of these, as batches.
+    and iterators of any of these, as batches; URLs of databases, with ``?table=`` or ``?query=``.
 
     Raises
     ------
@@ -34,10 +34,8 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     if all(hasattr(type(source), name) for name in ("schema", "parts")):
         found: Source = source
         return found
-    if _is_path(source):
-        return open_paths([source], Dialect(names=_as_names(names)))
-    if isinstance(source, Sequence) and source and all(_is_path(item) for item in source):
-        return open_paths(source, Dialect(names=_as_names(names)))
+    if _is_path(source) or _are_paths(source):
+        return _open_places(source, Dialect(names=_as_names(names)))
     if isinstance(source, np.ndarray):
         return memory.name_array(source, names)
     if memory.is_from(source, "scipy") and hasattr(source, "tocsr"):
@@ -78,6 +76,8 @@ def _open_named(source: Any) -> Source:
             return streams.from_dataset(source)
         if hasattr(source, "read_next_batch"):
             return streams.from_reader(source)
+    if databases.is_connection(source):
+        return databases.open_connection(source, None, None)
     if hasattr(source, "__arrow_c_stream__"):
         return streams.from_arrow_stream(source)
     raise SourceError.not_a_table(kind)
@@ -104,6 +104,8 @@ def open_table(
     quote: str | None = '"',
     encoding: str = "utf-8",
     names: Sequence[str] | None = None,
+    table: str | None = None,
+    query: str | None = None,
 ) -> Source:
     """Say how a table is to be read, where that cannot be seen.
 
@@ -112,8 +114,9 @@ def open_table(
 
     Parameters
     ----------
-    source : path, glob, folder, or list of these
-        Files of text; ``"-"`` is standard input.
+    source : path, glob, folder, list of these, URL or connection
+        Files of text, where ``"-"`` is standard input; or a database: a connection of DuckDB's or
+        SQLite's, or ``"duckdb:///homes.db"``, ``"sqlite:///homes.db"``.
     delimiter : str, optional
         The character between fields.  Default: a comma, or a tab in ``.tsv``, unless the first
         records are evenly cut by semicolons, tabs, bars or commas alone.
@@ -126,6 +129,10 @@ def open_table(
         Any that Python knows.  Other than UTF-8, the text is put into a temporary file first.
     names : sequence of str, optional
         Names of the columns of a file without a header.
+    table : str, optional
+        A table or view of a database, by its bare name.
+    query : str, optional
+        One statement that gives rows, which the database runs anew for each pass.
 
     Returns
     -------
@@ -136,12 +143,15 @@ def open_table(
     ------
     SourceError, SourceNotFoundError
         As for :func:`steepest.scan`; text that is not in the encoding.
+    DatabaseError
+        A database that cannot be opened, has no such table, or is asked for something but rows.
     OptionError
-        A mark of more than one character, an unknown encoding, or what makes no sense of the file.
+        A mark of more than one character, an unknown encoding, or what makes no sense here.
 
     Notes
     -----
-    Nothing is read but the first bytes of each file, which tell how it is packed.
+    Nothing is read but the first bytes of each file, which tell how it is packed.  Databases are
+    opened to read only, and names in them are quoted.
 
     Examples
     --------
@@ -160,10 +170,33 @@ def open_table(
         encoding,
         _as_names(names),
     )
-    if not _is_path(source) and not isinstance(source, list | tuple):
-        dialect.refuse_said("a table that is no file", encoded=False)
-        return open_source(source)
-    return open_paths([source] if _is_path(source) else source, dialect)
+    asked = table is not None or query is not None
+    if databases.is_url(source) or databases.is_connection(source):
+        dialect.refuse_said("a database", encoded=False)
+        opened = databases.open_url if databases.is_url(source) else databases.open_connection
+        return opened(source, table, query)
+    if asked:
+        name, value = ("query", query) if table is None else ("table", table)
+        raise OptionError.outside(name, value, "for what is no database", f"leave {name} unset.")
+    if _is_path(source) or _are_paths(source):
+        return _open_places(source, dialect)
+    dialect.refuse_said("a table that is no file", encoded=False)
+    return open_source(source)
+
+
+def _open_places(source: Any, dialect: Dialect) -> Source:
+    """One path or URL, or a list of them."""
+    places = [source] if _is_path(source) else list(source)
+    if not any(databases.is_url(place) for place in places):
+        return open_paths(places, dialect)
+    if len(places) > 1:
+        raise DatabaseError.among_files()
+    dialect.refuse_said("a database", encoded=False)
+    return databases.open_url(places[0], None, None)
+
+
+def _are_paths(source: object) -> bool:
+    return isinstance(source, Sequence) and bool(source) and all(map(_is_path, source))
 
 
 def _is_path(value: object) -> bool:

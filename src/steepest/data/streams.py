@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from ..errors import ColumnKindError, EmptySourceError, SourceError
+from ..errors import ColumnKindError, EmptySourceError, SourceError, SteepestError
 from . import memory
 from .arrow import arrow_schema
 from .table import Batch, Column, Kind, Schema, Source
@@ -56,7 +56,7 @@ class Stream:
         """Names and kinds, from the first batches that show a value of every column; kept."""
         batches, held, rows = self._begin(None), [], 0.0
         columns: dict[str, Column] = {}
-        with translated(self.where):
+        with translated(self.where, by_arrow=self._is_arrow):
             for table in batches:
                 held.append(table)
                 found = table.schema()
@@ -82,7 +82,7 @@ class Stream:
         known = self.schema(asked)
         looked = [*asked, *self._passed_over(known, asked)]
         tables = self._held.pop() if self._held else self._begin(asked)
-        with translated(self.where):
+        with translated(self.where, by_arrow=self._is_arrow):
             for i, table in enumerate(tables, 1):
                 _check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
                 for part in table.parts():
@@ -99,17 +99,20 @@ class Stream:
         if self._once and self._begun:
             raise SourceError.exhausted(self.where)
         self._begun = True
-        with translated(self.where):
+        with translated(self.where, by_arrow=self._is_arrow):
             return self._start(columns)
 
 
 @contextmanager
-def translated(where: str) -> Iterator[None]:
-    """Errors of the packages that give rows, in the house's own words."""
+def translated(where: str, *, by_arrow: bool = True) -> Iterator[None]:
+    """Errors of the packages that give rows, in the house's own words; Arrow's may be OSErrors."""
     try:
         yield
+    except SteepestError:
+        raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in FOREIGN:
+        known = type(error).__module__.partition(".")[0] in FOREIGN
+        if not known and not (by_arrow and isinstance(error, OSError)):
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise SourceError.failed(where, reason) from None
@@ -157,11 +160,9 @@ def from_dataset(dataset: Any) -> Stream:
     return _read_arrow("the dataset", read, dataset.schema)
 
 
-def from_relation(relation: Any) -> Stream:
+def from_relation(relation: Any, where: str = "the relation") -> Stream:
     """A DuckDB relation, which runs anew for each pass."""
     import pyarrow as pa
-
-    where = "the relation"
 
     def read(columns: Sequence[str] | None) -> Iterator[Any]:
         asked = relation.select(*map(quote_name, columns)) if columns else relation

@@ -2,7 +2,8 @@
 
 SteepestError                     exit code 1 unless said
 ├── SourceError                   OSError       a file or table cannot be read
-│   └── SourceNotFoundError       FileNotFoundError
+│   ├── SourceNotFoundError       FileNotFoundError
+│   └── DatabaseError             a database that cannot be asked, or not for this
 ├── EmptySourceError              ValueError    no row, or none left
 ├── ColumnNotFoundError           KeyError
 ├── ColumnNameError               ValueError    a name twice, a target among the features
@@ -32,6 +33,7 @@ from __future__ import annotations
 
 from .cells import FormulaError, ValueFoundError
 from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
+from .databases import DatabaseError
 from .files import ModelFileError, MomentsFileError, OutputError
 from .fits import (
     CollinearError,
@@ -51,6 +53,7 @@ __all__ = [
     "ColumnKindError",
     "ColumnNameError",
     "ColumnNotFoundError",
+    "DatabaseError",
     "DivergedError",
     "EmptySourceError",
     "FormulaError",

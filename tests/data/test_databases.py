@@ -1,0 +1,255 @@
+"""Tables and queries of SQLite and DuckDB."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+import steepest
+from steepest import errors, open_table
+from steepest.data import databases
+
+N = 25_000
+ROWS = [
+    (i / 8, 2**53 + i, None if i % 5 == 0 else i % 7, f"level {i % 3}", "2024-01-01")
+    for i in range(N)
+]
+NAMES = ("x", "whole", "gap", 'c "q"; drop table t', "order")
+TABLE = pa.table([list(column) for column in zip(*ROWS, strict=True)], names=list(NAMES))
+CREATE = f"""create table "the table" ({
+    ", ".join(
+        databases.quote_name(name) + " " + kind
+        for name, kind in zip(
+            NAMES, ("double", "bigint", "integer", "varchar", "varchar"), strict=True
+        )
+    )
+})"""
+
+
+def make_sqlite(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute(CREATE)
+        con.executemany('insert into "the table" values (?, ?, ?, ?, ?)', ROWS)
+
+
+def make_duckdb(path: Path) -> None:
+    with duckdb.connect(str(path)) as con:
+        con.execute(CREATE)
+        con.register("held", TABLE)
+        con.execute('insert into "the table" select * from held')
+
+
+MAKERS: dict[str, Callable[[Path], None]] = {"sqlite": make_sqlite, "duckdb": make_duckdb}
+CONNECT: dict[str, Callable[[str], Any]] = {"sqlite": sqlite3.connect, "duckdb": duckdb.connect}
+
+
+@pytest.fixture(params=MAKERS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def path(kind: str, tmp_path: Path) -> Path:
+    place = tmp_path / f"a b?%41.{kind}"  # a name that a URL has to quote
+    MAKERS[kind](place)
+    return place
+
+
+@pytest.fixture
+def url(kind: str, path: Path) -> str:
+    from urllib.parse import quote
+
+    return f"{kind}:///{quote(str(path))}"
+
+
+def test_a_table_and_a_query(url: str) -> None:
+    expected = steepest.scan(TABLE)
+    query = 'select * from "the table"'
+    for source in (
+        open_table(url, table="the table"),
+        open_table(url, query=query),
+        f"{url}?table=the+table",
+        f"{url}?query={query}",
+    ):
+        moments = steepest.scan(source)
+        assert moments.names == expected.names
+        assert moments.fingerprint == expected.fingerprint
+        assert steepest.scan(source, columns=["gap", NAMES[3]]).n_read == N
+
+
+def test_connections(kind: str, path: Path) -> None:
+    with closing(CONNECT[kind](str(path))) as con:
+        for options in ({"table": "the table"}, {"query": 'select * from "the table"'}):
+            table = open_table(con, **options)
+            for _ in range(2):
+                assert steepest.scan(table).fingerprint == steepest.scan(TABLE).fingerprint
+            with ThreadPoolExecutor(2) as executor:  # SQLite's may not leave their thread
+                assert steepest.scan(table, executor=executor).n_read == N
+        con.execute('delete from "the table" where x > 5')  # it is as it was
+        assert steepest.scan(open_table(con, table="the table")).n_read == 41
+
+
+def test_a_fit_and_its_predictions(url: str) -> None:
+    table = open_table(url, query='select x, 2 * x + 1 as y from "the table"')
+    model = steepest.fit(table, target="y")
+    assert model.coefficients == {"intercept": 1.0, "x": 2.0}
+    assert model.predict(table) == pytest.approx([2 * row[0] + 1 for row in ROWS])
+    with pytest.warns(steepest.SteepestWarning, match="a pass of its own"):
+        spline = steepest.fit(table, formula="y ~ spline(x, 3)")
+    assert spline.rows.used == N
+
+
+def test_the_command_line(url: str, capsys: Any) -> None:
+    from steepest.faces.cli import run
+
+    chosen = ["--target", "whole", "--features", "x", "--json"]
+    assert run(["fit", f"{url}?table=the+table", *chosen]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["coefficients"][1]["value"] == 8.0
+    assert found["source"].startswith("table 'the table' of '")
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+def test_no_such_table(url: str, refused: Any) -> None:
+    for name in ("the_table", "x'; drop table t; --", "/etc/passwd", ""):
+        with refused(errors.DatabaseError, f"there is no table '{name}'", "'the table'"):
+            open_table(url, table=name)
+
+
+def test_nothing_or_too_much_is_asked(url: str, refused: Any) -> None:
+    with refused(errors.DatabaseError, "neither a table nor a query", "'the table'"):
+        steepest.scan(url)
+    with refused(errors.DatabaseError, "a table and a query"):
+        open_table(url, table="the table", query="select 1")
+    with refused(errors.OptionError, "delimiter=';'", "a database"):
+        open_table(url, delimiter=";", table="the table")
+
+
+def test_a_connection_alone(kind: str, path: Path, refused: Any) -> None:
+    words = "neither a table nor a query of the database"
+    with closing(CONNECT[kind](str(path))) as con, refused(errors.DatabaseError, words):
+        steepest.scan(con)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'delete from "the table"',
+        'drop table "the table"',
+        'select 1 as x; drop table "the table"',
+        "create table more as select 1 as x",
+        'insert into "the table" select * from "the table"',
+        "attach 'other.db' as other",
+        "select nothing from nowhere",
+        'with held as (select 1) delete from "the table"',
+        "/* select */ -- with\nvacuum",
+        "pragma journal_mode = off",
+        "no sql at all",
+        "",
+    ],
+)
+@pytest.mark.parametrize("given", ["url", "connection"])
+def test_what_is_no_select(given: str, query: str, kind: str, path: Path, url: str) -> None:
+    before = path.read_bytes()
+    with closing(CONNECT[kind](str(path)) if given == "connection" else closing_nothing()) as con:
+        source = con if given == "connection" else url
+        with pytest.raises(errors.SourceError) as caught:
+            steepest.scan(open_table(source, query=query))
+        assert "Hint:" in str(caught.value)
+        if given == "connection":
+            assert con.execute('select count(*) from "the table"').fetchall()[0][0] == N
+    if kind == "sqlite" or given == "url":
+        assert path.read_bytes() == before
+    assert not Path("other.db").exists()
+
+
+class closing_nothing:  # noqa: N801
+    def close(self) -> None:
+        """There is nothing."""
+
+
+def test_a_query_stays_within_its_database(tmp_path: Path, write: Any) -> None:
+    make_duckdb(tmp_path / "t.duckdb")
+    other = write("secret.csv", "x\n1\n")
+    held = pa.table({"x": [1.0]})
+    assert held.num_rows == 1
+    for query in (f"select * from '{other}'", f"select * from read_csv('{other}')",
+                  "select * from held"):  # fmt: skip
+        with pytest.raises(errors.SourceError):
+            open_table(f"duckdb:///{tmp_path}/t.duckdb", query=query)
+
+
+def test_a_column_twice_in_a_query(url: str, kind: str, refused: Any) -> None:
+    if kind == "sqlite":  # DuckDB numbers them
+        with refused(errors.ColumnNameError, "'x' stands 2 times in the query of"):
+            steepest.scan(open_table(url, query="select 1 as x, 2 as x"))
+
+
+def test_no_rows(url: str, refused: Any) -> None:
+    with refused(errors.EmptySourceError, "no data rows"):
+        steepest.scan(open_table(url, query='select x from "the table" where x < 0'))
+
+
+def test_text_among_numbers(tmp_path: Path, refused: Any) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db")) as con:
+        con.execute("create table t (x)")
+        con.executemany("insert into t values (?)", [(1,), (2.5,), (None,), ("oops",)])
+        with refused(errors.ColumnKindError, "'x' of table 't'", "'oops'"):
+            steepest.scan(open_table(con, table="t"))
+        con.execute("delete from t where x = 'oops'")
+        assert steepest.scan(open_table(con, table="t")).mean == [1.75]
+
+
+def test_a_failure_in_the_middle(url: str, kind: str) -> None:
+    query = {
+        "sqlite": "select abs(case when x > 3000 then -9223372036854775807 - 1 else 1 end) as y "
+        'from "the table"',
+        "duckdb": "select (case when x > 3000 then c else '1' end)::int as y from "
+        f'(select x, {databases.quote_name(NAMES[3])} as c from "the table")',
+    }[kind]
+    with pytest.raises(errors.SourceError, match=r"the query of .* cannot be read to its end"):
+        steepest.scan(open_table(url, query=query))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_files_that_are_no_databases(kind: str, write: Any, tmp_path: Path, refused: Any) -> None:
+    path = write("t.db", b"garbage " * 1_000)
+    with pytest.raises(errors.SourceError, match=r"t\.db' cannot be"):
+        steepest.scan(f"{kind}:///{path}?table=t")
+    with refused(errors.SourceNotFoundError, f"there is no file '{tmp_path}/no.db'"):
+        steepest.scan(f"{kind}:///{tmp_path}/no.db?table=t")
+    assert not (tmp_path / "no.db").exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:s3cret@host/db", "s3://key:s3cret@bucket/t.parquet",
+            "sqlite://me:s3cret@host/t.db?table=t", "mysql+x://u:s3cret@h/d"]
+)  # fmt: skip
+def test_other_urls_are_refused_and_not_repeated(url: str, refused: Any) -> None:
+    for source in (url, [url]):
+        with refused(errors.DatabaseError, "://") as _:
+            steepest.scan(source)
+        with pytest.raises(errors.DatabaseError) as caught:
+            steepest.scan(source)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_database_among_files(url: str, write: Any, refused: Any) -> None:
+    with refused(errors.DatabaseError, "a database stands among several sources"):
+        steepest.scan([url, write("t.csv", "x\n1\n")])
+
+
+def test_a_table_of_what_is_no_database(write: Any, refused: Any) -> None:
+    with refused(errors.OptionError, "table='t'", "no database"):
+        open_table(write("t.csv", "x\n1\n"), table="t")
