@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
-from pyarrow import dataset, parquet
+from pyarrow import parquet
 
 import steepest
 from steepest import errors
@@ -160,9 +161,9 @@ def test_arrays_that_are_no_table(shape: tuple[int, ...], refused: Any) -> None:
         [],
         [[1.0, 2.0]],
         pd.Series([1.0]),
-        pa.table({"x": [1.0]}).to_reader(),
-        dataset.dataset(pa.table({"x": [1.0]})),
+        pl.Series([1.0]),
         pa.array([1.0]),
+        pa.chunked_array([[1.0]]),
     ],
     ids=lambda value: type(value).__name__,
 )

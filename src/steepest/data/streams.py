@@ -145,6 +145,8 @@ def from_arrow_stream(holder: Any) -> Stream:
     try:
         reader = pa.RecordBatchReader.from_stream(holder)
     except pa.ArrowException as error:
+        if "non-struct" in str(error):  # a column, and no table
+            raise SourceError.not_a_table(type(holder).__name__) from None
         raise SourceError.failed(where, str(error)) from None
     return _read_arrow(where, lambda _: reader, reader.schema, once=True)
 
