@@ -173,7 +173,8 @@ class LinesFile(File):
 
     def _refuse_deep(self, block: Block) -> None:
         """SourceError for a line nested deeper than Python's own reader goes."""
-        if block.text.count(b"[") + block.text.count(b"{") > MOST_BRACKETS:
+        brackets = block.text.count(b"[") + block.text.count(b"{") - block.text.count(b"\n")
+        if brackets > MOST_BRACKETS:
             for i, line in enumerate(block.lines, block.first_line):
                 if line.count(b"[") + line.count(b"{") > MOST_BRACKETS:
                     list(read_objects([line], i, self.name, {}, ()))
