@@ -72,6 +72,22 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def no_race(cls, where: str) -> SourceError:
+        return cls(
+            f"{where} are moments, not rows.",
+            "A loop goes over the rows at every epoch, and moments have none.",
+            "name the table that was scanned: steepest.race('homes.csv', target='price')",
+        )
+
+    @classmethod
+    def changed(cls, where: str, rows: int) -> SourceError:
+        return cls(
+            f"{where} gave {counted(rows, 'row')} to the scan, and others when it was read again.",
+            "The table changed in between.",
+            "race a copy that nobody writes to.",
+        )
+
+    @classmethod
     def unreadable(cls, path: str, what: str, reason: str, hint: str | None = None) -> SourceError:
         return cls(
             f"'{path}' cannot be read as {what}.",
