@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steepest.descent import loop as running
 from steepest.descent.loop import Status, descend
 from steepest.descent.minibatches import split
 from steepest.descent.stopping import Watch
@@ -74,6 +75,12 @@ def test_patience_that_is_not_used_up():
     descent = train(validation=SHIFTED, patience=1000)
     assert descent.status is Status.COMPLETED
     assert descent.w == descent.weights[descent.best_epoch] != descent.weights[-1]
+
+
+def test_the_best_loss_is_known_where_the_trace_is_thinned(monkeypatch):
+    monkeypatch.setattr(running, "LOSSES_KEPT", 4)
+    descent = train(validation=SHIFTED, patience=7)
+    assert descent.loss == pytest.approx(7.5 * (descent.w - 2) ** 2)
 
 
 def test_still_falling_is_said():
@@ -203,7 +210,12 @@ def test_progress_takes_rich_only_for_a_terminal():
         "descend([1., 2.], [2., 4.], forward=lambda w, x: w * x, w=0., epochs=20, progress=True,\n"
         "  loss=lambda y, p: ((p - y) ** 2).mean(), learning_rate=.01,\n"
         "  gradient=lambda x, y, p: (2 * x * (p - y)).mean())\n"
-        "print('rich' in sys.modules, b'epoch 20 of 20' in os.read(parent, 100_000))\n"
+        "os.close(2); os.close(child)\n"
+        "shown = b''\n"
+        "try:\n"
+        "    while piece := os.read(parent, 4096): shown += piece\n"
+        "except OSError: pass\n"
+        "print('rich' in sys.modules, b'epoch 20 of 20' in shown)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                           check=True)  # fmt: skip

@@ -139,6 +139,13 @@ def test_a_loss_that_w_does_not_reach_is_refused(cut):
         train(forward=cut)
 
 
+def test_a_loss_that_counts_has_no_slope():
+    with pytest.raises(GradientError, match="does not depend on w"):
+        train(loss=lambda y, p: (p > y).sum())
+    with pytest.raises(GradientError, match=r"loss returned shape \(2,\)"):
+        train(loss=lambda y, p: (loss(y, p), 1.0))
+
+
 def test_lost_digits_are_said():
     with pytest.warns(SteepestWarning, match="x is float64, and JAX makes it float32"):
         train(np.arange(1.0, 5.0))

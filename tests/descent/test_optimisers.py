@@ -121,6 +121,7 @@ def test_a_module_and_a_tree():
     for rule in (make, make(module.parameters())):
         descent = descend(X, Y[:, None], w=module, loss=loss, rule=rule, epochs=30)
         torch.testing.assert_close(descent.w.weight[0].detach(), bare_loop(make)[-1])
+        assert descent.w.weight.grad is None
     tree = {"a": start(), "fixed": torch.ones((), dtype=torch.float64)}
     for rule in (make, make([tree["a"]])):
         descent = train(rule, tree, forward=lambda w, x: x @ w["a"] * w["fixed"])

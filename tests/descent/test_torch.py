@@ -55,6 +55,12 @@ def test_tensors_on_two_devices_are_refused(name):
         )  # fmt: skip
 
 
+def test_rows_held_out_on_another_device_are_refused():
+    elsewhere = torch.ones(2, device="meta", dtype=torch.float64)
+    with pytest.raises(OptionError, match=r"x is on 'cpu', validation\[0\] is on 'meta'"):
+        train(validation=(elsewhere, elsewhere))
+
+
 def test_a_penalty_is_given_w():
     # 7.5 (w - 2)² + 7.5 w² is smallest at 1.
     descent = train(loss=lambda y, p, w: loss(y, p) + 7.5 * w**2, epochs=500)

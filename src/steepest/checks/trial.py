@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -49,7 +49,7 @@ class Trial:
     """The weights as they were given: a number, an array, or a tree of them."""
     kind: str
     """``numpy``, ``torch`` or ``jax``."""
-    form: Form = Plain()
+    form: Form = field(default_factory=Plain)
     """What the functions get as w: the weights, or a module in which they sit."""
 
     @cached_property
@@ -259,7 +259,7 @@ def doubles() -> Iterator[None]:
 def build_trial(forward: Any, loss: Any, gradient: Any, x: Any, y: Any, w: Any) -> Trial:
     """The functions on these rows, at weights like w."""
     kind = kind_of(x, y, w)
-    form: Form = Plain()
+    form: Form = field(default_factory=Plain)
     if is_module(w):
         form = Seated.copied(w)
         form.module.double()

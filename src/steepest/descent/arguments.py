@@ -159,6 +159,7 @@ def held_out(task: Task, validation: Any, seed: int) -> tuple[Any, Objective | N
         kind = kind_of(objective.x)
         x, y = (_as_data(f"validation[{i}]", one, kind) for i, one in enumerate(validation))
         check_rows(x, y)
+        _check_devices(objective.x, x, [], ("x", "validation[0]"))
         return objective, replace(objective, x=guarded(x), y=guarded(y))
     n = len(objective.x)
     if not (is_real(validation) and 0 < validation < 1):
@@ -208,9 +209,10 @@ def _check_libraries(x: Tensor, y: Tensor, w: Any) -> None:
         raise OptionError.libraries(torch, jax)
 
 
-def _check_devices(x: Tensor, y: Tensor, w: Any) -> None:
+def _check_devices(x: Tensor, y: Tensor, w: Any, names: Sequence[str] = ("x", "y")) -> None:
     """Refuse tensors that are not on one device; single numbers may be on another."""
-    named = [("x", x), ("y", y), *((name_leaf(path), one) for path, one in placed(w))]
+    data = zip(names, (x, y), strict=True)
+    named = [*data, *((name_leaf(path), one) for path, one in placed(w))]
     places: dict[str, str] = {}
     for name, value in named:
         if is_tensor(value) and value.ndim and str(value.device) not in places.values():

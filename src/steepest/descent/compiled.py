@@ -133,7 +133,11 @@ def scored(forward: Forward, loss: Loss) -> Score:
     def score(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
         predicted = predicted_by(forward, w, x, y)
         found = single(loss(y, predicted, *((w,) if weighs else ())))
-        return sys.modules["jax"].numpy.asarray(found)
+        jnp: Any = sys.modules["jax"].numpy
+        if not jnp.issubdtype(jnp.result_type(found), jnp.floating):
+            # A count of rows, say, has no slope anywhere.
+            raise GradientError.severed()
+        return jnp.asarray(found)
 
     return score
 

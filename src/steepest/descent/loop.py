@@ -151,8 +151,8 @@ def descend(
     w : number, array, tensor, a tree of them, or torch.nn.Module
         Where to start.  A number is carried as a Python float and an array of integers as
         float64.  A tensor must require grad, unless ``gradient`` is given; in a dict, list,
-        tuple or named tuple of tensors those that do are trained, and the others stay.  Of a
-        module a copy is trained, buffers too.
+        tuple or named tuple of tensors those that do are trained, and the others stay.  Of
+        JAX's arrays all are.  Of a module a copy is trained, buffers too.
     learning_rate : float, optional
         The rate η > 0, in (unit of w)² / loss.  Left out exactly where ``rule`` is an optimiser.
     epochs : int

@@ -78,7 +78,8 @@ class Seated:
 
     def final(self, w: Tensor, aside: Any) -> Any:
         self.put(aside)
-        self.open(w)
+        for parameter in self.open(w).values():
+            parameter.grad = None
         return self.module
 
     def aside(self) -> Any:

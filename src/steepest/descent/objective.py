@@ -93,8 +93,9 @@ def single(loss: Tensor) -> Tensor:
     """
     if loss is None:
         raise GradientError.nothing("loss")
-    if np.shape(loss) != ():
-        raise GradientError.loss_shape(tuple(np.shape(loss)))
+    shape = (len(loss),) if isinstance(loss, list | tuple) else tuple(np.shape(loss))
+    if shape:
+        raise GradientError.loss_shape(shape)
     return loss
 
 

@@ -168,7 +168,7 @@ class ByOptax:
 
     def __init__(self, transformation: Any) -> None:
         self._transformation = transformation
-        self._scores: dict[int, Any] = {}
+        self._step: Any = None
 
     def init(self, w: Tensor) -> Any:
         return self._transformation.init(w)
@@ -176,12 +176,10 @@ class ByOptax:
     def step(
         self, objective: Any, w: Tensor, loss: float, gradient: Tensor, state: Any
     ) -> tuple[Tensor, Any]:
-        if not self._scores:
-            self._scores[0] = self._compiled(objective)
+        self._step = self._step or self._compiled(objective)
         value = sys.modules["jax"].numpy.asarray(loss, dtype=leaves(w)[0].dtype)
-        stepped: tuple[Tensor, Any] = self._scores[0](
-            gradient, state, w, value, objective.x, objective.y
-        )
+        rows = objective.x, objective.y
+        stepped: tuple[Tensor, Any] = self._step(gradient, state, w, value, *rows)
         return stepped
 
     def saved(self, state: Any) -> Any:

@@ -167,7 +167,7 @@ def conclude(walk: Walk, predict: Forward | None, data: Sequence[str]) -> Descen
     at = (watch.w, watch.aside) if waits else (walk.held, walk.held_aside)
     return Descent(
         w=walk.form.final(*at),
-        loss=walk.losses[watch.epoch] if waits and math.isfinite(watch.loss) else walk.held_loss,
+        loss=watch.trained if waits else walk.held_loss,
         status=walk.status,
         epochs=walk.epoch,
         losses=walk.losses,

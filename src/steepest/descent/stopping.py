@@ -25,8 +25,9 @@ class Watch:
         The epoch of the smallest loss, the first where several are equal.
     loss : float
         That loss; inf where none was a number.
-    w, aside : object
-        The weights of that epoch, and what was learned beside them.
+    w, aside, trained : object
+        The weights of that epoch, what was learned beside them, and the loss on the rows
+        trained on.
 
     Examples
     --------
@@ -43,10 +44,11 @@ class Watch:
     loss: float = math.inf
     w: Tensor | None = field(default=None, repr=False)
     aside: Any = field(default=None, repr=False)
+    trained: float = math.nan
     _mark: float = math.inf
     _waited: int = 0
 
-    def at(self, epoch: int, loss: float, w: Tensor, aside: Any) -> bool:
+    def at(self, epoch: int, loss: float, w: Tensor, aside: Any, trained: float = math.nan) -> bool:
         """Whether, after this epoch, there have been too many without an improvement."""
         improved = loss < self._mark - self.tolerance * abs(self._mark) or self._mark == math.inf
         self._waited = 0 if improved else self._waited + 1
@@ -54,17 +56,24 @@ class Watch:
             self._mark = loss
         if loss < self.loss or epoch == 0:
             self.epoch, self.loss = epoch, math.inf if math.isnan(loss) else loss
+            self.trained = trained
             if self.patience is not None:
                 self.w, self.aside = w, aside
         return self.patience is not None and self._waited >= self.patience
 
     def saved(self) -> dict[str, Any]:
         """Return the numbers that it remembers."""
-        return {"epoch": self.epoch, "loss": self.loss, "mark": self._mark, "waited": self._waited}
+        return {
+            "epoch": self.epoch,
+            "loss": self.loss,
+            "trained": self.trained,
+            "mark": self._mark,
+            "waited": self._waited,
+        }
 
     def restore(self, saved: dict[str, Any], w: Tensor | None, aside: Any) -> None:
         """Go on from what another one has :meth:`saved`."""
-        self.epoch, self.loss = saved["epoch"], saved["loss"]
+        self.epoch, self.loss, self.trained = saved["epoch"], saved["loss"], saved["trained"]
         self._mark, self._waited = saved["mark"], saved["waited"]
         self.w, self.aside = w, aside
 

@@ -112,7 +112,7 @@ class Walk:
         if epoch == 0 or math.isfinite(loss):
             self.held, self.held_loss, self.held_aside = w, loss, aside
         self.status = self.judge.at(epoch, w, loss, gradient)
-        stalled = self.watch.at(epoch, loss if watched is None else watched, w, aside)
+        stalled = self.watch.at(epoch, loss if watched is None else watched, w, aside, loss)
         if stalled and self.status is None:
             self.status = Status.STALLED
 
