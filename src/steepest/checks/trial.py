@@ -259,7 +259,7 @@ def doubles() -> Iterator[None]:
 def build_trial(forward: Any, loss: Any, gradient: Any, x: Any, y: Any, w: Any) -> Trial:
     """The functions on these rows, at weights like w."""
     kind = kind_of(x, y, w)
-    form: Form = field(default_factory=Plain)
+    form: Form = Plain()
     if is_module(w):
         form = Seated.copied(w)
         form.module.double()
