@@ -87,6 +87,11 @@ class Checkup:
         What the check could not see; no faults.
     updates : bool
         Whether the points are the updates of a loop.
+
+    Examples
+    --------
+    >>> print(Checkup((), points=4, worst=8.2e-12, oracle="autograd"))
+    ok: the gradient matches the loss at 4 points (largest relative error 8e-12, by autograd).
     """
 
     findings: tuple[Finding, ...]

@@ -13,7 +13,7 @@ class TooLargeError(SteepestError, MemoryError):
         return cls(
             f"{rows:,} rows of {width:,} columns take {_megabytes(needed)}, and "
             f"{_megabytes(free)} of memory are free.",
-            "A loop over rows needs them in memory, a copy for each library.",
+            "A loop needs them there, with a copy for each library: a quarter of it at the most.",
             f"race the first of them: rows={fitting:_}, on the command line --rows {fitting}",
         )
 

@@ -74,8 +74,8 @@ class SourceError(SteepestError, OSError):
     @classmethod
     def no_race(cls, where: str) -> SourceError:
         return cls(
-            f"{where} are moments, not rows.",
-            "A loop goes over the rows at every epoch, and moments have none.",
+            f"the moments of {where} hold no rows.",
+            "A loop goes over the rows at every epoch.",
             "name the table that was scanned: steepest.race('homes.csv', target='price')",
         )
 
