@@ -22,7 +22,7 @@ SteepestError                     exit code 1 unless said
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
 ├── CheckpointError               ValueError    the same, of a descent that was interrupted
-├── ProgramError                  ValueError    exit 2: a script that cannot be read, or does not end
+├── ProgramError                  ValueError    exit 2: a script not to be read, or endless
 └── OutputError                   OSError       a place that cannot be written
 
 A message says what was found, with the numbers; then why it cannot work; then, after a
