@@ -67,6 +67,18 @@ def test_descent_epochs(benchmarks, capsys):
     assert any("after a scan of only 1,000 rows" in name for name in lines)
 
 
+def test_race(benchmarks):
+    """Lanes and bare loops end at one place; moments too.  torch.compile takes long to compile."""
+    build = benchmarks("race").build
+    report = benchmarks("runner").run(build(300, epochs=4, inductor=False), rounds=2)
+    benchmarks("runner").show(report)
+    assert all(check["passed"] for check in agreement(report))
+    lines = lines_of(report)
+    assert {"bare NumPy loop", "bare PyTorch loop", "bare JAX loop, jit"} <= set(lines)
+    assert {"JAX, compiled", "moments, closed form"} <= set(lines)
+    assert all(line["median"] > 0 for line in lines.values())
+
+
 def test_exact_scan(benchmarks):
     report = benchmarks("runner").run(benchmarks("exact_scan").build(300), rounds=1)
     benchmarks("runner").show(report)

@@ -70,8 +70,9 @@ def test_public_names_have_their_docstring(name):
 
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
-        "Audit", "Checkup", "Descent", "Model", "Moments", "SteepestError", "SteepestWarning",
-        "check_gradient", "descend", "fit", "load", "merge", "open_table", "scan",
+        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "SteepestError",
+        "SteepestWarning", "check_gradient", "descend", "fit", "load", "merge", "open_table",
+        "race", "scan",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):
@@ -100,11 +101,12 @@ def test_one_version():
 
 def test_the_readme_runs(tmp_path, monkeypatch, recwarn):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     code = "import warnings; warnings.simplefilter('ignore')\n" + "\n".join(blocks)
     code = code.replace('"model.json"', repr(str(tmp_path / "model.json")))
     out = python(code)
     assert "f(5) = 9.999, loss = 3.30e-07" in out
+    assert "4 = n, the number of rows" in out
     assert "flipper_length_mm" in out
 
 

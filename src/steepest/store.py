@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from .errors import ModelFileError, MomentsFileError, OutputError, SteepestError
+from .errors import CheckpointError, ModelFileError, MomentsFileError, OutputError, SteepestError
 
 FORMAT = 1
 MODEL_HEAD = b'{\n "format": "steepest model"'
@@ -25,6 +25,20 @@ MOMENTS_HEAD = b"\x89steepest moments\r\n\x1a\n"
 
 SEAL = 32
 """Bytes of a SHA-256."""
+
+
+class Sealed(NamedTuple):
+    """A kind of file that ends in the SHA-256 of every byte before."""
+
+    head: bytes
+    format: int
+    what: str
+    """As a sentence has it: ``moments``."""
+    error: type[MomentsFileError | CheckpointError]
+
+
+MOMENTS = Sealed(MOMENTS_HEAD, MOMENTS_FORMAT, "moments", MomentsFileError)
+CHECKPOINT = Sealed(b"\x89steepest checkpoint\r\n\x1a\n", 1, "a checkpoint", CheckpointError)
 
 
 @contextmanager
@@ -87,7 +101,12 @@ def check_model_place(path: str | os.PathLike[str]) -> None:
 
 def check_moments_place(path: str | os.PathLike[str]) -> None:
     """Find out whether moments can be saved there: never over a file that is something else."""
-    _check_place(path, "moments", MOMENTS_HEAD)
+    check_sealed_place(path, MOMENTS)
+
+
+def check_sealed_place(path: str | os.PathLike[str], kind: Sealed) -> None:
+    """Find out whether a file of a kind can be written there: never over something else."""
+    _check_place(path, kind.what, kind.head)
 
 
 def _check_place(path: str | os.PathLike[str], what: str, head: bytes) -> None:
@@ -140,38 +159,40 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def write_sealed(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
-    """The head and version of a moments file, the pieces, and the SHA-256 of every byte of it."""
-    check_moments_place(path)
+def write_sealed(
+    path: str | os.PathLike[str], pieces: Iterable[bytes], kind: Sealed = MOMENTS
+) -> None:
+    """The head and version of a kind of file, the pieces, and the SHA-256 of every byte of it."""
+    check_sealed_place(path, kind)
     sha = hashlib.sha256()
     with replacing(path) as draft, draft.open("wb") as file:
-        for piece in chain([MOMENTS_HEAD + MOMENTS_FORMAT.to_bytes(4, "little")], pieces):
+        for piece in chain([kind.head + kind.format.to_bytes(4, "little")], pieces):
             sha.update(piece)
             file.write(piece)
         file.write(sha.digest())
 
 
-def read_sealed(path: str | os.PathLike[str]) -> bytes:
-    """The pieces that :func:`write_sealed` wrote; MomentsFileError for anything else."""
+def read_sealed(path: str | os.PathLike[str], kind: Sealed = MOMENTS) -> bytes:
+    """The pieces that :func:`write_sealed` wrote; the kind's error for anything else."""
     name = os.fspath(path)
     try:
         if Path(path).exists() and not Path(path).is_file():
-            raise MomentsFileError.unreadable(name, "it is not a regular file")
+            raise kind.error.unreadable(name, "it is not a regular file")
         data = Path(path).read_bytes()
     except OSError as error:
-        raise MomentsFileError.unreadable(name, error.strerror or str(error)) from error
-    start = len(MOMENTS_HEAD) + 4
-    if not data.startswith(MOMENTS_HEAD):
-        raise MomentsFileError.of(name, "it does not begin as one")
+        raise kind.error.unreadable(name, error.strerror or str(error)) from error
+    start = len(kind.head) + 4
+    if not data.startswith(kind.head):
+        raise kind.error.of(name, "it does not begin as one")
     if len(data) < start + SEAL or hashlib.sha256(data[:-SEAL]).digest() != data[-SEAL:]:
-        raise MomentsFileError.of(
+        raise kind.error.of(
             name, "its checksum does not fit, so it was cut off, altered or damaged"
         )
     version = int.from_bytes(data[start - 4 : start], "little")
-    if version > MOMENTS_FORMAT:
-        raise MomentsFileError.newer(name, version, MOMENTS_FORMAT)
+    if version > kind.format:
+        raise kind.error.newer(name, version, kind.format)
     if version < 1:
-        raise MomentsFileError.of(name, f"it has no format version, but {version}")
+        raise kind.error.of(name, f"it has no format version, but {version}")
     return data[start:-SEAL]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tests.checks.correct_problems import Correct, problems
 
-from steepest.checks.trial import takes
+from steepest.descent.objective import takes
 
 
 class Faulty(NamedTuple):

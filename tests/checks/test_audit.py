@@ -207,6 +207,16 @@ def test_minibatches_are_told_with_their_rows():
     assert audit.report().ok
 
 
+def test_minibatches_that_are_not_told_are_asked_for():
+    audit, w = start()
+    for k in range(12):
+        rows = slice(5 * (k % 6), 5 * (k % 6) + 5)
+        g = true(w, X[rows], Y[rows])
+        audit.record(w, g, LR)
+        w = w - LR * g
+    assert "audit.record(w, gradient, lr, X=xb, Y=yb)" in str(audit.report())
+
+
 def test_long_loops_keep_their_ends():
     audit, w = start()
     for epoch in range(1000):

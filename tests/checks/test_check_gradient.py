@@ -211,6 +211,60 @@ def test_kinks_are_no_alarm():
         assert check_gradient(forward, loss, hand, x, 2 * x, w=2.0).ok
 
 
+def test_a_corner_at_the_start_is_said_and_no_alarm():
+    """max(0, z) has slope 0 at z = 0 by convention, whatever lies on either side."""
+    x, y = np.array([[-2.0], [1.0], [-1.0]]), np.array([3.0, 1.0, -2.0])
+    relu = lambda w, x: np.maximum(x @ w, 0)  # noqa: E731
+    hand = lambda x, y, p: 2 * x.T @ ((p - y) * (p > 0)) / len(y)  # noqa: E731
+    for seed in range(20):
+        checkup = check_gradient(relu, mean, hand, x, y, w=np.zeros(1), seed=seed)
+        assert checkup.ok, str(checkup)
+    assert checkup.worst < 1e-8
+
+
+def corners(seed):
+    """Losses with kinks, on whole numbers, so that the start often lies on one."""
+    rng = np.random.default_rng(seed)
+    n, p = int(rng.integers(1, 12)), int(rng.integers(1, 4))
+    x = rng.integers(-3, 4, (n, p)) * 1.0
+    y, w = rng.integers(-3, 4, n) * 1.0, rng.integers(-2, 3, p) * 1.0
+    side = np.sign(y + 0.5)
+    cases = [
+        (dot, lambda y, p: np.abs(p - y).mean(), lambda x, y, p: x.T @ np.sign(p - y) / n),
+        (
+            dot,
+            lambda y, p: np.maximum(0.3 * (y - p), 0.7 * (p - y)).mean(),
+            lambda x, y, p: x.T @ np.where(y > p, -0.3, 0.7) / n,
+        ),
+        (
+            dot,
+            lambda y, z: np.maximum(0, 1 - side * z).mean(),
+            lambda x, y, z: -x.T @ (side * (side * z < 1)) / n,
+        ),
+        (
+            lambda w, x: np.maximum(x @ w, 0),
+            mean,
+            lambda x, y, p: 2 * x.T @ ((p - y) * (p > 0)) / n,
+        ),
+        (
+            dot,
+            lambda y, p, w: mean(y, p) + 0.3 * np.abs(w).sum(),
+            lambda x, y, p, w: 2 * x.T @ (p - y) / n + 0.3 * np.sign(w),
+        ),
+    ]
+    return [(*case, x, y, w) for case in cases]
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(8), pytest.param(range(8, 150), marks=pytest.mark.exhaustive)]
+)
+def test_whole_numbers_at_corners_are_no_alarm(seeds):
+    for seed in seeds:
+        for model, loss, hand, x, y, w in corners(seed):
+            checkup = check_gradient(model, loss, hand, x, y, w=w, seed=seed)
+            assert checkup.ok, str(checkup)
+
+
 def test_single_precision_is_said_and_no_alarm():
     x, y, w = tall(n=1000)
     single = np.float32
@@ -224,6 +278,58 @@ def test_single_precision_is_said_and_no_alarm():
     assert checkup.ok
     assert not checkup.notes
     assert checkup.worst < 1e-9
+
+
+def sigmoid(w, x):
+    return 1 / (1 + np.exp(-(x @ w)))
+
+
+@pytest.mark.parametrize(
+    ("model", "gradient", "expected", "name"),
+    [
+        (
+            sigmoid,
+            lambda x, y, p: 2 * x.T @ (p - y) / len(y),
+            "G17",
+            "a factor of the chain is missing",
+        ),
+        (
+            dot,
+            lambda x, y, p: 2 * x[:-1].T @ (p[:-1] - y[:-1]) / len(y),
+            "G20",
+            "a row left out",
+        ),
+        (dot, lambda x, y, p: 2 * x.T @ (p - y) / len(y) + 0.1, "G21", "a constant beside it"),
+        (
+            dot,
+            lambda x, y, p: 2 * x.T @ (p - y) / len(y) * (1 + 1e-7),
+            "G05",
+            "wrong size",
+        ),
+    ],
+)
+def test_slips_of_a_plane(model, gradient, expected, name):
+    x, y, w = tall()
+    (found,) = check_gradient(model, mean, gradient, x, y, w=w).findings
+    assert (found.code, found.name) == (expected, name)
+
+
+def test_what_is_random_cannot_be_checked():
+    x, y, w = tall()
+    rng = np.random.default_rng(0)
+    hand = lambda x, y, p: 2 * x.T @ (p - y) / len(y)  # noqa: E731
+    noisy = lambda x, y, p: hand(x, y, p) + 0.1 * rng.normal(size=3)  # noqa: E731
+    assert codes(check_gradient(dot, mean, noisy, x, y, w=w)) == ["G22"]
+    dropout = lambda w, x: (x * (rng.random(x.shape) < 0.5)) @ w  # noqa: E731
+    (found,) = check_gradient(dropout, mean, hand, x, y, w=w).findings
+    assert (found.code, found.name) == ("G22", "not the same twice")
+    assert found.found.startswith("the loss was")
+
+
+def test_a_flat_list_of_numbers_is_an_array():
+    x, y, w = tall()
+    hand = lambda x, y, p: 2 * x.T @ (p - y) / len(y)  # noqa: E731
+    assert check_gradient(dot, mean, hand, x.tolist(), y.tolist(), w=w.tolist()).ok
 
 
 def test_torch_is_held_to_its_own_autograd():
@@ -247,6 +353,27 @@ def test_an_autograd_that_sees_only_a_part():
     (found,) = check_gradient(cut, loss, None, x, y, w=w).findings
     assert found.name == "wrong in 1 of 3 weights"
     assert "w[2]" in found.found
+
+
+def test_a_module_is_checked_by_the_names_of_its_parameters():
+    torch = pytest.importorskip("torch")
+    x, y = (torch.from_numpy(a).float() for a in tall()[:2])
+    model = torch.nn.Linear(3, 1)
+    kept = {name: p.detach().clone() for name, p in model.named_parameters()}
+
+    def hand(x, y, p):
+        e = 2 * (p[:, 0] - y) / len(y)
+        return {"weight": (e @ x)[None], "bias": e.sum()[None] / 2}
+
+    column = lambda y, p: ((p - y) ** 2).mean()  # noqa: E731
+    assert check_gradient(None, column, None, x, y[:, None], w=model).ok
+    flat = lambda m, x: m(x)[:, 0]  # noqa: E731
+    mean = lambda y, p: ((p - y) ** 2).mean()  # noqa: E731
+    halved = lambda x, y, p: hand(x, y, p[:, None])  # noqa: E731
+    (found,) = check_gradient(flat, mean, halved, x, y, w=model).findings
+    assert found.name == "wrong in 1 of 4 weights"
+    assert found.found.startswith("bias[0].")
+    assert all(torch.equal(p, kept[name]) for name, p in model.named_parameters())
 
 
 def test_jax_is_held_to_its_own_autodiff():

@@ -16,9 +16,9 @@ from ..errors import LengthError, OptionError
 from ..typing import Floats, Tensor
 from .faults import single_precision
 from .findings import Checkup, Finding
-from .lapses import no_gradient, running_sum
+from .lapses import no_gradient, running_sum, untold_rows
 from .steps import Step, explain_steps
-from .trial import Trial, as_array, build_trial, widened
+from .trial import DIFFERENCES, Trial, as_array, build_trial, widened
 
 WINDOW = 64
 """Updates that are kept from the start of a loop, and as many from its end."""
@@ -96,7 +96,7 @@ class Audit:
         self._first: list[Record] = []
         self._last: deque[Record] = deque(maxlen=WINDOW)
         self._count = 0
-        self._single = False
+        self._single = self._told_rows = False
         self._trial: Trial | None = None
 
     def record(
@@ -134,6 +134,7 @@ class Audit:
                     "given beside the other",
                     "audit.record(w, gradient, lr, X=xb, Y=yb)",
                 )
+            self._told_rows = True
             trial = replace(trial, x=widened(X), y=widened(Y))
         none = any(leaf is None for leaf in ([gradient] if gradient is None else leaves(gradient)))
         told = Record(
@@ -173,6 +174,8 @@ class Audit:
         notes = [single_precision(3)] if self._single else []
         if not found and worst > 0.1:
             notes.append(running_sum())
+        if not self._told_rows and any(finding.code == "G00" for finding in found):
+            notes.append(untold_rows())
         return Checkup(tuple(found), self._count, worst, oracle, tuple(notes), updates=True)
 
 
@@ -206,7 +209,8 @@ def _judge(window: Sequence[Record], single: bool, oracle: str) -> tuple[list[St
     steps = []
     for k, told in enumerate(window):
         derivative, oracle = told.trial.derivative(told.w, single=single)
-        error = derivative.error + told.trial.noise(told.w, derivative.gradient, unit)
+        ways = [] if oracle == DIFFERENCES else [(Trial.exact, derivative.gradient)]
+        error = derivative.error + told.trial.noise(told.w, ways, unit)
         edges = [told.trial.sides(told.w, j, single=single) for j in range(len(told.w))]
         low, high = (np.array([edge[side] for edge in edges]) for side in (0, 1))
         after = window[k + 1].w if k + 1 < len(window) else None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..descent.arguments import check_functions, check_rows
+from ..descent.modules import is_module
 from ..descent.trees import name_leaf, placed
 from ..errors import GradientError, LengthError
 from ..typing import Floats, Tensor
@@ -17,7 +18,7 @@ from .derivatives import Derivative
 from .findings import Checkup, Finding
 from .naming import Comparison, explain
 from .suspects import add_suspects
-from .trial import Trial, as_array, build_trial
+from .trial import DIFFERENCES, Trial, as_array, build_trial
 
 SPREADS = (1.0, 3.0, 0.3)
 """How far the random points lie from the start, in units of the weights there, or of 1."""
@@ -26,7 +27,7 @@ HALVINGS, KINKS = 40, 400
 
 
 def check_gradient(
-    forward: Callable[..., Tensor],
+    forward: Callable[..., Tensor] | None,
     loss: Callable[..., Tensor],
     gradient: Callable[..., Tensor] | None,
     X: Tensor,
@@ -54,8 +55,9 @@ def check_gradient(
         The inputs, one row each.
     Y : array or tensor, shape (n, ...)
         What is to be predicted.
-    w : number, array, tensor, or a tree of them
-        Where to check first; the p weights of it are checked one by one.
+    w : number, array, tensor, a tree of them, or torch.nn.Module
+        Where to check first; the p weights of it are checked one by one.  ``forward=None`` with a
+        module is the module itself.
     names : sequence of str, optional
         The p weights' names.  Default: ``w[0]``, ``w[1]``, ... or the paths in the tree.
     seed : int, optional
@@ -110,7 +112,7 @@ def check_gradient(
     'the direction is right, but the size is 4 × the true gradient, everywhere'
     """
     functions = {"forward": forward, "loss": loss, "gradient": gradient}
-    check_functions(functions, optional={"gradient"})
+    check_functions(functions, optional={"gradient", "forward"} if is_module(w) else {"gradient"})
     trial = build_trial(forward, loss, gradient, X, Y, w)
     if gradient is None and trial.kind == "numpy":
         raise GradientError.missing()
@@ -121,13 +123,21 @@ def check_gradient(
     wrong = list(_check_shapes(trial))
     if wrong:
         return Checkup(tuple(wrong), 1, float("inf"), "")
+    wrong = list(_check_repeats(trial))
+    if wrong:
+        return Checkup(tuple(wrong), 1, float("inf"), "")
     single = _is_single(trial)
     seen, oracle = _compare(trial, own, seed, single)
-    found = explain(add_suspects(seen, trial)) if seen.apart.any() else []
+    notes = [say.single_precision(3)] if single else []
+    found, first = [], 0
+    if _is_corner(seen):
+        first = 1
+        notes.append(say.corner(seen.w[0], seen.got[0], seen.truth[0]))
+    elif seen.apart.any():
+        found = explain(add_suspects(seen, trial))
     scale = np.maximum(np.abs(seen.truth).max(axis=0), np.finfo(float).tiny)
-    worst = float((np.abs(seen.got - seen.truth) / scale).max(initial=0.0))
-    notes = (say.single_precision(3),) if single else ()
-    return Checkup(tuple(found), len(seen.w), worst, oracle, notes)
+    worst = float((np.abs(seen.got - seen.truth) / scale)[first:].max(initial=0.0))
+    return Checkup(tuple(found), len(seen.w), worst, oracle, tuple(notes))
 
 
 def _check_shapes(trial: Trial) -> Iterator[Finding]:
@@ -173,16 +183,31 @@ def _check_gradient_shape(trial: Trial, hand: Any) -> Iterator[Finding]:
             return
 
 
+def _check_repeats(trial: Trial) -> Iterator[Finding]:
+    """What gives another number when it is asked again."""
+    values = [trial.value(trial.start) for _ in range(2)]
+    if len({np.float64(value).tobytes() for value in values}) > 1:
+        yield say.not_repeatable("the loss", *values)
+    elif trial.gradient is not None:
+        once, again = (trial.hand_flat(trial.start) for _ in range(2))
+        apart = np.abs(once - again) > 1e-3 * np.abs(once).max(initial=0.0)
+        if apart.any():
+            j = int(np.argmax(apart))
+            yield say.not_repeatable(f"the gradient of {trial.names[j]}", once[j], again[j])
+
+
 def _compare(trial: Trial, names: Sequence[str], seed: int, single: bool) -> tuple[Comparison, str]:
     """The two gradients at the start and at random points around it."""
     unit = 2.0**-23 if single else 2.0**-52
     rows: list[tuple[Floats, ...]] = []
     oracles: list[str] = []
     for w, derivative, oracle in _points(trial, seed, single):
+        truth = derivative.gradient
+        ways = [] if oracle == DIFFERENCES else [(Trial.exact, truth)]
         got = trial.hand_flat(w) if trial.gradient else trial.exact(w)
         assert got is not None
-        truth = derivative.gradient
-        rows.append((w, got, truth, derivative.error + trial.noise(w, truth, unit)))
+        ways.append((Trial.hand_flat if trial.gradient else Trial.exact, got))
+        rows.append((w, got, truth, derivative.error + trial.noise(w, ways, unit)))
         oracles.append(oracle)
     at, found, truth, error = (np.array(column) for column in zip(*rows, strict=True))
     truth, error = _at_kinks(trial, at, found, truth, np.maximum(error, 1e-290), single)
@@ -191,6 +216,13 @@ def _compare(trial: Trial, names: Sequence[str], seed: int, single: bool) -> tup
     counts.setdefault(float(outputs), "outputs")
     counts.setdefault(float(n * outputs), "numbers in y")
     return Comparison(at, found, truth, error, tuple(names), tuple(counts.items())), oracles[0]
+
+
+def _is_corner(seen: Comparison) -> bool:
+    """Whether only the start is apart, and the loss is not smooth there."""
+    at_start, elsewhere = seen.apart[0], seen.apart[1:]
+    rough = seen.error[0].max(initial=0.0) > 1e-6 * np.abs(seen.truth[0]).max(initial=0.0)
+    return bool(at_start.any() and len(elsewhere) > 1 and not elsewhere.any() and rough)
 
 
 def _points(trial: Trial, seed: int, single: bool) -> Iterator[tuple[Floats, Derivative, str]]:
@@ -216,7 +248,7 @@ def _points(trial: Trial, seed: int, single: bool) -> Iterator[tuple[Floats, Der
 def _truth(trial: Trial, w: Floats, single: bool) -> tuple[Derivative, str]:
     """The true gradient; where autograd is what is checked, by differences."""
     if trial.gradient is None:
-        return trial.differences(w, single=single), "central differences"
+        return trial.differences(w, single=single), DIFFERENCES
     return trial.derivative(w, single=single)
 
 

@@ -98,13 +98,20 @@ def wrong_size(factor: float, where: str = "") -> Finding:
     )
 
 
-def penalty(slope: float, kind: str, free: Sequence[str], more: str = "") -> Finding:
-    """``slope`` is what the gradient has more than the loss's: slope × w, or × sign(w)."""
+def penalty(
+    slope: float, kind: str, hit: Sequence[str] = (), free: Sequence[str] = (), more: str = ""
+) -> Finding:
+    """``slope`` is what the gradient has more than the loss's: slope × w, or × sign(w).
+
+    It has it for the weights ``hit``, and not for those that are ``free``.
+    """
     inside, outside = ("gradient", "loss") if slope > 0 else ("loss", "gradient")
     size = abs(slope) / 2 if kind == "L2" else abs(slope)
     term = f"{figure(size)}·‖w‖²" if kind == "L2" else f"{figure(size)}·‖w‖₁"
     of_w = "w" if kind == "L2" else "sign(w)"
     but = f" It leaves out {listed(free, limit=4)}." if free else ""
+    if len(free) > len(hit):
+        but = f" It is that of {listed(hit, limit=4)} alone."
     slip = (
         " Or it is in both with another factor: the derivative of λ‖w‖² is 2λw."
         if kind == "L2"
@@ -208,6 +215,17 @@ def missing_chain() -> Finding:
     )
 
 
+def missing_slope() -> Finding:
+    return Finding(
+        "G17",
+        "a factor of the chain is missing",
+        "the error is multiplied by x alone, and forward bends what x gives (a sigmoid, an exp): "
+        "its own slope is left out.",
+        "multiply the error by that slope: p * (1 - p) for a sigmoid, p for an exp.",
+        13,
+    )
+
+
 def another_loss(gradient_of: str) -> Finding:
     return Finding(
         "G18",
@@ -267,6 +285,52 @@ def one_row(which: str) -> Finding:
         "overwritten and not added up, or it was indexed.",
         "add over all rows and divide by n: x.T @ e / n",
         12,
+    )
+
+
+def row_left_out(which: str) -> Finding:
+    return Finding(
+        "G20",
+        "a row left out",
+        f"the gradient is that of all rows but the {which}: a loop or a slice stops one row short.",
+        "go over all rows: range(len(x)), or no slice at all.",
+        12,
+    )
+
+
+def offset(value: float) -> Finding:
+    more, adds = ("more", "adds") if value > 0 else ("less", "takes away")
+    return Finding(
+        "G21",
+        "a constant beside it",
+        f"each number of the gradient is {figure(abs(value))} {more} than the true one, "
+        f"everywhere: something that does not depend on w {adds} it.",
+        "take the constant out; a term that is linear in w belongs in the loss, too.",
+        27,
+    )
+
+
+def not_repeatable(what: str, once: float, again: float) -> Finding:
+    return Finding(
+        "G22",
+        "not the same twice",
+        f"{what} was {figure(once)}, and {figure(again)} when asked again at the same w: random "
+        "numbers, or something it remembers. What changes on its own cannot be checked.",
+        "draw random numbers once, before, or from a generator that is seeded inside.",
+        3,
+    )
+
+
+def corner(w: Floats, got: Floats, truth: Floats) -> Finding:
+    """No fault: what a gradient is where there is none."""
+    return Finding(
+        "G23",
+        "a corner at the start",
+        f"at w = {_vector(w)} the gradient is {_vector(got)}, and differences say "
+        f"{_vector(truth)}; at all other points the two agree. The loss has a corner there, as "
+        "max(0, z) has at 0.",
+        "none is needed; start elsewhere to leave the corner.",
+        90,
     )
 
 

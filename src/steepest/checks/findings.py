@@ -19,10 +19,12 @@ def figure(value: float) -> str:
 def ratio(value: float) -> str:
     """A factor with four digits, more where it takes more to tell it from 1.
 
-    >>> ratio(4.0), ratio(-0.5), ratio(1.0001)
-    ('4', '-0.5', '1.0001')
+    >>> ratio(4.0), ratio(-0.5), ratio(1.0001), ratio(1 + 1e-9)
+    ('4', '-0.5', '1.0001', '1.000000001')
     """
-    return f"{value:.4g}" if abs(abs(value) - 1) > 2e-3 or abs(value) == 1 else f"{value:.8g}"
+    away = abs(abs(value) - 1)
+    digits = 4 if away > 2e-3 or away == 0 else 8 if away > 1e-6 else 13
+    return f"{value:.{digits}g}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,11 @@ class Checkup:
         What the check could not see; no faults.
     updates : bool
         Whether the points are the updates of a loop.
+
+    Examples
+    --------
+    >>> print(Checkup((), points=4, worst=8.2e-12, oracle="autograd"))
+    ok: the gradient matches the loss at 4 points (largest relative error 8e-12, by autograd).
     """
 
     findings: tuple[Finding, ...]

@@ -71,7 +71,8 @@ def another_step(epoch: int, moved: float, wanted: float) -> Finding:
         "the step is not lr × gradient",
         f"at epoch {epoch} w changed by {figure(moved)}, and -lr × gradient is {figure(wanted)}: "
         "something else is in the update.",
-        "w -= lr * gradient, once per epoch, and nothing else that changes w.",
+        "w -= lr * gradient, and nothing else; where another rule is meant (Adam, weight decay), "
+        "record without learning_rate.",
         27,
     )
 
@@ -94,5 +95,16 @@ def running_sum() -> Finding:
         "momentum",
         "each update used a share of the one before and the gradient of the loss.",
         "none is needed.",
+        90,
+    )
+
+
+def untold_rows() -> Finding:
+    """No lapse: what may explain a mismatch in a loop over minibatches."""
+    return Finding(
+        "L00",
+        "minibatches",
+        "where an update used some of the rows only, its gradient is that of these rows.",
+        "tell them: audit.record(w, gradient, lr, X=xb, Y=yb)",
         90,
     )

@@ -18,10 +18,12 @@ def returned_nothing(name: str) -> Finding:
 
 
 def loss_of_many(shape: tuple[int, ...]) -> Finding:
+    alone = np.prod(shape) == 1
+    what = "a box around one number" if alone else "many numbers, and no single one to make small"
     return Finding(
         "G07",
         "wrong shape",
-        f"the loss has shape {shape}: one number for each row, and no single number to make small.",
+        f"the loss has shape {shape}: {what}.",
         "end the loss in .mean()",
         4,
     )

@@ -99,6 +99,7 @@ def _explanations(seen: Comparison) -> Iterator[Explanation]:
     yield from _factors(seen)
     yield from _penalties(seen, columns)
     yield from _factor_and_penalty(seen)
+    yield from _offsets(seen)
     yield from _suspects(seen)
     yield from _permutations(seen, columns)
     if not columns.all() and _alive(seen.truth[:, ~columns]):
@@ -187,7 +188,14 @@ def _penalties(seen: Comparison, columns: Mask) -> Iterator[Explanation]:
             continue
         if kind == "L1" and len(np.unique(shape)) == 1:
             continue  # then it is a constant
-        yield Explanation(1.0, (say.penalty(slope, kind, free),))
+        yield Explanation(1.0, (say.penalty(slope, kind, part.names, free),))
+
+
+def _offsets(seen: Comparison) -> Iterator[Explanation]:
+    """G = t + c, the same c for every weight and at every point."""
+    c = float(np.median(seen.got - seen.truth))
+    if c and seen.got.size > 2 and seen.fits(seen.truth + c):
+        yield Explanation(2.0, (say.offset(c),))
 
 
 def _factor_and_penalty(seen: Comparison) -> Iterator[Explanation]:
@@ -205,21 +213,27 @@ def _factor_and_penalty(seen: Comparison) -> Iterator[Explanation]:
         return
     for way in name_factor(factor, _uncertainty(seen, factor), seen.counts, seen.adds_up):
         if way.names and way.names[-1].code != "G05" and way.weight < 2:
-            yield Explanation(way.weight + 1.5, (*way.names, say.penalty(slope, "L2", [])))
+            yield Explanation(way.weight + 1.5, (*way.names, say.penalty(slope, "L2")))
 
 
 def _suspects(seen: Comparison) -> Iterator[Explanation]:
     """Slips that were computed, up to a factor that has a name."""
     for name, model in seen.suspects:
         factor = _slope(seen.got, model, seen.error)
-        if factor is None or not seen.fits(factor * model, factor):
+        if factor is None or not _resembles(seen, factor * model):
             continue
-        if abs(factor - 1) < 1e-6:
+        if abs(factor - 1) < 1e-5:
             yield Explanation(1.2, (name,))
             continue
-        for way in name_factor(factor, _uncertainty(seen, factor), seen.counts, seen.adds_up):
+        for way in name_factor(factor, 1e-5 * abs(factor), seen.counts, seen.adds_up):
             if way.names[-1].code != "G05":
                 yield Explanation(way.weight + 1.2, (name, *way.names))
+
+
+def _resembles(seen: Comparison, model: Floats) -> bool:
+    """Whether a suspect, which is only known to some six digits, is what was found."""
+    margin = seen.error + 1e-6 * np.abs(model).max(axis=1, keepdims=True)
+    return bool(np.all(np.abs(seen.got - model) <= margin))
 
 
 def _permutations(seen: Comparison, columns: Mask) -> Iterator[Explanation]:

@@ -174,7 +174,7 @@ def _name_memory(walk: Walk) -> Iterator[Finding]:
         yield from _beside(slope, walk, margin)
         return
     slope = _shared_factor(used[1:], truth[:-1], margin)
-    if slope is not None:
+    if slope is not None and _shared_factor(used, truth, error) is None:
         k, j = _widest(used - truth)
         yield say.one_late(k + 1, used[k, j], truth[k, j], truth[k - 1, j] if k else np.nan)
         yield from _beside(slope, walk, margin)

@@ -35,11 +35,19 @@ def add_suspects(seen: Comparison, trial: Trial) -> Comparison:
         return seen  # functions that take no other numbers than they know
     if len({len(table) for table in tables}) > 1:
         return seen
-    joined = tuple(
+    joined = (
         (column[0][0], np.array([model for _, model in column]))
         for column in zip(*tables, strict=True)
     )
-    return replace(seen, suspects=tuple(pair for pair in joined if np.isfinite(pair[1]).all()))
+    return replace(seen, suspects=tuple(pair for pair in joined if _differs(pair[1], seen.truth)))
+
+
+def _differs(model: Floats, truth: Floats) -> bool:
+    """Whether a suspect is a number, and no multiple of the true gradient."""
+    if not np.isfinite(model).all():
+        return False
+    share = float((model * truth).sum()) / max(float((truth**2).sum()), np.finfo(float).tiny)
+    return bool(np.abs(model - share * truth).max() > 1e-5 * np.abs(model).max())
 
 
 def _adds_up(trial: Trial) -> bool | None:
@@ -72,9 +80,13 @@ def _slips(trial: Trial, w: Floats) -> Iterator[tuple[Finding, Floats]]:
     if n == len(w):
         yield broadcast_gradient(n), (jacobian * error).sum(axis=0)
         yield broadcast_gradient(n), (jacobian * error[:, None]).sum(axis=1)
-    if n > 1:
-        yield say.one_row("last"), jacobian[-1] * error[-1] * n
-        yield say.one_row("first"), jacobian[0] * error[0] * n
+    if trial.x.size == jacobian.size:
+        yield say.missing_slope(), trial.x.reshape(n, -1).T @ error
+    if n > 2:
+        for which, row in (("first", 0), ("last", n - 1)):
+            part = jacobian[row] * error[row]
+            yield say.one_row(which), part * n
+            yield say.row_left_out(which), jacobian.T @ error - part
 
 
 def _slopes(function: Callable[[Floats], Floats], at: Floats) -> Floats:

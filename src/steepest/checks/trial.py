@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..descent.arguments import kind_of, numbers_as_array
 from ..descent.autograd import is_tensor
+from ..descent.forms import Form, Plain
+from ..descent.modules import Seated, call, is_module
+from ..descent.objective import takes
 from ..descent.trees import is_tree, leaves, map_leaves, name_leaf, placed, rebuild
 from ..typing import Floats
 from .derivatives import Derivative, by_complex_step, differentiate, doubt, sides
@@ -25,6 +28,7 @@ EXACT_SHARE, DIFFERENCES_SHARE, SINGLE_SHARE = 1e-9, 3e-6, 2e-3
 
 NUDGES = 2
 
+DIFFERENCES = "central differences"
 ORACLES = {"numpy": "a complex step", "torch": "autograd", "jax": "JAX's autodiff"}
 
 
@@ -45,6 +49,8 @@ class Trial:
     """The weights as they were given: a number, an array, or a tree of them."""
     kind: str
     """``numpy``, ``torch`` or ``jax``."""
+    form: Form = field(default_factory=Plain)
+    """What the functions get as w: the weights, or a module in which they sit."""
 
     @cached_property
     def start(self) -> Floats:
@@ -65,7 +71,7 @@ class Trial:
         return tuple(found)
 
     def unflatten(self, flat: Array) -> Any:
-        """Weights as the user's functions take them."""
+        """Weights in the tree that they were given as."""
         parts, at = [], 0
         for leaf in leaves(self.like):
             size = int(np.prod(np.shape(leaf), dtype=np.int64))
@@ -74,6 +80,10 @@ class Trial:
             plain = self.kind == "numpy" and not np.shape(leaf)
             parts.append(piece[()].item() if plain else self.bring(piece))
         return rebuild(self.like, parts)
+
+    def given(self, flat: Array) -> Any:
+        """Weights as the user's functions take them."""
+        return self.form.given(self.unflatten(flat))
 
     def bring(self, array: Array) -> Any:
         """An array as the user's functions take it, not to be edited."""
@@ -92,12 +102,12 @@ class Trial:
     def predict(self, flat: Array) -> Any:
         """What the user's forward returns, as it comes."""
         with self.wide():
-            return self.forward(self.unflatten(flat), self.rows[0])
+            return self.forward(self.given(flat), self.rows[0])
 
     def score(self, flat: Array) -> Any:
         """What the user's loss returns, as it comes."""
         with self.wide():
-            return self._score(self.unflatten(flat))
+            return self._score(self.given(flat))
 
     def _score(self, weights: Any) -> Any:
         predicted = self.forward(weights, self.rows[0])
@@ -107,7 +117,7 @@ class Trial:
     def loss_of(self, predicted: Array, flat: Floats) -> Array:
         """The loss of given predictions, shape (1,)."""
         with self.wide():
-            extra = (self.unflatten(flat),) if takes(self.loss, 3) else ()
+            extra = (self.given(flat),) if takes(self.loss, 3) else ()
             return as_array(self.loss(self.rows[1], self.bring(predicted), *extra)).reshape(1)
 
     def value(self, flat: Floats) -> float:
@@ -118,7 +128,7 @@ class Trial:
         """What the user's gradient returns, as it comes."""
         assert self.gradient is not None
         with self.wide():
-            weights = self.unflatten(flat)
+            weights = self.given(flat)
             predicted = self.forward(weights, self.rows[0])
             # The loss is asked first, as a descent does: functions may leave each other notes.
             self.loss(self.rows[1], predicted, *((weights,) if takes(self.loss, 3) else ()))
@@ -151,8 +161,8 @@ class Trial:
     def _by_torch(self, flat: Floats) -> Floats | None:
         torch: Any = sys.modules["torch"]
         with torch.enable_grad():
-            weights = map_leaves(lambda leaf: leaf.requires_grad_(), self.unflatten(flat))
-            loss = self._score(weights)
+            weights = self.form.open(self.unflatten(flat))
+            loss = self._score(self.form.given(weights))
             found = torch.autograd.grad(loss, leaves(weights), allow_unused=True)
         pairs = zip(leaves(weights), found, strict=True)
         flatter = [(torch.zeros_like(w) if g is None else g).double().ravel() for w, g in pairs]
@@ -176,7 +186,7 @@ class Trial:
             if np.isfinite(doubtful):
                 share = max(SINGLE_SHARE if single else EXACT_SHARE, 8 * doubtful)
                 return Derivative(exact, share * _raised(exact)), ORACLES[self.kind]
-        return self.differences(flat, single=single), "central differences"
+        return self.differences(flat, single=single), DIFFERENCES
 
     def differences(self, flat: Floats, *, single: bool) -> Derivative:
         """The gradient from values of the loss alone."""
@@ -189,20 +199,20 @@ class Trial:
         return sides(self.value, flat, j, single=single)
 
     @np.errstate(all="ignore")
-    def noise(self, flat: Floats, truth: Floats, unit: float) -> Floats:
-        """What rounding may do to the gradient: what a unit in the last place of every float does.
+    def noise(self, flat: Floats, ways: Sequence[tuple[Way, Floats]], unit: float) -> Floats:
+        """What rounding may do to a gradient: what a unit in the last place of every float does.
 
-        Both are asked, the user's gradient and the true one, for either may lose digits.
+        ``ways`` are those by which it was had, each with what it gave: the user's gradient and
+        the true one may both lose digits.
         """
         moved = np.zeros(len(flat))
         for other, at in (self._nudged(flat, unit, seed) for seed in range(NUDGES)):
-            pairs = [(self.exact(flat), other.exact(at))]
-            if self.gradient is not None:
-                pairs.append((self.hand_flat(flat), other.hand_flat(at)))
-            for here, there in pairs:
-                if here is not None and there is not None:
+            for way, here in ways:
+                there = way(other, at)
+                if there is not None:
                     moved = np.fmax(moved, np.abs(there - here))
-        return np.asarray(32 * moved + 64 * unit * np.abs(truth))
+        sizes = [np.abs(here) for _, here in ways]
+        return np.asarray(32 * moved + 64 * unit * np.max([np.zeros(len(flat)), *sizes], axis=0))
 
     def _nudged(self, flat: Floats, unit: float, seed: int) -> tuple[Trial, Floats]:
         """The same, with every float off by one unit in its last place."""
@@ -216,40 +226,19 @@ class Trial:
         return replace(self, x=nudge(self.x), y=nudge(self.y)), nudge(flat)
 
 
+Way = Callable[[Trial, Floats], Floats | None]
+"""``Trial.exact`` or ``Trial.hand_flat``."""
+
+
 def _raised(gradient: Floats) -> Floats:
     """The sizes of a gradient's numbers, the smallest raised towards the largest."""
     size = np.abs(gradient)
     return np.asarray(np.maximum(size, 1e-3 * size.max(initial=0.0)))
 
 
-def takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function asks for that many positional arguments, none of them optional."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    required = [
-        p
-        for p in parameters
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
-    ]
-    return len(required) == count
-
-
 def as_array(value: Any) -> Array:
     """A number, array or tensor of any kind as an array."""
     return np.asarray(value.detach().cpu() if is_tensor(value) else value)
-
-
-def kind_of(*values: Any) -> str:
-    """Which library the numbers are of."""
-    every = [leaf for value in values for leaf in leaves(value)]
-    if any(map(is_tensor, every)):
-        return "torch"
-    jax = sys.modules.get("jax")
-    if jax is not None and any(isinstance(leaf, jax.Array) for leaf in every):
-        return "jax"
-    return "numpy"
 
 
 def widened(value: Any) -> Array:
@@ -270,5 +259,11 @@ def doubles() -> Iterator[None]:
 def build_trial(forward: Any, loss: Any, gradient: Any, x: Any, y: Any, w: Any) -> Trial:
     """The functions on these rows, at weights like w."""
     kind = kind_of(x, y, w)
+    form: Form = Plain()
+    if is_module(w):
+        form = Seated.copied(w)
+        form.module.double()
+        forward, w = forward or call, form.start()
     with doubles() if kind == "jax" else nullcontext():
-        return Trial(forward, loss, gradient, widened(x), widened(y), w, kind)
+        rows = widened(x), widened(y)
+        return Trial(forward, loss, gradient, *rows, numbers_as_array(w), kind, form)

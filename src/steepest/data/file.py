@@ -68,7 +68,7 @@ class File:
         except OSError:
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
-            raise SourceError.changed(self.name, self.stamp.size, now.size)
+            raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:
         """The error to raise for one of Arrow's."""

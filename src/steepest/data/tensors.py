@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,11 +18,8 @@ LOADED_ROWS = 4_096
 
 def is_dataset(source: object) -> bool:
     """Whether something is a dataset or a loader of PyTorch's."""
-    if "torch" not in sys.modules:
-        return False
-    from torch.utils import data
-
-    return isinstance(source, data.Dataset | data.DataLoader)
+    kinds = [kind for kind in type(source).__mro__ if kind.__name__ in ("Dataset", "DataLoader")]
+    return any(kind.__module__.startswith("torch.utils.data") for kind in kinds)
 
 
 def as_array(tensor: Any) -> Any:

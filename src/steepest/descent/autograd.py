@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..errors import GradientError
+from ..errors import GradientError, counted
 from ..typing import Tensor
-from .objective import Forward, Loss, guarded, predicted_by, shown, single, untouched
+from .forms import Form, Plain
+from .guards import guarded, shown, untouched
+from .objective import Forward, Loss, predicted_by, single, takes
+from .trees import is_tree, leaves, rebuild
 
 
 def is_tensor(value: object) -> bool:
@@ -44,6 +48,20 @@ def leaf(w: Tensor) -> Tensor:
     )
 
 
+def trained(tree: Any) -> list[Tensor]:
+    """Return copies of the tensors of a tree that require grad, which are those to be trained.
+
+    Raises
+    ------
+    GradientError
+        None of them does.
+    """
+    found = [leaf(w) for w in leaves(tree) if is_tensor(w) and w.requires_grad]
+    if not found:
+        raise GradientError.not_required(f"a tree of {counted(len(leaves(tree)), 'tensor')}")
+    return found
+
+
 @dataclass(frozen=True)
 class ByAutograd:
     """A loss whose gradient PyTorch works out, by reverse accumulation [1]_.
@@ -61,7 +79,10 @@ class ByAutograd:
     y : tensor, shape (n, ...)
         What is to be predicted.
     forward, loss : callable
-        ``forward(w, x)`` and ``loss(y, y_predicted)``, in operations of PyTorch.
+        ``forward(w, x)`` and ``loss(y, y_predicted)``, in operations of PyTorch; a loss with a
+        third required argument is given w there.
+    form : Form, optional
+        What the two get as w.
 
     Raises
     ------
@@ -92,31 +113,41 @@ class ByAutograd:
     y: Tensor
     forward: Forward
     loss: Loss
+    form: Form = field(default_factory=Plain)
 
     def value_and_gradient(self, w: Tensor) -> tuple[float, Tensor]:
         torch: Any = sys.modules["torch"]
         with torch.enable_grad():
-            w = w.detach().clone().requires_grad_()
-            loss = self._loss(w)
+            opened = self.form.open(w)
+            loss = self._loss(self.form.given(opened))
             if not (is_tensor(loss) and loss.requires_grad):
                 raise GradientError.not_reached()
-            (gradient,) = torch.autograd.grad(loss, w, allow_unused=True)
-        if gradient is None:
+            found = torch.autograd.grad(loss, leaves(opened), allow_unused=True)
+        if all(gradient is None for gradient in found):
             raise GradientError.not_reached()
-        return float(loss.detach()), gradient
+        pairs = zip(leaves(opened), found, strict=True)
+        found = [torch.zeros_like(one) if g is None else g.detach() for one, g in pairs]
+        return float(loss.detach()), rebuild(w, found) if is_tree(w) else found[0]
 
     def value(self, w: Tensor) -> float:
-        return float(shown(self._loss(guarded(w))))
+        torch: Any = sys.modules["torch"]
+        with torch.no_grad(), self.form.measuring():
+            return float(shown(self._loss(self.form.given(guarded(w)))))
 
     def smoothness(self) -> None:
         return None
 
-    def _loss(self, w: Tensor) -> Tensor:
-        predicted = predicted_by(self.forward, w, self.x, self.y)
+    @cached_property
+    def _weighs(self) -> bool:
+        return takes(self.loss, 3)
+
+    def _loss(self, given: Any) -> Tensor:
+        predicted = predicted_by(self.forward, given, self.x, self.y)
         if not is_tensor(predicted):
             raise GradientError.not_reached()
         with untouched(self.y):
-            return single(self.loss(shown(self.y), predicted))
+            extra = (given,) if self._weighs else ()
+            return single(self.loss(shown(self.y), predicted, *extra))
 
 
 def _described(w: Any) -> str:

@@ -2,49 +2,44 @@
 
 from __future__ import annotations
 
-import math
 import operator
+import os
 from array import array
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..typing import Tensor
 from .arguments import (
+    check_checkpoint,
     check_functions,
     check_options,
     check_rows,
     check_weights,
-    finite,
-    own,
-    problem,
+    held_out,
+    kind_of,
+    pose,
 )
-from .autograd import is_tensor
-from .objective import Forward, Gradient, Loss, Objective, guarded
-from .outcome import Descent, Judge, Status
+from .checkpoints import Keeper, identify
+from .course import follow, watched
+from .forms import Form, Plain
+from .guards import finite, own
+from .judge import Judge, Status
+from .minibatches import Minibatches, check_minibatches
+from .objective import Forward, Gradient, Loss, Objective
+from .optimisers import Ruled, Stepper, find_stepper, is_handed_in
+from .outcome import Descent, conclude
 from .rules import UpdateRule, find_rule
+from .stopping import Watch, check_stopping
 from .trace import Trace
+from .trees import leaves
+from .walk import Epoch, OnEpoch, Walk
 
-__all__ = ["Descent", "Epoch", "Status", "Trace", "descend", "run"]
+__all__ = ["Descent", "Epoch", "OnEpoch", "Status", "Trace", "descend", "run"]
 
 LOSSES_KEPT = 2**20
 WEIGHT_BYTES, WEIGHTS_KEPT, OBJECT_BYTES = 64 * 2**20, 64, 512
-
-
-class Epoch(NamedTuple):
-    """What ``on_epoch`` is told: t updates are done."""
-
-    epoch: int
-    """t, from 0."""
-    w: Tensor
-    """The weights after them, as the trace keeps them."""
-    loss: float
-    """The loss there."""
-
-
-OnEpoch = Callable[[Epoch], object]
-"""Called once an epoch; returning True ends the descent."""
 
 
 def run(
@@ -106,54 +101,34 @@ def run(
     >>> [round(w, 3) for w in descent.weights], descent.smoothness
     ([0.0, 1.2, 1.68, 1.872], 60.0)
     """
-    w = own(w)
-    state = rule.init(w)
-    losses, weights = Trace[float](LOSSES_KEPT, array("d")), _weights_trace(w)
-    judge = Judge(rule, learning_rate)
-    held, held_loss = w, math.nan
-    status, gradient = Status.COMPLETED, w
-    for epoch in range(epochs + 1):
-        if epoch:
-            w, state = _stepped(rule, w, gradient, state, learning_rate)
-        loss, gradient = _evaluated(objective, w, gradient, epoch)
-        losses.append(loss)
-        weights.append(guarded(w))
-        if epoch == 0 or math.isfinite(loss):
-            held, held_loss = w, loss
-        found = judge.at(epoch, w, loss, gradient)
-        asked = on_epoch is not None and on_epoch(Epoch(epoch, weights[-1], loss))
-        if found or asked:
-            status = found or Status.STOPPED
-            break
-    else:
-        status = judge.at_the_end(epochs)
-    return Descent(
-        w=own(held),
-        loss=held_loss,
-        status=status,
-        epochs=epoch,
-        losses=losses,
-        weights=weights,
-        learning_rate=learning_rate,
-        rule=rule,
-        smoothness=judge.curvature,
-        forward=predict,
-        data=tuple(data),
-    )
+    stepper = Ruled(rule, learning_rate)
+    walk = _begun(objective, w, stepper, Plain(), Judge(rule, learning_rate))
+    told = () if on_epoch is None else (on_epoch,)
+    follow(walk, epochs, told)
+    return conclude(walk, predict, data)
 
 
 def descend(
     x: Tensor,
     y: Tensor,
     *,
-    forward: Forward,
+    forward: Forward | None = None,
     loss: Loss,
     gradient: Gradient | None = None,
-    w: Tensor,
-    learning_rate: float,
+    w: Any,
+    learning_rate: float | None = None,
     epochs: int,
-    rule: str | UpdateRule[Any] = "gradient-descent",
-    on_epoch: OnEpoch | None = None,
+    rule: Any = "gradient-descent",
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    validation: float | tuple[Tensor, Tensor] | None = None,
+    patience: int | None = None,
+    tolerance: float = 0.0,
+    on_epoch: OnEpoch | Sequence[OnEpoch] | None = None,
+    progress: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int | None = None,
 ) -> Descent:
     """Train weights by gradient descent on a loss of your own.
 
@@ -162,27 +137,55 @@ def descend(
     Parameters
     ----------
     x : array or tensor, shape (n,) or (n, k)
-        The inputs, one row each.
+        The inputs, one row each: of NumPy, PyTorch or JAX.
     y : array or tensor, shape (n,) or (n, m)
         What is to be predicted.
-    forward : callable
-        ``forward(w, x)`` predicts, in the shape of y.
+    forward : callable, optional
+        ``forward(w, x)`` predicts, in the shape of y.  Default for a module: ``w(x)``.
     loss : callable
-        ``loss(y, y_predicted)`` is one number, to be made small.
+        ``loss(y, y_predicted)`` is one number, to be made small.  A third required argument is
+        given w, for a penalty.
     gradient : callable, optional
-        ``gradient(x, y, y_predicted)`` is ∂loss/∂w, in the shape of w and in
-        loss / unit of w.  Default: by PyTorch's autograd, if x, y and w are tensors.
-    w : number, array or tensor
+        ``gradient(x, y, y_predicted)`` is ∂loss/∂w, in the shape of w and in loss / unit of w;
+        a fourth required argument is given w.  Default: by PyTorch's autograd, or by JAX.
+    w : number, array, tensor, a tree of them, or torch.nn.Module
         Where to start.  A number is carried as a Python float and an array of integers as
-        float64.  A tensor must require grad, unless ``gradient`` is given.
-    learning_rate : float
-        The rate η > 0, in (unit of w)² / loss.
+        float64.  A tensor must require grad, unless ``gradient`` is given; in a dict, list,
+        tuple or named tuple of tensors those that do are trained, and the others stay.  Of
+        JAX's arrays all are.  Of a module a copy is trained, buffers too.
+    learning_rate : float, optional
+        The rate η > 0, in (unit of w)² / loss.  Left out exactly where ``rule`` is an optimiser.
     epochs : int
-        Number of updates, at least 1.
-    rule : str or UpdateRule, optional
-        How to step.
-    on_epoch : callable, optional
-        Told of each epoch 0, 1, 2, ... by an ``Epoch``; returning True stops there.
+        Number of updates, at least 1; with ``batch_size``, of passes over the rows.
+    rule : str, UpdateRule or optimiser, optional
+        How to step: ``"gradient-descent"``, ``"momentum"``, ``"nesterov"``, ``"adagrad"``,
+        ``"rmsprop"``, ``"adam"`` or ``"adamw"``, with PyTorch's formulas and settings; such a
+        rule with settings of its own; an optimiser of ``torch.optim`` over w, of which a copy
+        steps; a function that makes one of a list of tensors; a transformation of optax.
+    batch_size : int, optional
+        Rows of a step.  Default: all.
+    shuffle : bool, optional
+        Whether the pass that makes epoch t takes the rows in the order
+        ``np.random.default_rng([seed, t]).permutation(n)``, or as they stand.
+    seed : int, optional
+        Of that order, and of the rows held out.
+    validation : float or pair (x, y), optional
+        Rows to judge by: a share of those given, chosen by
+        ``np.random.default_rng([seed]).permutation(n)``, or others.
+    patience : int, optional
+        Epochs to go on without a new low of the loss: of ``validation``, or else of training.
+        With it, ``descent.w`` holds the weights of the best epoch.
+    tolerance : float, optional
+        A new low lies below the last by more than this share of it.
+    on_epoch : callable or sequence of callables, optional
+        Told of each epoch 0, 1, 2, ... by an ``Epoch``; returning True ends the descent.
+    progress : bool, optional
+        Whether to show on standard error how far it has come.
+    checkpoint : path, optional
+        A file to go on from where there is one, and to write as the descent runs, when it ends
+        and when it is interrupted.
+    checkpoint_every : int, optional
+        Epochs between two writes.  Default: every half a minute or so.
 
     Returns
     -------
@@ -192,18 +195,27 @@ def descend(
     Raises
     ------
     OptionError
-        An argument is outside its range, or tensors and arrays are mixed.
+        An argument is outside its range, or numbers of two libraries or devices are mixed.
     EmptySourceError
         x or y has no rows.
     LengthError
         x and y differ in length, or the prediction and y in shape.
     GradientError
         There is no way to a gradient, it has not the shape of w, or the loss is not one number.
+    CheckpointError
+        The checkpoint is damaged, or of another descent; says what differs.
 
     Notes
     -----
-    ``epochs`` + 1 calls of each function.  None of the caller's arrays is changed; a function
-    that edits its arguments in place raises.  Tensors are copied once.
+    ``epochs`` + 1 calls of each function.  With minibatches one for each batch, and one over all
+    rows for the loss of the epoch; a module is in ``eval()`` mode for that, and for validation.
+    None of the caller's arrays is changed; a function that edits its arguments in place raises.
+    Tensors are copied once.  Types and devices stay what they are.
+
+    JAX compiles forward, loss and gradient; where they branch on values they run uncompiled, and
+    a ``SteepestWarning`` says so.  ``torch.compile`` is not used: compile ``forward`` where it
+    pays.  A resumed descent ends in the same bits as one that was never stopped, with the random
+    states of Python, NumPy and PyTorch put back; the functions are taken at their word.
 
     Examples
     --------
@@ -221,52 +233,92 @@ def descend(
     gradient descent: 10 epochs run, loss 30 -> 3.3e-07
     >>> print(f"{descent.losses[1]:.8f}")
     4.79999924
+
+    A module of PyTorch, by Adam on two rows at a time:
+
+    >>> import torch
+    >>> x = torch.arange(1.0, 5.0)[:, None]
+    >>> descent = descend(
+    ...     x,
+    ...     2 * x,
+    ...     w=torch.nn.Linear(1, 1),
+    ...     loss=lambda y, predicted: ((predicted - y) ** 2).mean(),
+    ...     rule="adam",
+    ...     learning_rate=0.1,
+    ...     epochs=500,
+    ...     batch_size=2,
+    ... )
+    >>> descent.w, round(descent.w.weight.item(), 2)
+    (Linear(in_features=1, out_features=1, bias=True), 2.0)
     """
-    stepping = find_rule(rule)
-    check_options(learning_rate, epochs)
-    functions = {"forward": forward, "loss": loss, "gradient": gradient, "on_epoch": on_epoch}
-    check_functions(functions, optional={"gradient", "on_epoch"})
-    if not any(map(is_tensor, (x, y, w))):
+    handed_in = is_handed_in(rule)
+    if not handed_in:
+        find_rule(rule)
+    check_options(learning_rate, epochs, handed_in=handed_in)
+    check_minibatches(batch_size, seed, shuffle)
+    check_stopping(patience, tolerance)
+    check_checkpoint(checkpoint, checkpoint_every)
+    callbacks = tuple(on_epoch) if isinstance(on_epoch, Sequence) else (on_epoch,)
+    functions = {"forward": forward, "loss": loss, "gradient": gradient}
+    check_functions(functions, optional={"forward", "gradient"})
+    for one in callbacks:
+        check_functions({"on_epoch": one}, optional={"on_epoch"})
+    if kind_of(x, y, w) == "numpy":
         x, y = np.asanyarray(x), np.asanyarray(y)
-    objective, start = problem(x, y, w, forward, loss, gradient)
-    check_rows(x, y)
-    check_weights(start)
-    return run(
+    task = pose(x, y, w, forward, loss, gradient)
+    check_rows(task.objective.x, task.objective.y)
+    check_weights(task.start)
+    objective, outside = held_out(task, validation, seed)
+    stepper = find_stepper(rule, learning_rate, task.handles, task.kind)
+    walk = _begun(
         objective,
-        start,
-        rule=stepping,
-        learning_rate=float(learning_rate),
-        epochs=operator.index(epochs),
-        on_epoch=on_epoch,
-        predict=forward,
-        data=[name for name, value in (("x", x), ("y", y)) if not finite(value)],
+        task.start,
+        stepper,
+        task.form,
+        Judge(stepper.rule, stepper.learning_rate),
+        watch=Watch(patience, tolerance),
+        minibatches=Minibatches(batch_size, bool(shuffle), seed) if batch_size else None,
+        validation=outside,
+    )
+    holes = [name for name, value in (("x", x), ("y", y)) if not finite(value)]
+    told = tuple(one for one in callbacks if one is not None)
+    keeper = None
+    if checkpoint is not None:
+        given = {
+            "x": x, "y": y, "w": w, "learning_rate": learning_rate, "batch_size": batch_size,
+            "gradient": "found by autograd" if gradient is None else "given",
+            "shuffle": bool(shuffle), "seed": seed, "validation": validation,
+            "patience": patience, "tolerance": tolerance,
+        }  # fmt: skip
+        keeper = Keeper(checkpoint, checkpoint_every, identify(walk, given))
+        keeper.resume(walk, epochs)
+    with watched(progress, epochs) as shown:
+        follow(walk, operator.index(epochs), (*told, *shown), keeper)
+    return conclude(walk, task.forward, holes)
+
+
+def _begun(
+    objective: Any, w: Tensor, stepper: Stepper, form: Form, judge: Judge, **more: Any
+) -> Walk:
+    """Return a walk before its first look."""
+    w = own(w)
+    watched = more.get("validation") is not None
+    return Walk(
+        objective,
+        stepper,
+        form,
+        w,
+        judge,
+        losses=Trace(LOSSES_KEPT, array("d")),
+        weights=_weights_trace(w),
+        validation_losses=Trace(LOSSES_KEPT, array("d")) if watched else None,
+        watch=more.pop("watch", None) or Watch(),
+        **more,
     )
 
 
-def _weights_trace(w: Tensor) -> Trace[Tensor]:
+def _weights_trace(w: Tensor) -> Trace[Any]:
     if isinstance(w, float):
         return Trace(WEIGHT_BYTES // 8, array("d"))
-    return Trace(max(WEIGHTS_KEPT, WEIGHT_BYTES // (w.nbytes + OBJECT_BYTES)))
-
-
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def _stepped(
-    rule: UpdateRule[Any], w: Tensor, gradient: Tensor, state: Any, learning_rate: float
-) -> tuple[Tensor, Any]:
-    return rule.step(w, gradient, state, learning_rate)
-
-
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def _evaluated(
-    objective: Objective, w: Tensor, stepped_by: Tensor, epoch: int
-) -> tuple[float, Tensor]:
-    """Return loss and gradient at w; where w has left the numbers, what led it there."""
-    if epoch and not finite(w):
-        return (math.inf if finite(stepped_by) else math.nan), stepped_by
-    try:
-        loss, gradient = objective.value_and_gradient(w)
-    except OverflowError:
-        if epoch == 0:
-            raise
-        return math.inf, stepped_by
-    return float(loss), gradient
+    size = sum(getattr(leaf, "nbytes", 8) + OBJECT_BYTES for leaf in leaves(w))
+    return Trace(max(WEIGHTS_KEPT, WEIGHT_BYTES // size))

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Protocol
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import GradientError, LengthError
 from ..typing import Tensor
+from .forms import Form, Plain
+from .guards import guarded, shown, untouched
+from .trees import is_tree, map_leaves, name_leaf, placed, rebuild
 
-Forward = Callable[[Tensor, Tensor], Tensor]
+Forward = Callable[[Any, Tensor], Tensor]
 """``forward(w, x)``: the prediction, of the shape of y."""
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""``loss(y, y_predicted)``: a single number."""
+Loss = Callable[..., Tensor]
+"""``loss(y, y_predicted)``, or ``loss(y, y_predicted, w)``: a single number."""
 
-Gradient = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""``gradient(x, y, y_predicted)``: ∂loss/∂w, of the shape of w."""
+Gradient = Callable[..., Tensor]
+"""``gradient(x, y, y_predicted)``, or with w as a fourth: ∂loss/∂w, of the shape of w."""
 
 
 class Objective(Protocol):
     """A loss as a function of the weights alone, for the loop to go down.
 
-    The weights are a float, an ndarray or a tensor; the loss is a float, and the gradient is
-    of the type and shape of w, in units of loss / unit of w.
+    The weights are a float, an ndarray, a tensor, or a tree of them; the loss is a float, and
+    the gradient is of the type and shape of w, in units of loss / unit of w.
     """
 
     def value_and_gradient(self, w: Tensor) -> tuple[float, Tensor]:
@@ -39,48 +44,27 @@ class Objective(Protocol):
         """Return the largest curvature L, in loss / (unit of w)²; None where not known."""
 
 
-def guarded(value: Tensor) -> Tensor:
-    """Return weights as a user's function may have them: nothing done to them reaches others.
-
-    An ndarray becomes a read-only view, so that an edit in place raises.  PyTorch knows no
-    read-only tensors, so a tensor becomes a detached copy, O(size).  Numbers pass.
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function asks for that many positional arguments, none of them optional.
 
     Examples
     --------
-    >>> x = np.array([1.0, 2.0])
-    >>> guarded(x).flags.writeable, x.flags.writeable
-    (False, True)
+    >>> takes(lambda y, y_predicted, w: 0.0, 3), takes(lambda y, y_predicted, delta=1.0: 0.0, 3)
+    (True, False)
     """
-    if isinstance(value, np.ndarray):
-        view = value.view()
-        view.flags.writeable = False
-        return view
-    return value.detach().clone() if hasattr(value, "detach") else value
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    required = [
+        p
+        for p in parameters
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty
+    ]
+    return len(required) == count
 
 
-def shown(value: Tensor) -> Tensor:
-    """Return data as a user's function may have them, without a copy.
-
-    An ndarray becomes a read-only view, a tensor one that asks for no gradient; whether that
-    was edited, :func:`untouched` finds out.
-    """
-    return value.detach() if hasattr(value, "detach") else guarded(value)
-
-
-@contextmanager
-def untouched(*values: Tensor) -> Iterator[None]:
-    """Raise GradientError if one of these tensors is edited in place inside the block.
-
-    Arrays see to that themselves, by being read-only.
-    """
-    tensors = [value for value in values if hasattr(value, "_version")]
-    before = [getattr(tensor, "_version", 0) for tensor in tensors]
-    yield
-    if before != [getattr(tensor, "_version", 0) for tensor in tensors]:
-        raise GradientError.edited()
-
-
-def predicted_by(forward: Forward, w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def predicted_by(forward: Forward, w: Any, x: Tensor, y: Tensor) -> Tensor:
     """Return ``forward(w, x)``, known to have the shape of y.
 
     Raises
@@ -109,8 +93,9 @@ def single(loss: Tensor) -> Tensor:
     """
     if loss is None:
         raise GradientError.nothing("loss")
-    if np.shape(loss) != ():
-        raise GradientError.loss_shape(tuple(np.shape(loss)))
+    shape = (len(loss),) if isinstance(loss, list | tuple) else tuple(np.shape(loss))
+    if shape:
+        raise GradientError.loss_shape(shape)
     return loss
 
 
@@ -132,7 +117,10 @@ class ByHand:
     y : ndarray or tensor, shape (n, ...)
         What is to be predicted.
     forward, loss, gradient : callable
-        ``forward(w, x)``, ``loss(y, y_predicted)``, ``gradient(x, y, y_predicted)``.
+        ``forward(w, x)``, ``loss(y, y_predicted)``, ``gradient(x, y, y_predicted)``; a loss with
+        a third required argument, and a gradient with a fourth, are given w there.
+    form : Form, optional
+        What the functions get as w.
 
     Raises
     ------
@@ -160,28 +148,59 @@ class ByHand:
     forward: Forward
     loss: Loss
     gradient: Gradient
+    form: Form = field(default_factory=Plain)
 
     def value_and_gradient(self, w: Tensor) -> tuple[float, Tensor]:
-        predicted, value = self._predicted_and_value(w)
+        given = self.form.given(guarded(w))
+        predicted, value = self._predicted_and_value(given)
+        extra = (given,) if self._weighs[1] else ()
         with untouched(self.x, self.y, predicted):
-            gradient = self.gradient(shown(self.x), shown(self.y), shown(predicted))
+            gradient = self.gradient(shown(self.x), shown(self.y), shown(predicted), *extra)
         if gradient is None:
             raise GradientError.nothing("gradient")
-        if np.shape(gradient) != np.shape(w):
-            raise GradientError.shape(tuple(np.shape(gradient)), tuple(np.shape(w)))
-        return value, _like(w, gradient)
+        return value, _alike(w, gradient)
 
     def value(self, w: Tensor) -> float:
-        return self._predicted_and_value(w)[1]
+        with self.form.measuring():
+            return self._predicted_and_value(self.form.given(guarded(w)))[1]
 
     def smoothness(self) -> None:
         return None
 
-    def _predicted_and_value(self, w: Tensor) -> tuple[Tensor, float]:
-        predicted = predicted_by(self.forward, guarded(w), self.x, self.y)
+    @cached_property
+    def _weighs(self) -> tuple[bool, bool]:
+        """Whether the loss and the gradient ask for w."""
+        return takes(self.loss, 3), takes(self.gradient, 4)
+
+    def _predicted_and_value(self, given: Any) -> tuple[Tensor, float]:
+        predicted = predicted_by(self.forward, given, self.x, self.y)
+        extra = (given,) if self._weighs[0] else ()
         with untouched(self.y, predicted):
-            loss = single(self.loss(shown(self.y), shown(predicted)))
+            loss = single(self.loss(shown(self.y), shown(predicted), *extra))
         return predicted, float(shown(loss))
+
+
+def _alike(w: Tensor, gradient: Tensor) -> Tensor:
+    """Return a copy of ``gradient``, known to have the branches and shapes of w."""
+    if not is_tree(w):
+        if np.shape(gradient) != np.shape(w):
+            raise GradientError.shape(tuple(np.shape(gradient)), tuple(np.shape(w)))
+        return _like(w, gradient)
+    try:
+        return rebuild(w, [_like(*pair) for pair in _paired(w, gradient)])
+    except LookupError as error:
+        raise GradientError.structure(name_leaf(error.args[0], "gradient")) from None
+
+
+def _paired(w: Tensor, gradient: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return each leaf of w with its gradient, of the same shape."""
+    pairs: list[tuple[Tensor, Tensor]] = []
+    map_leaves(lambda one, other: pairs.append((one, other)), w, gradient)
+    for (path, _), (one, other) in zip(placed(w), pairs, strict=True):
+        if np.shape(one) != np.shape(other):
+            shapes = tuple(np.shape(other)), tuple(np.shape(one))
+            raise GradientError.leaf_shape(name_leaf(path), *shapes)
+    return pairs
 
 
 def _like(w: Tensor, gradient: Tensor) -> Tensor:
@@ -191,4 +210,6 @@ def _like(w: Tensor, gradient: Tensor) -> Tensor:
         return float(shown(gradient))
     if isinstance(w, np.ndarray):
         return np.array(gradient, dtype=w.dtype)
-    return (w.new_zeros(w.shape) + gradient).detach().to(w.dtype)
+    if hasattr(w, "detach"):
+        return (w.new_zeros(w.shape) + gradient).detach().to(w.dtype)
+    return sys.modules["jax"].numpy.asarray(gradient, dtype=w.dtype)

@@ -3,96 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from ..errors import DivergedError, OptionError, counted
 from ..typing import Tensor
-from .autograd import is_tensor
-from .objective import Forward, guarded
-from .rules import UpdateRule
+from .guards import guarded
+from .judge import Status
+from .objective import Forward
+from .rules import Limited
 from .trace import Trace
-
-
-class Status(Enum):
-    """How a descent ended; the value says it in a sentence."""
-
-    COMPLETED = "The epochs asked for were run."
-    STOPPED = "on_epoch asked to stop."
-    DIVERGED = "The loss rose without end: the learning rate is too large."
-    NOT_FINITE = "The loss or a weight is not a number."
-
-
-class Judge:
-    """Watches a descent, and says when it goes wrong.
-
-    It keeps the weights and the gradient of one epoch, so O(size of w).
-
-    Attributes
-    ----------
-    curvature : float or None
-        The largest secant curvature so far, ‖gₜ - gₜ₋₁‖ / ‖wₜ - wₜ₋₁‖ [1]_.
-
-    References
-    ----------
-    .. [1] J. Barzilai, J. M. Borwein.  Two-point step size gradient methods.  IMA Journal of
-       Numerical Analysis 8(1), 141-148, 1988.  doi:10.1093/imanum/8.1.141
-
-    Examples
-    --------
-    >>> from steepest.descent.rules import GradientDescent
-    >>> judge = Judge(GradientDescent(), learning_rate=0.1)
-    >>> for epoch, w in enumerate([0.0, 3.0, -1.5]):
-    ...     status = judge.at(epoch, w, 12.5 * (w - 1) ** 2, 25 * (w - 1))
-    >>> judge.curvature, judge.at_the_end(epoch).name
-    (25.0, 'DIVERGED')
-    """
-
-    def __init__(self, rule: UpdateRule[Any], learning_rate: float) -> None:
-        self.curvature: float | None = None
-        self._rule, self._learning_rate = rule, learning_rate
-        self._rises = 0
-        self._steepest = 0.0
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def at(self, epoch: int, w: Tensor, loss: float, gradient: Tensor) -> Status | None:
-        """Return how the descent has ended at this epoch; None where it may go on."""
-        if not math.isfinite(loss):
-            return Status.DIVERGED if epoch and loss > 0 else Status.NOT_FINITE
-        if epoch == 0:
-            self._start = self._loss = loss
-            self._scale = abs(loss)
-        else:
-            self._measure(w, gradient)
-        self._rises = self._rises + 1 if loss > self._loss else 0
-        self._scale = self._scale or abs(loss)
-        self._steepest = max(self._steepest, _size(gradient))
-        self._w, self._gradient, self._loss = w, gradient, loss
-        exploded = self._rises >= 3 and loss - self._start > 1e6 * self._scale
-        return Status.DIVERGED if exploded else None
-
-    def at_the_end(self, epochs: int) -> Status:
-        """Return how a descent has ended whose epochs are all run."""
-        # On a quadratic, a plain step raises the loss only where its secant curvature
-        # exceeds 2/η: a rise without that is rounding, or a hill in the landscape.
-        rising = self._rises >= min(3, epochs) and self._loss - self._start > 1e-6 * self._scale
-        unstable = self.curvature is not None and self._learning_rate >= self._rule.limit(
-            self.curvature
-        )
-        return Status.DIVERGED if rising and unstable else Status.COMPLETED
-
-    def _measure(self, w: Tensor, gradient: Tensor) -> None:
-        moved, turned = _size(w - self._w), _size(gradient - self._gradient)
-        # Below a millionth, single precision shows its rounding and no curvature.
-        if moved > 1e-6 * _size(w) and 1e-6 * self._steepest < turned < math.inf:
-            self.curvature = max(self.curvature or 0.0, turned / moved)
-
-
-def _size(vector: Tensor) -> float:
-    return float(vector.norm() if is_tensor(vector) else np.linalg.norm(vector))
+from .walk import Walk
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,7 +32,7 @@ class Descent:
 
     Attributes
     ----------
-    w, coefficients : float, ndarray or tensor
+    w, coefficients : float, array, tensor, tree or module
         The final weights, of the type they were given in; two names for one thing.
     loss : float
         The loss there.
@@ -118,13 +42,14 @@ class Descent:
         Number of updates done.
     losses : Trace of float
         The loss of each epoch.  Up to 2²⁰ are kept (8 MB), then one in 2, 4, 8, ...
-    weights : Trace of float, read-only ndarray or detached tensor
-        The weights of each epoch, thinned alike: up to 64 MB of them, where an array or
-        tensor counts half a kilobyte for itself, but never fewer than 64.
-    learning_rate : float
-        The rate η, in (unit of w)² / loss.
+    weights : Trace of float, read-only ndarray, detached tensor, or tree of them
+        The weights of each epoch, of a module its parameters by name, thinned alike: up to 64 MB
+        of them, where an array or tensor counts half a kilobyte for itself, but never fewer
+        than 64.
+    learning_rate : float or None
+        The rate η, in (unit of w)² / loss; None where an optimiser was handed in.
     rule : UpdateRule
-        How the steps were taken.
+        How the steps were taken; of an optimiser its ``name``.
     smoothness : float or None
         The largest curvature met on the way, max ‖gₜ - gₜ₋₁‖ / ‖wₜ - wₜ₋₁‖, in
         loss / (unit of w)²; never more than L where the gradient is the loss's.  Steps lost in
@@ -133,6 +58,11 @@ class Descent:
         ``forward(w, x)``, with which ``predict`` predicts.
     data : tuple of str
         The arguments that held a NaN or an infinity from the start.
+    validation_losses : Trace of float or None
+        The loss of each epoch on the rows held out.
+    best_epoch : int or None
+        With ``validation`` or ``patience``: the epoch of the smallest loss on the rows held out,
+        or else of training.  With ``patience`` the weights are those of that epoch.
 
     Examples
     --------
@@ -153,20 +83,22 @@ class Descent:
     9.990234375
     """
 
-    w: Tensor
+    w: Any
     loss: float
     status: Status
     epochs: int
     losses: Trace[float]
-    weights: Trace[Tensor]
-    learning_rate: float
-    rule: UpdateRule[Any]
+    weights: Trace[Any]
+    learning_rate: float | None
+    rule: Limited
     smoothness: float | None
     forward: Forward | None = None
     data: tuple[str, ...] = ()
+    validation_losses: Trace[float] | None = None
+    best_epoch: int | None = None
 
     @property
-    def coefficients(self) -> Tensor:
+    def coefficients(self) -> Any:
         return self.w
 
     def predict(self, x: Tensor) -> Tensor:
@@ -180,7 +112,8 @@ class Descent:
         if self.forward is None:
             hint = "predict with the model that this descent belongs to."
             raise OptionError.outside("forward", None, "a function of w and x", hint)
-        return self.forward(guarded(self.w), np.asarray(x) if isinstance(x, list | tuple) else x)
+        found = self.forward(guarded(self.w), np.asarray(x) if isinstance(x, list | tuple) else x)
+        return found.detach() if hasattr(found, "detach") else found
 
     def raise_for_status(self) -> Descent:
         """Return the descent itself if it ended well.
@@ -190,7 +123,10 @@ class Descent:
         DivergedError
             The loss rose without end, or is not finite; says when, and why.
         """
-        if self.status is Status.DIVERGED:
+        if self.status is Status.DIVERGED and self.learning_rate is None:
+            ends = self.losses[0], self.losses[-1]
+            raise DivergedError.rose_unruled(self.rule.name, self.epochs, *ends)
+        if self.status is Status.DIVERGED and self.learning_rate is not None:
             smoothness = self.smoothness or 0.0
             raise DivergedError.rose(
                 rule=self.rule.name,
@@ -209,7 +145,38 @@ class Descent:
         how = {
             Status.COMPLETED: f"{counted(self.epochs, 'epoch')} run",
             Status.STOPPED: f"stopped by on_epoch after {counted(self.epochs, 'epoch')}",
+            Status.STALLED: f"stalled after {counted(self.epochs, 'epoch')}",
             Status.DIVERGED: f"diverged at epoch {self.epochs:,}",
             Status.NOT_FINITE: f"not finite at epoch {self.epochs:,}",
         }[self.status]
-        return f"{self.rule.name}: {how}, loss {self.losses[0]:.3g} -> {self.losses[-1]:.3g}"
+        went = f"{self.rule.name}: {how}, loss {self.losses[0]:.3g} -> {self.losses[-1]:.3g}"
+        return went if self.best_epoch is None else f"{went}, {self._best()}"
+
+    def _best(self) -> str:
+        """Where the loss that was watched was smallest."""
+        watched = "loss" if self.validation_losses is None else "validation loss"
+        if self.best_epoch == self.epochs:
+            return f"{watched} best at the last epoch, still falling"
+        return f"{watched} best at epoch {self.best_epoch:,}"
+
+
+def conclude(walk: Walk, predict: Forward | None, data: Sequence[str]) -> Descent:
+    """Return what a walk leaves behind."""
+    assert walk.status is not None
+    watch, waits = walk.watch, walk.watch.patience is not None
+    at = (watch.w, watch.aside) if waits else (walk.held, walk.held_aside)
+    return Descent(
+        w=walk.form.final(*at),
+        loss=watch.trained if waits else walk.held_loss,
+        status=walk.status,
+        epochs=walk.epoch,
+        losses=walk.losses,
+        weights=walk.weights,
+        learning_rate=walk.stepper.learning_rate,
+        rule=walk.stepper.rule,
+        smoothness=walk.judge.curvature,
+        forward=predict,
+        data=tuple(data),
+        validation_losses=walk.validation_losses,
+        best_epoch=watch.epoch if waits or walk.validation is not None else None,
+    )

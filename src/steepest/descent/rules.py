@@ -8,8 +8,21 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkab
 
 from ..errors import OptionError
 from ..typing import Tensor
+from .adaptive import Adagrad, Adam, AdamW, RMSprop
+from .momentum import Momentum, Nesterov
 
 State = TypeVar("State")
+
+
+class Limited(Protocol):
+    """What a descent has to know of the one who steps it."""
+
+    @property
+    def name(self) -> str:
+        """The rule as a sentence has it: ``gradient descent``."""
+
+    def limit(self, smoothness: float) -> float:
+        """Return the largest stable rate where no curvature exceeds ``smoothness``."""
 
 
 @runtime_checkable
@@ -20,10 +33,10 @@ class UpdateRule(Protocol[State]):
 
         s₀ = init(w₀),    wₜ₊₁, sₜ₊₁ = step(wₜ, gₜ, sₜ, η)
 
-    The weights w may be a float, an ndarray or a ``torch.Tensor``; the gradient is of the
-    same type and shape, in units of loss / unit of w.  A rule changes none of its arguments,
-    and its state is a NamedTuple, so that a descent can be saved, and resumed as if it had
-    never stopped.
+    The weights w may be a float, an ndarray, a ``torch.Tensor`` or an array of JAX; the gradient
+    is of the same type and shape, in units of loss / unit of w.  Trees of weights are stepped
+    leaf by leaf.  A rule changes none of its arguments, and its state is a NamedTuple, so that a
+    descent can be saved, and resumed as if it had never stopped.
     """
 
     @property
@@ -121,4 +134,12 @@ def find_rule(rule: str | UpdateRule[Any]) -> UpdateRule[Any]:
     raise OptionError.unknown("rule", rule, list(RULES))
 
 
-RULES: dict[str, UpdateRule[Any]] = {"gradient-descent": GradientDescent()}
+RULES: dict[str, UpdateRule[Any]] = {
+    "gradient-descent": GradientDescent(),
+    "momentum": Momentum(),
+    "nesterov": Nesterov(),
+    "adagrad": Adagrad(),
+    "rmsprop": RMSprop(),
+    "adam": Adam(),
+    "adamw": AdamW(),
+}

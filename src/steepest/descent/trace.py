@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, MutableSequence
-from typing import Generic, TypeVar, overload
+from array import array
+from collections.abc import Callable, Iterator, MutableSequence
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -112,6 +113,21 @@ class Trace(Generic[Item]):
         if copy is False:
             raise ValueError("a trace is not one array in memory, so it has to be copied.")
         return np.array(list(self), dtype=dtype)
+
+    def saved(self, plain: Callable[[Item], Any]) -> dict[str, Any]:
+        """Return all that it holds, each value as ``plain`` makes it."""
+        kept = self._kept
+        every = np.array(kept) if isinstance(kept, array) else [plain(value) for value in kept]
+        latest = plain(self._latest) if self._last >= 0 else None
+        return {"kept": every, "stride": self._stride, "last": self._last, "latest": latest}
+
+    def restore(self, saved: dict[str, Any], made: Callable[[Any], Item]) -> None:
+        """Hold what another one has :meth:`saved`, each value as ``made`` makes it again."""
+        del self._kept[:]
+        self._kept.extend(made(value) for value in saved["kept"])
+        self._stride, self._last = saved["stride"], saved["last"]
+        if self._last >= 0:
+            self._latest = made(saved["latest"])
 
     def __repr__(self) -> str:
         return f"Trace({len(self):,} of {counted(self._last + 1, 'epoch')} kept)"

@@ -19,8 +19,11 @@ SteepestError                     exit code 1 unless said
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
+├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
+├── CheckpointError               ValueError    the same, of a descent that was interrupted
+├── ProgramError                  ValueError    exit 2: a script not to be read, or endless
 └── OutputError                   OSError       a place that cannot be written
 
 A message says what was found, with the numbers; then why it cannot work; then, after a
@@ -34,7 +37,7 @@ from __future__ import annotations
 from .cells import FormulaError, ValueFoundError
 from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from .databases import DatabaseError
-from .files import ModelFileError, MomentsFileError, OutputError
+from .files import CheckpointError, ModelFileError, MomentsFileError, OutputError
 from .fits import (
     CollinearError,
     DivergedError,
@@ -43,12 +46,14 @@ from .fits import (
     OptionError,
     TooFewRowsError,
 )
-from .machine import KernelError
+from .machine import KernelError, TooLargeError
+from .programs import ProgramError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 
 __all__ = [
+    "CheckpointError",
     "CollinearError",
     "ColumnKindError",
     "ColumnNameError",
@@ -66,11 +71,13 @@ __all__ = [
     "MomentsFileError",
     "OptionError",
     "OutputError",
+    "ProgramError",
     "SourceError",
     "SourceNotFoundError",
     "SteepestError",
     "SteepestWarning",
     "TooFewRowsError",
+    "TooLargeError",
     "ValueFoundError",
     "counted",
     "listed",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .words import SteepestError
 
 
@@ -66,6 +68,58 @@ class MomentsFileError(SteepestError, ValueError):
             f"'{path}' has format {version}; this steepest reads up to {known}.",
             "A later release wrote it, and may mean other things by it.",
             "pip install --upgrade steepest",
+        )
+
+
+class CheckpointError(SteepestError, ValueError):
+    """A checkpoint that is not whole, not ours, or of another descent."""
+
+    @classmethod
+    def of(cls, path: str, reason: str) -> CheckpointError:
+        return cls(
+            f"'{path}' is not a whole checkpoint: {reason}.",
+            "Its last 32 bytes must be the SHA-256 of every byte before them.",
+            "remove the file, and the descent starts afresh.",
+        )
+
+    @classmethod
+    def unreadable(cls, path: str, reason: str) -> CheckpointError:
+        return cls(
+            f"'{path}' cannot be read: {reason}.",
+            "A checkpoint was expected there.",
+            "check the path, or name another place: checkpoint='run.ckpt'",
+        )
+
+    @classmethod
+    def newer(cls, path: str, version: object, known: int) -> CheckpointError:
+        return cls(
+            f"'{path}' has format {version}; this steepest reads up to {known}.",
+            "A later release wrote it, and may mean other things by it.",
+            "pip install --upgrade steepest",
+        )
+
+    @classmethod
+    def another(cls, path: str, differences: Sequence[str]) -> CheckpointError:
+        return cls(
+            f"'{path}' is the checkpoint of another descent: {'; '.join(differences)}.",
+            "Only the same descent can go on as if it had never stopped.",
+            "give the arguments of then, or another checkpoint.",
+        )
+
+    @classmethod
+    def unkept(cls, type_name: str) -> CheckpointError:
+        return cls(
+            f"a {type_name} cannot be kept in a checkpoint.",
+            "Only numbers, texts, arrays and containers of them can, so that reading runs nothing.",
+            "let the state of the rule be made of those, or leave checkpoint out.",
+        )
+
+    @classmethod
+    def beyond(cls, path: str, reached: int, epochs: int) -> CheckpointError:
+        return cls(
+            f"'{path}' is at epoch {reached:,}, and epochs={epochs} is asked for.",
+            "A descent does not go back.",
+            f"epochs={reached}, or another checkpoint.",
         )
 
 

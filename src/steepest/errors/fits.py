@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .words import SteepestError, counted, listed, nearest
 
@@ -71,6 +71,52 @@ class OptionError(SteepestError, ValueError):
             f"{beside[0]} = torch.as_tensor({beside[0]})",
         )
 
+    @classmethod
+    def libraries(cls, torch: Sequence[str], jax: Sequence[str]) -> OptionError:
+        return cls(
+            f"{' and '.join(torch)} {'is' if len(torch) == 1 else 'are'} of PyTorch, and "
+            f"{' and '.join(jax)} of JAX.",
+            "The two libraries do not compute with each other's numbers.",
+            f"{torch[0]} = jax.numpy.asarray({torch[0]}.detach().numpy())",
+        )
+
+    @classmethod
+    def devices(cls, places: Mapping[str, str]) -> OptionError:
+        stands = [f"{name} is on '{place}'" for name, place in places.items()]
+        last = list(places)[-1]
+        return cls(
+            f"{', '.join(stands)}.",
+            "PyTorch computes with tensors of one device only.",
+            f"{last} = {last}.to('{next(iter(places.values()))}')",
+        )
+
+    @classmethod
+    def own_rate(cls, rate: float) -> OptionError:
+        return cls(
+            f"learning_rate={rate!r} is given, and an optimiser as rule too.",
+            "An optimiser that is handed in has a rate of its own.",
+            "leave learning_rate out.",
+        )
+
+    @classmethod
+    def other_library(cls, type_name: str, wanted: str, kind: str) -> OptionError:
+        names = {"torch": "PyTorch", "jax": "JAX", "numpy": "NumPy"}
+        return cls(
+            f"rule is a {type_name}, which steps weights of {names[wanted]}; these are of "
+            f"{names[kind]}.",
+            "An optimiser steps the weights of its own library.",
+            "name a rule, which steps them all: rule='adam', learning_rate=0.001",
+        )
+
+    @classmethod
+    def strangers(cls, count: int, total: int) -> OptionError:
+        return cls(
+            f"{count:,} of the {counted(total, 'tensor')} that the optimiser steps "
+            f"{'is' if count == 1 else 'are'} not in w.",
+            "The descent trains a copy of w, and the optimiser with it.",
+            "make it over w: torch.optim.SGD([w], lr=0.1), or of module.parameters().",
+        )
+
 
 def _times(ratio: float) -> str:
     """A ratio with three digits, and with as many as it takes to tell it from 1."""
@@ -126,6 +172,14 @@ class DivergedError(SteepestError, ArithmeticError):
         )
 
     @classmethod
+    def rose_unruled(cls, rule: str, epoch: int, start: float, end: float) -> DivergedError:
+        return cls(
+            f"{rule} diverged at epoch {epoch:,}: the loss rose from {start:.6g} to {end:.3g}.",
+            "Its steps are too large for this loss.",
+            "give the optimiser a tenth of its rate.",
+        )
+
+    @classmethod
     def not_finite(cls, epoch: int, loss: float, data: Sequence[str]) -> DivergedError:
         if data:
             holds = "holds" if len(data) == 1 else "hold"
@@ -153,11 +207,51 @@ class GradientError(SteepestError, ValueError):
         )
 
     @classmethod
+    def structure(cls, name: str) -> GradientError:
+        return cls(
+            f"gradient and w differ in structure at {name}.",
+            "A gradient has the branches of w, with one number for each weight.",
+            "return a tree with the keys of w.",
+        )
+
+    @classmethod
+    def leaf_shape(cls, name: str, got: tuple[int, ...], wanted: tuple[int, ...]) -> GradientError:
+        return cls(
+            f"gradient has shape {got} at {name}, but w has shape {wanted} there.",
+            "A gradient has one number for each weight.",
+            "average over the rows only: .mean(axis=0)",
+        )
+
+    @classmethod
+    def untraceable(cls, reason: str) -> GradientError:
+        return cls(
+            f"JAX cannot follow forward and loss: {reason}.",
+            "Somewhere its numbers are handed to NumPy, float() or .item(), which ends the trace.",
+            "compute with jax.numpy: jnp.exp(x) instead of np.exp(x).",
+        )
+
+    @classmethod
+    def severed(cls) -> GradientError:
+        return cls(
+            "the loss does not depend on w as far as JAX can see.",
+            "Somewhere in forward or loss w is left out, or behind jax.lax.stop_gradient.",
+            "use w all the way to the loss.",
+        )
+
+    @classmethod
+    def untrained(cls, name: str) -> GradientError:
+        return cls(
+            f"no parameter of {name} requires grad.",
+            "Autograd follows only tensors that say so.",
+            "module.requires_grad_()",
+        )
+
+    @classmethod
     def missing(cls) -> GradientError:
         return cls(
             "no gradient was given, and the data are not tensors.",
             "NumPy cannot differentiate forward and loss.",
-            "pass gradient=..., or make x, y and w tensors of PyTorch.",
+            "pass gradient=..., or make x, y and w tensors of PyTorch or arrays of JAX.",
         )
 
     @classmethod

@@ -5,6 +5,23 @@ from __future__ import annotations
 from .words import SteepestError
 
 
+class TooLargeError(SteepestError, MemoryError):
+    """Rows that do not fit into memory."""
+
+    @classmethod
+    def rows(cls, rows: int, width: int, needed: int, free: int, fitting: int) -> TooLargeError:
+        return cls(
+            f"{rows:,} rows of {width:,} columns take {_megabytes(needed)}, and "
+            f"{_megabytes(free)} of memory are free.",
+            "A loop needs them there, with a copy for each library: a quarter of it at the most.",
+            f"race the first of them: rows={fitting:_}, on the command line --rows {fitting}",
+        )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
 class KernelError(SteepestError, RuntimeError):
     """Arithmetic that is not there, or not what exact sums need."""
 

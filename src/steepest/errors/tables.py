@@ -37,7 +37,7 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def changed(cls, path: str, before: int, after: int) -> SourceError:
+    def altered(cls, path: str, before: int, after: int) -> SourceError:
         return cls(
             f"'{path}' changed while it was read: it had {before:,} bytes, and has {after:,}.",
             "Sums of both states would belong to neither.",
@@ -101,6 +101,22 @@ class SourceError(SteepestError, OSError):
             f"'{path}' holds moments, not rows.",
             "They were scanned already.",
             f"steepest merge '{path}' other.moments -o all.moments",
+        )
+
+    @classmethod
+    def no_race(cls, where: str) -> SourceError:
+        return cls(
+            f"the moments of {where} hold no rows.",
+            "A loop goes over the rows at every epoch.",
+            "name the table that was scanned: steepest.race('homes.csv', target='price')",
+        )
+
+    @classmethod
+    def changed(cls, where: str, rows: int) -> SourceError:
+        return cls(
+            f"{where} gave {counted(rows, 'row')} to the scan, and others when it was read again.",
+            "The table changed in between.",
+            "race a copy that nobody writes to.",
         )
 
     @classmethod

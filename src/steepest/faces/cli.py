@@ -15,8 +15,10 @@ import click
 
 from ..errors import OutputError, SteepestError, SteepestWarning
 from . import options
+from .check import check
 from .moments import forget, merge, scan, show
 from .options import print_json, say
+from .racing import race
 from .version import version_option
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
@@ -38,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
     try:
-        steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+        code = steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -72,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
             err=True,
         )
         return OUR_BUG
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _close_stdout() -> None:
@@ -105,7 +107,7 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show):
+for command in (scan, merge, forget, show, check, race):
     steepest.add_command(command)
 
 

@@ -1,0 +1,278 @@
+"""Who makes the steps: a rule of the house, or an optimiser of PyTorch or optax handed in."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import OptionError
+from ..typing import Tensor
+from .compiled import scored
+from .objective import Objective, takes
+from .rules import Limited, UpdateRule, find_rule
+from .trees import is_tree, leaves, map_leaves, rebuild
+
+
+class Stepper(Protocol):
+    """Steps whole weights, trees and all, on the objective they are stepped for."""
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate η; None where the optimiser has its own."""
+
+    @property
+    def rule(self) -> Limited:
+        """What the judge asks for limits, and a sentence for a name."""
+
+    def init(self, w: Tensor) -> Any:
+        """Return the state before the first step."""
+
+    def step(
+        self, objective: Objective, w: Tensor, loss: float, gradient: Tensor, state: Any
+    ) -> tuple[Tensor, Any]:
+        """Return the next weights and state."""
+
+    def saved(self, state: Any) -> Any:
+        """Return a copy of the state, in plain containers."""
+
+    def restored(self, w: Tensor, saved: Any) -> Any:
+        """Return the state that was saved."""
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A rule at a fixed rate, applied to each leaf of the weights.
+
+    Examples
+    --------
+    >>> stepper = Ruled(find_rule("gradient-descent"), 0.1)
+    >>> w = {"a": 1.0, "b": [2.0]}
+    >>> stepper.step(None, w, 0.0, {"a": 1.0, "b": [5.0]}, stepper.init(w))[0]
+    {'a': 0.9, 'b': [1.5]}
+    """
+
+    rule: UpdateRule[Any]
+    learning_rate: float
+
+    def init(self, w: Tensor) -> Any:
+        return [self.rule.init(leaf) for leaf in leaves(w)] if is_tree(w) else self.rule.init(w)
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def step(
+        self,
+        objective: Objective,  # noqa: ARG002
+        w: Tensor,
+        loss: float,  # noqa: ARG002
+        gradient: Tensor,
+        state: Any,
+    ) -> tuple[Tensor, Any]:
+        if not is_tree(w):
+            return self.rule.step(w, gradient, state, self.learning_rate)
+        triples = zip(leaves(w), leaves(map_leaves(_second, w, gradient)), state, strict=True)
+        stepped = [self.rule.step(*triple, self.learning_rate) for triple in triples]
+        return rebuild(w, [one for one, _ in stepped]), [after for _, after in stepped]
+
+    def saved(self, state: Any) -> Any:
+        return leaves(state)
+
+    def restored(self, w: Tensor, saved: Any) -> Any:
+        return rebuild(self.init(w), saved)
+
+
+def _second(_: Any, value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """What is known of an optimiser that was handed in: its name, and no limit."""
+
+    name: str
+
+    def limit(self, smoothness: float) -> float:  # noqa: ARG002
+        return math.inf
+
+
+@dataclass(frozen=True)
+class ByTorch:
+    """An optimiser of PyTorch, over parameters that are the descent's own.
+
+    Attributes
+    ----------
+    optimiser : torch.optim.Optimizer
+        Steps the parameters in place; its state is its own.
+    parameters : sequence of tensor
+        One for each leaf of the weights, in that order.
+    """
+
+    optimiser: Any
+    parameters: Sequence[Any]
+    learning_rate: None = field(default=None, init=False)
+
+    @property
+    def rule(self) -> Limited:
+        return HandedIn(f"torch.optim.{type(self.optimiser).__name__}")
+
+    def init(self, w: Tensor) -> Any:
+        """Nothing: the optimiser remembers."""
+
+    def step(
+        self, objective: Objective, w: Tensor, loss: float, gradient: Tensor, state: Any
+    ) -> tuple[Tensor, Any]:
+        torch: Any = sys.modules["torch"]
+        with torch.no_grad():
+            for parameter, leaf in zip(self.parameters, leaves(w), strict=True):
+                parameter.copy_(leaf)
+        known: list[tuple[float, Tensor]] = [(loss, gradient)]
+
+        def closure() -> Any:
+            found, slope = known.pop() if known else objective.value_and_gradient(self._now(w))
+            for parameter, leaf in zip(self.parameters, leaves(slope), strict=True):
+                parameter.grad = leaf.clone()
+            return torch.tensor(found, dtype=torch.float64)
+
+        if takes(self.optimiser.step, 1):
+            self.optimiser.step(closure)
+        else:
+            closure()
+            self.optimiser.step()
+        return self._now(w), state
+
+    def saved(self, state: Any) -> Any:  # noqa: ARG002
+        return copy.deepcopy(self.optimiser.state_dict())
+
+    def restored(self, w: Tensor, saved: Any) -> Any:  # noqa: ARG002
+        self.optimiser.load_state_dict(saved)
+
+    def _now(self, w: Tensor) -> Tensor:
+        found = [parameter.detach().clone() for parameter in self.parameters]
+        return rebuild(w, found) if is_tree(w) else found[0]
+
+
+class ByOptax:
+    """A gradient transformation of optax, on arrays of JAX; its updates are compiled.
+
+    Those that ask for more than the gradient, such as ``optax.lbfgs``, are told the loss, the
+    gradient and the loss as a function of w.
+    """
+
+    learning_rate = None
+    rule: Limited = HandedIn("optax")
+
+    def __init__(self, transformation: Any) -> None:
+        self._transformation = transformation
+        self._step: Any = None
+
+    def init(self, w: Tensor) -> Any:
+        return self._transformation.init(w)
+
+    def step(
+        self, objective: Any, w: Tensor, loss: float, gradient: Tensor, state: Any
+    ) -> tuple[Tensor, Any]:
+        self._step = self._step or self._compiled(objective)
+        value = sys.modules["jax"].numpy.asarray(loss, dtype=leaves(w)[0].dtype)
+        rows = objective.x, objective.y
+        stepped: tuple[Tensor, Any] = self._step(gradient, state, w, value, *rows)
+        return stepped
+
+    def saved(self, state: Any) -> Any:
+        return sys.modules["jax"].tree_util.tree_leaves(state)
+
+    def restored(self, w: Tensor, saved: Any) -> Any:
+        util: Any = sys.modules["jax"].tree_util
+        return util.tree_unflatten(util.tree_structure(self.init(w)), saved)
+
+    def _compiled(self, objective: Any) -> Any:
+        """Return a compiled step, in which the rows are arguments."""
+        update = self._transformation.update
+        kinds = {p.kind for p in inspect.signature(update).parameters.values()}
+        extra = inspect.Parameter.VAR_KEYWORD in kinds
+        score = getattr(objective, "score", None) or scored(objective.forward, objective.loss)
+
+        def step(
+            gradient: Tensor, state: Any, w: Tensor, value: Tensor, x: Tensor, y: Tensor
+        ) -> tuple[Tensor, Any]:
+            told = {"value": value, "grad": gradient, "value_fn": lambda w: score(w, x, y)}
+            updates, after = update(gradient, state, w, **(told if extra else {}))
+            moved = map_leaves(lambda leaf, by: (leaf + by).astype(leaf.dtype), w, updates)
+            return moved, after
+
+        return sys.modules["jax"].jit(step)
+
+
+def is_handed_in(rule: object) -> bool:
+    """Whether a rule is an optimiser of PyTorch or optax, or a function that makes one."""
+    ours = isinstance(rule, str | type | UpdateRule)
+    return not ours and (callable(rule) or _is_optimiser(rule) or _transforms(rule))
+
+
+def find_stepper(
+    rule: Any, learning_rate: float | None, handles: Sequence[tuple[Any, Any]], kind: str
+) -> Stepper:
+    """Return what makes the steps.
+
+    Parameters
+    ----------
+    rule : str, UpdateRule, optimiser or callable
+        As ``descend`` takes it.
+    learning_rate : float or None
+        None exactly for what is handed in.
+    handles : sequence of (caller's tensor, own tensor)
+        For each leaf of the weights; for tensors of PyTorch only.
+    kind : str
+        ``numpy``, ``torch`` or ``jax``.
+
+    Raises
+    ------
+    OptionError
+        The rule is unknown, of another library than the weights, or steps other tensors.
+    """
+    if not is_handed_in(rule):
+        assert learning_rate is not None
+        return Ruled(find_rule(rule), float(learning_rate))
+    wanted = "jax" if _transforms(rule) else "torch"
+    if kind != wanted:
+        raise OptionError.other_library(type(rule).__name__, wanted, kind)
+    if _transforms(rule):
+        return ByOptax(rule)
+    own = [mine for _, mine in handles]
+    if _is_optimiser(rule):
+        return ByTorch(_copied(rule, handles), own)
+    made = rule(own)
+    if not _is_optimiser(made):
+        raise OptionError.outside(
+            "rule(parameters)", made, "an optimiser of PyTorch",
+            "rule=lambda parameters: torch.optim.SGD(parameters, lr=0.1)",
+        )  # fmt: skip
+    return ByTorch(made, own)
+
+
+def _is_optimiser(rule: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(rule, torch.optim.Optimizer)
+
+
+def _transforms(rule: object) -> bool:
+    """Whether this is a pair of init and update, as optax has it."""
+    return all(callable(getattr(rule, name, None)) for name in ("init", "update"))
+
+
+def _copied(optimiser: Any, handles: Sequence[tuple[Any, Any]]) -> Any:
+    """Return the optimiser with its settings, over tensors of our own."""
+    memo = {id(given): mine for given, mine in handles}
+    stepped = [p for group in optimiser.param_groups for p in group["params"]]
+    strangers = sum(id(p) not in memo for p in stepped)
+    if strangers:
+        raise OptionError.strangers(strangers, len(stepped))
+    # Its own __getstate__ forgets what LBFGS needs; a scheduler's wrapper steps the original.
+    held = {name: value for name, value in vars(optimiser).items() if name != "step"}
+    twin = object.__new__(type(optimiser))
+    twin.__dict__.update(copy.deepcopy(held, memo))
+    return twin
