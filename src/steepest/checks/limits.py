@@ -49,7 +49,7 @@ def corner(w: Floats, got: Floats, truth: Floats) -> Finding:
         "a corner at the start",
         f"at w = {vector(w)} the gradient is {vector(got)}, and differences say "
         f"{vector(truth)}; at all other points the two agree. The loss has a corner there, as "
-        "max(0, z) has at 0.",
+        "max(0, z) has at 0, or the gradient makes an exception of it.",
         "none is needed; start elsewhere to leave the corner.",
         90,
     )
