@@ -104,6 +104,8 @@ SPECIAL = {
     ("OptionError", "other_library", "type_name"): "SGD",
     ("OptionError", "other_library", "wanted"): "torch",
     ("OptionError", "other_library", "kind"): "numpy",
+    ("OptionError", "tied", "first"): "a",
+    ("OptionError", "tied", "second"): "b",
     ("OptionError", "strangers", "count"): 1,
     ("OptionError", "strangers", "total"): 3,
     ("DivergedError", "rose_unruled", "rule"): "torch.optim.SGD",

@@ -98,6 +98,30 @@ def test_without_rows_held_out_the_training_loss_counts():
     assert slow.validation_losses is None
 
 
+@pytest.mark.parametrize("patience", [1, 4])
+def test_losses_that_are_no_numbers_are_no_improvement(patience):
+    never = train(validation=(X, np.full(4, np.nan)), patience=patience)
+    assert (never.status, never.epochs, never.best_epoch) == (Status.STALLED, patience, 0)
+    watch = Watch(patience=2)
+    losses = [np.nan, 3.0, np.inf, 2.0, np.nan, np.inf]
+    assert [watch.at(t, one, w=t, aside=None) for t, one in enumerate(losses)] == [
+        *[False] * 5, True,
+    ]  # fmt: skip
+    assert (watch.epoch, watch.w) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "ends"),
+    [(True, True), (np.True_, True), (torch.tensor(True), True), (jnp.array(True), True),
+     (False, False), (np.False_, False), (torch.tensor(False), False), (None, False), (1, False),
+     (0.5, False), ("no", False), (np.ones(3), False), (np.array([True]), False),
+     (torch.ones(2), False), ([1], False)],
+)  # fmt: skip
+def test_only_true_ends_a_descent(answer, ends):
+    descent = train(on_epoch=lambda _: answer)
+    assert descent.status is (Status.STOPPED if ends else Status.COMPLETED)
+
+
 @given(losses=st.lists(st.floats(0, 1e6) | st.just(np.nan), min_size=1, max_size=30),
        patience=st.integers(1, 5))  # fmt: skip
 def test_a_watch_against_a_search_over_the_whole_list(losses, patience):

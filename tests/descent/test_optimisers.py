@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from steepest.descent.loop import Status, descend
-from steepest.errors import DivergedError, OptionError
+from steepest.errors import DivergedError, OptionError, SteepestWarning
 
 RANDOM = np.random.default_rng(2)
 ROWS = RANDOM.normal(size=(30, 3))
@@ -139,15 +139,84 @@ def test_a_gradient_by_hand():
     torch.testing.assert_close(descent.w, bare_loop(MAKERS["Adam"])[-1])
 
 
-def test_a_scheduler_on_the_callers_optimiser_does_no_harm():
+def test_parameters_that_are_held_fixed_may_be_in_the_optimiser():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)
+    ).double()
+    module[0].weight.requires_grad_(False)
+    options = {"loss": loss, "epochs": 5}
+    for make in MAKERS.values():
+        descent = descend(X, Y[:, None], w=module, rule=make(module.parameters()), **options)
+        theirs = copy.deepcopy(module)
+        optimiser = make(theirs.parameters())
+
+        def closure(optimiser=optimiser, theirs=theirs):
+            optimiser.zero_grad()
+            value = loss(Y[:, None], theirs(X))
+            value.backward()
+            return value
+
+        for _ in range(5):
+            optimiser.step(closure)
+        for one, other in zip(descent.w.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+        assert torch.equal(descent.w[0].weight, module[0].weight)
+
+
+def test_an_optimiser_of_fixed_strangers_only_is_refused():
+    with pytest.raises(OptionError, match="1 of the 1 tensor that the optimiser steps is not in w"):
+        train(torch.optim.SGD([torch.zeros(3)], lr=0.1))
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_one_tensor_in_two_places_is_refused(by_hand):
+    def slope(x, y, p):
+        found = 2 * x.T @ (p - y) / len(y)
+        return {"a": found, "b": [found, 0.0, 0.0]}
+
+    one = start()
+    options = {"gradient": slope} if by_hand else {}
+    fixed = [0.0, 0.0] if by_hand else [torch.zeros(3)] * 2
+    options |= {"forward": lambda w, x: x @ (w["a"] + w["b"][0]), "learning_rate": 0.05}
+    for rule in ("gradient-descent", torch.optim.SGD([one], lr=0.05)):
+        options |= {} if rule == "gradient-descent" else {"learning_rate": None}
+        with pytest.raises(OptionError, match=r"a and b\[0\] of w are one tensor"):
+            train(rule, {"a": one, "b": [one, *fixed]}, **options)
+    descent = train("gradient-descent", {"a": one, "b": [start(), *fixed]},
+                    **options | {"learning_rate": 0.05})  # fmt: skip
+    torch.testing.assert_close(descent.w["a"], descent.w["b"][0])
+
+
+def test_a_scheduler_on_the_callers_optimiser_does_no_harm_and_is_said():
     w = start()
     optimiser = torch.optim.SGD([w], lr=0.1)
     torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.5)
-    descent = train(optimiser, w)
+    with pytest.warns(SteepestWarning, match="a scheduler holds the optimiser") as caught:
+        descent = train(optimiser, w)
+    assert caught[0].filename == __file__
     torch.testing.assert_close(
         descent.w, bare_loop(lambda ps: torch.optim.SGD(ps, lr=0.1))[-1], rtol=1e-12, atol=1e-14
     )
     assert torch.equal(w.detach(), start().detach())
+
+
+def test_a_scheduler_that_is_made_with_the_optimiser():
+    def scheduled(parameters):
+        optimiser = torch.optim.SGD(parameters, lr=0.1)
+        made.append(torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.5))
+        return optimiser
+
+    made = []
+    descent = train(scheduled, epochs=5, on_epoch=lambda at: at.epoch and made[0].step())
+    w = start()
+    optimiser = scheduled([w])
+    for _ in range(5):
+        optimiser.zero_grad()
+        loss(Y, forward(w, X)).backward()
+        optimiser.step()
+        made[1].step()
+    torch.testing.assert_close(descent.w, w.detach(), rtol=1e-12, atol=1e-14)
 
 
 def test_divergence_is_said_without_a_rate():

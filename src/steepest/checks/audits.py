@@ -14,9 +14,9 @@ from ..descent.autograd import is_tensor
 from ..descent.trees import leaves
 from ..errors import LengthError, OptionError
 from ..typing import Floats, Tensor
-from .faults import single_precision
 from .findings import Checkup, Finding
 from .lapses import no_gradient, running_sum, untold_rows
+from .limits import single_precision
 from .steps import Step, explain_steps
 from .trial import DIFFERENCES, Trial, as_array, build_trial, widened
 

@@ -12,8 +12,7 @@ from ..descent.modules import is_module
 from ..descent.trees import name_leaf, placed
 from ..errors import GradientError, LengthError
 from ..typing import Floats, Tensor
-from . import faults as say
-from . import misfits
+from . import limits, misfits
 from .derivatives import Derivative
 from .findings import Checkup, Finding
 from .naming import Comparison, explain
@@ -21,9 +20,9 @@ from .suspects import add_suspects
 from .trial import DIFFERENCES, Trial, as_array, build_trial
 
 SPREADS = (1.0, 3.0, 0.3)
-"""How far the random points lie from the start, in units of the weights there, or of 1."""
+"""How far the random points lie from the start, in units of what is felt."""
 
-HALVINGS, KINKS = 40, 400
+ATTEMPTS, NEAREST, KINKS = 40, 0.01, 400
 
 
 def check_gradient(
@@ -123,18 +122,22 @@ def check_gradient(
     wrong = list(_check_shapes(trial))
     if wrong:
         return Checkup(tuple(wrong), 1, float("inf"), "")
-    wrong = list(_check_repeats(trial))
+    wrong = list(_check_values(trial))
     if wrong:
         return Checkup(tuple(wrong), 1, float("inf"), "")
     single = _is_single(trial)
     seen, oracle = _compare(trial, own, seed, single)
-    notes = [say.single_precision(3)] if single else []
+    notes = [limits.single_precision(3)] if single else []
     found, first = [], 0
     if _is_corner(seen):
         first = 1
-        notes.append(say.corner(seen.w[0], seen.got[0], seen.truth[0]))
+        notes.append(limits.corner(seen.w[0], seen.got[0], seen.truth[0]))
     elif seen.apart.any():
         found = explain(add_suspects(seen, trial))
+    elif (seen.got != seen.truth).any() and not (
+        _sharpness(seen) < (0.3 if single else 0.01)
+    ).any():
+        found = [limits.not_checked(float(_sharpness(seen).min()))]
     scale = np.maximum(np.abs(seen.truth).max(axis=0), np.finfo(float).tiny)
     worst = float((np.abs(seen.got - seen.truth) / scale)[first:].max(initial=0.0))
     return Checkup(tuple(found), len(seen.w), worst, oracle, tuple(notes))
@@ -183,17 +186,25 @@ def _check_gradient_shape(trial: Trial, hand: Any) -> Iterator[Finding]:
             return
 
 
-def _check_repeats(trial: Trial) -> Iterator[Finding]:
-    """What gives another number when it is asked again."""
+@np.errstate(all="ignore")
+def _check_values(trial: Trial) -> Iterator[Finding]:
+    """A loss that is no number, and what gives another when it is asked again."""
     values = [trial.value(trial.start) for _ in range(2)]
-    if len({np.float64(value).tobytes() for value in values}) > 1:
-        yield say.not_repeatable("the loss", *values)
+    if not np.isfinite(values[0]):
+        rows = [name for name, a in (("X", trial.x), ("Y", trial.y)) if not _is_whole(a)]
+        yield limits.no_loss(values[0], rows)
+    elif len({np.float64(value).tobytes() for value in values}) > 1:
+        yield limits.not_repeatable("the loss", *values)
     elif trial.gradient is not None:
         once, again = (trial.hand_flat(trial.start) for _ in range(2))
         apart = np.abs(once - again) > 1e-3 * np.abs(once).max(initial=0.0)
         if apart.any():
             j = int(np.argmax(apart))
-            yield say.not_repeatable(f"the gradient of {trial.names[j]}", once[j], again[j])
+            yield limits.not_repeatable(f"the gradient of {trial.names[j]}", once[j], again[j])
+
+
+def _is_whole(array: Any) -> bool:
+    return array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
 
 
 def _compare(trial: Trial, names: Sequence[str], seed: int, single: bool) -> tuple[Comparison, str]:
@@ -207,7 +218,9 @@ def _compare(trial: Trial, names: Sequence[str], seed: int, single: bool) -> tup
         got = trial.hand_flat(w) if trial.gradient else trial.exact(w)
         assert got is not None
         ways.append((Trial.hand_flat if trial.gradient else Trial.exact, got))
-        rows.append((w, got, truth, derivative.error + trial.noise(w, ways, unit)))
+        # A slope that moves the loss by less than its own rounding cannot be seen.
+        unseen = 4 * unit * abs(trial.value(w)) / trial.scales
+        rows.append((w, got, truth, derivative.error + trial.noise(w, ways, unit) + unseen))
         oracles.append(oracle)
     at, found, truth, error = (np.array(column) for column in zip(*rows, strict=True))
     truth, error = _at_kinks(trial, at, found, truth, np.maximum(error, 1e-290), single)
@@ -219,30 +232,46 @@ def _compare(trial: Trial, names: Sequence[str], seed: int, single: bool) -> tup
 
 
 def _is_corner(seen: Comparison) -> bool:
-    """Whether only the start is apart, and the loss is not smooth there."""
+    """Whether only the start is apart, where the loss is not smooth or all other points agree."""
     at_start, elsewhere = seen.apart[0], seen.apart[1:]
-    rough = seen.error[0].max(initial=0.0) > 1e-6 * np.abs(seen.truth[0]).max(initial=0.0)
-    return bool(at_start.any() and len(elsewhere) > 1 and not elsewhere.any() and rough)
+    sharpness = _sharpness(seen)
+    agreeing, rough = (sharpness[1:] < 1e-3).sum(), sharpness[0] > 1e-8
+    enough = agreeing > 1 or (agreeing and rough)
+    return bool(at_start.any() and enough and not elsewhere.any())
+
+
+def _sharpness(seen: Comparison) -> Floats:
+    """How far the numbers may be off at each point, as a share of the largest; shape (K,)."""
+    largest = np.maximum(np.abs(seen.truth).max(axis=1, initial=0.0), 1e-280)
+    return np.asarray(seen.error.max(axis=1, initial=0.0) / largest)
 
 
 def _points(trial: Trial, seed: int, single: bool) -> Iterator[tuple[Floats, Derivative, str]]:
     """The start, and random weights around it where the loss has a derivative to speak of."""
-    yield trial.start, *_truth(trial, trial.start, single)
+    derivative, oracle = _truth(trial, trial.start, single)
+    usual = 0.0
+    if np.isfinite(derivative.gradient).all():
+        usual = float(np.abs(derivative.gradient).max(initial=0.0))
+        yield trial.start, derivative, oracle
     rng = np.random.default_rng(seed)
-    size = np.maximum(1.0, np.abs(trial.start))
     for spread in SPREADS:
-        away = rng.normal(size=len(size))
-        if spread > 1:  # past 0, so that sign(w) is seen to change
-            away = -np.copysign(0.5 + np.abs(away), trial.start)
-        step = away * size * spread
-        for _ in range(HALVINGS):
-            if _is_finite(trial, trial.start + step):
-                derivative, oracle = _truth(trial, trial.start + step, single)
-                largest = float(np.abs(derivative.gradient).max(initial=0.0))
-                if float(derivative.error.max(initial=0.0)) <= (0.03 if single else 1e-4) * largest:
-                    yield trial.start + step, derivative, oracle
-                    break
-            step = step / 2
+        size, shrunk = trial.response * trial.spread, 1.0
+        if spread > 1:
+            size = np.maximum(trial.response, np.abs(trial.start))
+        for _ in range(ATTEMPTS):
+            away = rng.normal(size=len(size))
+            if spread > 1:  # past 0, so that sign(w) is seen to change
+                away = -np.copysign(0.5 + np.abs(away), trial.start)
+            w = trial.start + away * size * spread * shrunk
+            if not _is_finite(trial, w):
+                shrunk /= 2
+                continue
+            derivative, oracle = _truth(trial, w, single)
+            largest = max(float(np.abs(derivative.gradient).max(initial=0.0)), 1e-3 * usual)
+            if float(derivative.error.max(initial=0.0)) <= (0.03 if single else 1e-4) * largest:
+                yield w, derivative, oracle
+                break
+            shrunk = min(shrunk, max(shrunk / 2, NEAREST))
 
 
 def _truth(trial: Trial, w: Floats, single: bool) -> tuple[Derivative, str]:
@@ -256,7 +285,8 @@ def _is_finite(trial: Trial, w: Floats) -> bool:
     """Whether the loss is a number at w, and around it."""
     with np.errstate(all="ignore"):
         try:
-            return all(np.isfinite(trial.value(w + shift)) for shift in (0.0, 0.01, -0.01))
+            shifts = (0.0, 0.01 * trial.response, -0.01 * trial.response)
+            return all(np.isfinite(trial.value(w + shift)) for shift in shifts)
         except (ArithmeticError, ValueError):
             return False
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import counted, listed
 from ..typing import Floats
-from .findings import Finding, figure, ratio
+from .findings import Finding, figure, ratio, vector
 
 
 def sum_for_mean(factor: float, count: float, what: str, where: str = "") -> Finding:
@@ -248,22 +248,10 @@ def mismatch(
         "G00",
         "mismatch",
         f"the gradient is not that of the loss, and not a multiple of it. At w = "
-        f"{_vector(w)}: {seen}. The largest relative error is {figure(worst)}, and the cosine "
+        f"{vector(w)}: {seen}. The largest relative error is {figure(worst)}, and the cosine "
         f"between the two directions {figure(cosine)}.",
         "derive it again from loss(forward(w, x)), one factor of the chain rule at a time.",
         30,
-    )
-
-
-def single_precision(digits: int) -> Finding:
-    """No fault: what a check in float32 cannot see."""
-    return Finding(
-        "G11",
-        "checked in float32",
-        f"the functions compute in float32, where agreement is only visible to about "
-        f"{counted(digits, 'digit')}.",
-        "pass float64 arrays, and let the functions keep them, for a real check.",
-        90,
     )
 
 
@@ -310,35 +298,6 @@ def offset(value: float) -> Finding:
     )
 
 
-def not_repeatable(what: str, once: float, again: float) -> Finding:
-    return Finding(
-        "G22",
-        "not the same twice",
-        f"{what} was {figure(once)}, and {figure(again)} when asked again at the same w: random "
-        "numbers, or something it remembers. What changes on its own cannot be checked.",
-        "draw random numbers once, before, or from a generator that is seeded inside.",
-        3,
-    )
-
-
-def corner(w: Floats, got: Floats, truth: Floats) -> Finding:
-    """No fault: what a gradient is where there is none."""
-    return Finding(
-        "G23",
-        "a corner at the start",
-        f"at w = {_vector(w)} the gradient is {_vector(got)}, and differences say "
-        f"{_vector(truth)}; at all other points the two agree. The loss has a corner there, as "
-        "max(0, z) has at 0.",
-        "none is needed; start elsewhere to leave the corner.",
-        90,
-    )
-
-
 def _size(factor: float, where: str) -> str:
     direction = "the direction is right, but" if factor > 0 else "apart from its sign,"
     return f"{direction} the size{where} is {ratio(abs(factor))} × the true gradient, everywhere."
-
-
-def _vector(w: Floats) -> str:
-    shown = ", ".join(figure(value) for value in w[:4])
-    return f"[{shown}{', ...' if len(w) > 4 else ''}]" if len(w) > 1 else shown

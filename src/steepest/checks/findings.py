@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..errors import GradientError, counted
+from ..typing import Floats
 
 
 def figure(value: float) -> str:
@@ -25,6 +26,16 @@ def ratio(value: float) -> str:
     away = abs(abs(value) - 1)
     digits = 4 if away > 2e-3 or away == 0 else 8 if away > 1e-6 else 13
     return f"{value:.{digits}g}"
+
+
+def vector(w: Floats) -> str:
+    """Weights, the first four of them.
+
+    >>> vector(np.array([0.5])), vector(np.arange(6.0))
+    ('0.5', '[0, 1, 2, 3, ...]')
+    """
+    shown = ", ".join(figure(value) for value in w[:4])
+    return f"[{shown}{', ...' if len(w) > 4 else ''}]" if len(w) > 1 else shown
 
 
 @dataclass(frozen=True)

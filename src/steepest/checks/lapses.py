@@ -10,8 +10,9 @@ def adding_up(epoch: int, used: float, truth: float, name: str) -> Finding:
         "L01",
         "gradients add up",
         f"the update at epoch {epoch} used {figure(used)} for {name}; the true gradient there is "
-        f"{figure(truth)}. It is the sum of all {epoch} so far: PyTorch adds to .grad at every "
-        "backward(). What you are running is momentum 1.0: the loss swings and never settles.",
+        f"{figure(truth)}. It is the sum of all {epoch} so far: nothing sets it back to 0, "
+        "and PyTorch, for one, adds to .grad at every backward(). What you are "
+        "running is momentum 1.0: the loss swings and never settles.",
         "call w.grad.zero_() (or optimizer.zero_grad()) once per epoch.",
         7,
     )

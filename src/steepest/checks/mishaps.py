@@ -32,11 +32,11 @@ def undefined(what: str, line: int, name: str) -> Finding:
     )
 
 
-def grad_is_none(name: str, why: str) -> Finding:
+def grad_is_none(name: str, why: str, where: str = "the update") -> Finding:
     return Finding(
         "L05",
         "no gradient",
-        f"{name}.grad is None at the update. {name} has none because {why}",
+        f"{name}.grad is None at {where}. {name} has none because {why}",
         f"update in place: with torch.no_grad(): {name} -= lr * {name}.grad",
         3,
     )
@@ -52,6 +52,41 @@ def lost_leaf(names: Sequence[str], line: int) -> Finding:
         "tensor, which is "
         "no leaf that records.",
         f"update in place: with torch.no_grad(): {name} -= lr * {name}.grad",
+        3,
+    )
+
+
+def backward_unrecorded(line: int) -> Finding:
+    return Finding(
+        "L05",
+        "no gradient",
+        f"backward() at line {line} has nothing to differentiate: it stands under no_grad(), "
+        "where PyTorch keeps no record of what is computed.",
+        "compute the loss and call backward() before the block with torch.no_grad(), which is for "
+        "the update only.",
+        3,
+    )
+
+
+def never_asked(names: Sequence[str], line: int) -> Finding:
+    name = names[0] if names else "w"
+    return Finding(
+        "L05",
+        "no gradient",
+        f"backward() at line {line} has nothing to differentiate: nothing that the loss was "
+        f"computed from requires grad, and {name} does not.",
+        f"make {name} with requires_grad=True.",
+        3,
+    )
+
+
+def zeroed_early(updates: int) -> Finding:
+    return Finding(
+        "L05",
+        "no gradient",
+        f"in {counted(updates, 'update')} the optimiser found no gradients, although backward() "
+        "had filled them in: zero_grad() stands between backward() and step().",
+        "optimizer.zero_grad(), then loss.backward(), then optimizer.step().",
         3,
     )
 
@@ -76,6 +111,93 @@ def nothing_moved(name: str, value: float, updates: int) -> Finding:
         f"changed is {name}, which the loss is not computed from.",
         "update the weights that forward computes with, not a copy of them.",
         6,
+    )
+
+
+def one_gradient(name: str, updates: int, used: float, places: tuple[float, float]) -> Finding:
+    return Finding(
+        "L02",
+        "stale gradient",
+        f"{updates} updates of {name} in a row used the same number, {figure(used)}, while {name} "
+        f"went from {figure(places[0])} to {figure(places[1])}: backward() was not called between "
+        "them, and the gradient is still that of where it was called.",
+        "compute the loss and call backward() inside the loop, once per update.",
+        6,
+    )
+
+
+def one_loss(times: int) -> Finding:
+    return Finding(
+        "L02",
+        "stale gradient",
+        f"backward() was called {times} times on the same loss while the weights moved: it was "
+        "computed once, before they did, and so was every gradient.",
+        "compute the loss inside the loop, from the current weights, before each backward().",
+        6,
+    )
+
+
+def thrown_away(name: str, updates: int) -> Finding:
+    return Finding(
+        "L06",
+        "the weights never move",
+        f"{counted(updates, 'update')} computed a new {name} inside a function, and the result was "
+        f"not used where the function is called: {name} is as it was.",
+        f"keep what the function returns ({name} = update({name}, gradient)), or move {name} in "
+        f"place ({name}[:] = ...).",
+        6,
+    )
+
+
+def never_backward(steps: int, count: int) -> Finding:
+    return Finding(
+        "L05",
+        "no gradient",
+        f"step() was called {steps} times, and none of the optimiser's {counted(count, 'tensor')} "
+        "has a gradient: backward() has not been called, and nothing moves.",
+        "call loss.backward() before optimizer.step().",
+        3,
+    )
+
+
+def gradient_unused(weight: str, gradient: str) -> Finding:
+    return Finding(
+        "L06",
+        "a weight never moves",
+        f"the loop computes {gradient} and nothing uses it: {weight} stays as it was, while the "
+        "other weights move.",
+        f"update it beside the others: {weight} -= lr * {gradient}",
+        6,
+    )
+
+
+def never_stepped(name: str) -> Finding:
+    return Finding(
+        "L06",
+        "the weights never move",
+        f"backward() fills in the gradients, and {name}.step() is never called: every weight is as "
+        "it was at the start.",
+        f"call {name}.step() after each backward().",
+        6,
+    )
+
+
+def not_moved(name: str) -> str:
+    return (
+        f"the loss also depends on {name}, which has a gradient and which no update moves: only "
+        "what is moved was checked."
+    )
+
+
+def never_zeroed(name: str, epoch: int, held: float, truth: float) -> Finding:
+    return Finding(
+        "L01",
+        "gradients add up",
+        f"{name}.grad is never zeroed: at update {epoch} it held {figure(held)}, where the true "
+        f"gradient is {figure(truth)}. The rest is of earlier updates, for backward() adds to what "
+        "is there.",
+        f"call {name}.grad.zero_(), or optimizer.zero_grad(), before each backward().",
+        7,
     )
 
 
@@ -130,7 +252,7 @@ def two_models(name: str, shapes: Sequence[str], rows: int) -> Finding:
 
 
 def stopped(what: str, went_on: bool) -> Finding:
-    after = "the rest was looked at all the same." if went_on else "the cell ended there."
+    after = "the rest was looked at all the same." if went_on else "what follows it was not run."
     return Finding(
         "E01",
         "raises an error",

@@ -60,21 +60,25 @@ class Walk:
     truth: Floats
     error: Floats
     names: tuple[str, ...]
-    rows: tuple[float, ...]
+    counts: tuple[tuple[float, str], ...]
 
     @property
     def seen(self) -> Comparison:
-        counts = tuple((n, "rows") for n in self.rows)
-        return Comparison(self.w, self.used, self.truth, self.error, self.names, counts)
+        return Comparison(self.w, self.used, self.truth, self.error, self.names, self.counts)
 
 
 def explain_steps(
-    steps: Sequence[Step], *, names: Sequence[str], rows: Sequence[float], single: bool = False
+    steps: Sequence[Step],
+    *,
+    names: Sequence[str],
+    rows: Sequence[float],
+    columns: Sequence[float] = (),
+    single: bool = False,
 ) -> list[Finding]:
     """Name what is wrong with the updates of a loop, worst first; an empty list where nothing is.
 
-    ``rows`` are the numbers of rows that a sum may go over; ``single`` says that the loop computes
-    in float32.
+    ``rows`` and ``columns`` are how many of these a sum may go over; ``single`` says that the loop
+    computes in float32.
     """
     if not steps:
         return []
@@ -91,7 +95,7 @@ def explain_steps(
         np.array([_nearest_truth(step) for step in turned]),
         np.array([step.error for step in turned]),
         tuple(names),
-        tuple(dict.fromkeys(rows)),
+        (*[(n, "rows") for n in dict.fromkeys(rows)], *[(n, "columns") for n in columns]),
     )
     found = list(_name_gradients(walk))
     found += _name_updates(turned, single)
@@ -166,6 +170,8 @@ def _name_memory(walk: Walk) -> Iterator[Finding]:
         if np.ptp(truth[:, j]) > 4 * error[:, j].max() and np.abs(used[0]).max() > 0:
             yield say.stale(len(used), used[0, j], truth[0, j], truth[last, j])
             return
+    if any(_shared_factor(sign * used, truth, error) is not None for sign in (1, -1)):
+        return  # a constant times the gradient; of one weight, that may look like sums too
     grown, margin = used[1:] - used[:-1], error[1:] + error[:-1]
     slope = _shared_factor(grown, truth[1:], margin)
     if slope is not None and np.abs(truth[1:]).max() > 4 * margin.max():
@@ -174,9 +180,9 @@ def _name_memory(walk: Walk) -> Iterator[Finding]:
         yield from _beside(slope, walk, margin)
         return
     slope = _shared_factor(used[1:], truth[:-1], margin)
-    if slope is not None and _shared_factor(used, truth, error) is None:
-        k, j = _widest(used - truth)
-        yield say.one_late(k + 1, used[k, j], truth[k, j], truth[k - 1, j] if k else np.nan)
+    if slope is not None:
+        k, j = _widest((used - truth)[1:])
+        yield say.one_late(k + 2, used[k + 1, j], truth[k + 1, j], truth[k, j])
         yield from _beside(slope, walk, margin)
 
 
@@ -240,4 +246,5 @@ def _is_momentum(moves: Floats, wanted: Floats) -> bool:
     table = np.stack([moves[:-1].ravel(), wanted[1:].ravel()], axis=1)
     (mu, c), *_ = np.linalg.lstsq(table, moves[1:].ravel(), rcond=None)
     gap = np.abs(table @ np.array([mu, c]) - moves[1:].ravel()).max()
-    return bool(gap <= 1e-5 * np.abs(moves).max() and -1 < mu < 1 and c > 0)
+    whole = min(abs(c - 1), abs(c - 1 + mu)) < 0.01
+    return bool(gap <= 1e-5 * np.abs(moves).max() and 0.01 < abs(mu) < 1 and whole)

@@ -69,8 +69,10 @@ def _slips(trial: Trial, w: Floats) -> Iterator[tuple[Finding, Floats]]:
     """The gradients of slips at one point, up to a factor."""
     predicted = np.asarray(as_array(trial.predict(w)), dtype=np.float64)
     y = np.asarray(trial.y, dtype=np.float64).reshape(predicted.shape)
-    jacobian = _slopes(lambda at: as_array(trial.predict(at)).ravel(), w)
-    error = _slopes(lambda at: trial.loss_of(at.reshape(predicted.shape), w), predicted.ravel())[0]
+    jacobian = _slopes(lambda at: as_array(trial.predict(at)).ravel(), w, trial.response)
+    flat = predicted.ravel()
+    size = np.maximum(1.0, np.abs(flat))
+    error = _slopes(lambda at: trial.loss_of(at.reshape(predicted.shape), w), flat, size)[0]
     gap, n = (predicted - y).ravel(), predicted.size
     yield say.missing_chain(), np.full(len(w), error.sum())
     yield say.another_loss("the mean squared error"), jacobian.T @ (2 * gap) / n
@@ -89,12 +91,12 @@ def _slips(trial: Trial, w: Floats) -> Iterator[tuple[Finding, Floats]]:
             yield say.row_left_out(which), jacobian.T @ error - part
 
 
-def _slopes(function: Callable[[Floats], Floats], at: Floats) -> Floats:
+def _slopes(function: Callable[[Floats], Floats], at: Floats, sizes: Floats) -> Floats:
     """The Jacobian by central differences, shape (values, arguments); good to some nine digits."""
     columns = []
     for j in range(len(at)):
         step = np.zeros(len(at))
-        step[j] = 6e-6 * max(1.0, abs(at[j]))
+        step[j] = 6e-6 * max(sizes[j], 1e-6 * abs(at[j]))
         ahead, behind = function(at + step), function(at - step)
         columns.append((np.atleast_1d(ahead) - np.atleast_1d(behind)) / (2 * step[j]))
     return np.array(columns).T

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 EXACT_SHARE, DIFFERENCES_SHARE, SINGLE_SHARE = 1e-9, 3e-6, 2e-3
 """What may lie between two gradients that are the same, as a share of them, by the oracle."""
 
-NUDGES = 2
+NUDGES, TOUCH, FELT, NOISIEST = 2, 1e-8, 0.1, 1e-3
 
 DIFFERENCES = "central differences"
 ORACLES = {"numpy": "a complex step", "torch": "autograd", "jax": "JAX's autodiff"}
@@ -51,6 +51,8 @@ class Trial:
     """``numpy``, ``torch`` or ``jax``."""
     form: Form = field(default_factory=Plain)
     """What the functions get as w: the weights, or a module in which they sit."""
+    narrow: bool = False
+    """Whether they are handed float32, for they take nothing else."""
 
     @cached_property
     def start(self) -> Floats:
@@ -70,6 +72,48 @@ class Trial:
             ]
         return tuple(found)
 
+    @cached_property
+    @np.errstate(all="ignore")
+    def response(self) -> Floats:
+        """What a change of each weight has to be to move the predictions by about 1, shape (p,)."""
+        felt = np.zeros(len(self.start))
+        rng = np.random.default_rng(11)
+        for at in (self.start, self.start + 1e-3 * rng.normal(size=len(felt))):
+            for j, w in enumerate(at):
+                step = TOUCH * max(1.0, abs(w))
+                felt[j] = np.fmax(felt[j], self._moved(at, j, step) / step)
+        known = np.isfinite(felt) & (felt > 0)
+        found = np.where(known, np.clip(1 / np.where(known, felt, 1.0), 1e-12, 1e12), 1.0)
+        for j in range(len(found)):  # where it hardly moves at first, and then does
+            while found[j] > 1e-12 and self._moved(self.start, j, found[j] / 16) > FELT:
+                found[j] /= 16
+        return found
+
+    def _moved(self, flat: Floats, j: int, step: float) -> float:
+        """How far a step in weight j moves the predictions, as a root mean square."""
+        there = flat.copy()
+        there[j] += step
+        return float(np.sqrt(np.mean((self._predicted(there) - self._predicted(flat)) ** 2)))
+
+    @cached_property
+    def scales(self) -> Floats:
+        """What a change of each weight has to be to be felt beside the targets, shape (p,)."""
+        return self.response * max(1.0, self.spread)
+
+    def _predicted(self, flat: Floats) -> Floats:
+        try:
+            return np.asarray(as_array(self.predict(flat)), dtype=np.float64)
+        except (ArithmeticError, ValueError, TypeError):
+            return np.full(1, np.nan)
+
+    @cached_property
+    def spread(self) -> float:
+        """How far the targets lie apart, or from 0; 1 where they are no numbers or all 0."""
+        if self.y.dtype.kind not in "fiu":
+            return 1.0
+        found = float(np.std(self.y)) or float(np.abs(self.y).max(initial=0.0))
+        return float(np.clip(found, 1e-9, 1e9)) if np.isfinite(found) and found else 1.0
+
     def unflatten(self, flat: Array) -> Any:
         """Weights in the tree that they were given as."""
         parts, at = [], 0
@@ -87,6 +131,8 @@ class Trial:
 
     def bring(self, array: Array) -> Any:
         """An array as the user's functions take it, not to be edited."""
+        if self.narrow and array.dtype == np.float64:
+            array = array.astype(np.float32)
         if self.kind == "torch":
             return sys.modules["torch"].from_numpy(np.array(array))
         if self.kind == "jax":
@@ -182,21 +228,26 @@ class Trial:
         """The true gradient and how it was had."""
         exact = self.exact(flat)
         if exact is not None:
-            doubtful = doubt(self.value, flat, exact, single=single)
+            doubtful = doubt(self.value, flat, exact, scales=self.scales, single=single)
             if np.isfinite(doubtful):
                 share = max(SINGLE_SHARE if single else EXACT_SHARE, 8 * doubtful)
-                return Derivative(exact, share * _raised(exact)), ORACLES[self.kind]
+                error = share * _raised(exact) + EXACT_SHARE * self._along(exact)
+                return Derivative(exact, error), ORACLES[self.kind]
         return self.differences(flat, single=single), DIFFERENCES
+
+    def _along(self, gradient: Floats) -> Floats:
+        """What differences along all weights at once may overlook in each of them."""
+        return np.asarray(np.abs(gradient * self.scales).sum() / self.scales / len(gradient))
 
     def differences(self, flat: Floats, *, single: bool) -> Derivative:
         """The gradient from values of the loss alone."""
-        found = differentiate(self.value, flat, single=single)
+        found = differentiate(self.value, flat, scales=self.scales, single=single)
         share = SINGLE_SHARE if single else DIFFERENCES_SHARE
         return Derivative(found.gradient, 4 * found.error + share * _raised(found.gradient))
 
     def sides(self, flat: Floats, j: int, *, single: bool) -> tuple[float, float]:
         """The one-sided derivatives along weight j, equal where there is no kink."""
-        return sides(self.value, flat, j, single=single)
+        return sides(self.value, flat, j, scale=float(self.scales[j]), single=single)
 
     @np.errstate(all="ignore")
     def noise(self, flat: Floats, ways: Sequence[tuple[Way, Floats]], unit: float) -> Floats:
@@ -208,20 +259,30 @@ class Trial:
         moved = np.zeros(len(flat))
         for other, at in (self._nudged(flat, unit, seed) for seed in range(NUDGES)):
             for way, here in ways:
-                there = way(other, at)
+                try:
+                    there = way(other, at)
+                except Exception:
+                    there = None
                 if there is not None:
                     moved = np.fmax(moved, np.abs(there - here))
         sizes = [np.abs(here) for _, here in ways]
-        return np.asarray(32 * moved + 64 * unit * np.max([np.zeros(len(flat)), *sizes], axis=0))
+        largest = np.max([np.zeros(len(flat)), *sizes], axis=0)
+        return np.asarray(
+            np.fmin(32 * moved, NOISIEST * largest.max(initial=0.0)) + 64 * unit * largest
+        )
 
     def _nudged(self, flat: Floats, unit: float, seed: int) -> tuple[Trial, Floats]:
-        """The same, with every float off by one unit in its last place."""
+        """The same, with every float off by one unit in its last place; whole numbers stay.
+
+        They may be labels, which are compared and counted.
+        """
         rng = np.random.default_rng(seed)
 
         def nudge(array: Array) -> Array:
             if array.dtype.kind != "f":
                 return array
-            return np.asarray(array * (1 + unit * rng.choice([-1.0, 1.0], array.shape)))
+            by = 1 + unit * rng.choice([-1.0, 1.0], array.shape)
+            return np.where(array == np.round(array), array, array * by)
 
         return replace(self, x=nudge(self.x), y=nudge(self.y)), nudge(flat)
 
@@ -257,13 +318,33 @@ def doubles() -> Iterator[None]:
 
 
 def build_trial(forward: Any, loss: Any, gradient: Any, x: Any, y: Any, w: Any) -> Trial:
-    """The functions on these rows, at weights like w."""
+    """The functions on these rows, at weights like w.
+
+    Single precision is widened; functions that bring numbers of their own in single precision,
+    with which PyTorch computes nothing else, keep it.
+    """
     kind = kind_of(x, y, w)
     form: Form = Plain()
-    if is_module(w):
+    seated = is_module(w)
+    numbers = [as_array(one) for one in (x, y, *leaves(w))] if not seated else [as_array(x)]
+    single = kind == "torch" and any(one.dtype == np.float32 for one in numbers)
+    if seated:
         form = Seated.copied(w)
         form.module.double()
         forward, w = forward or call, form.start()
     with doubles() if kind == "jax" else nullcontext():
         rows = widened(x), widened(y)
-        return Trial(forward, loss, gradient, *rows, numbers_as_array(w), kind, form)
+        trial = Trial(forward, loss, gradient, *rows, numbers_as_array(w), kind, form)
+    if single and not seated and not _runs(trial) and _runs(replace(trial, narrow=True)):
+        return replace(trial, narrow=True)
+    return trial
+
+
+def _runs(trial: Trial) -> bool:
+    """Whether the functions take the numbers that they are handed."""
+    try:
+        if trial.predict(trial.start) is not None and trial.score(trial.start) is not None:
+            return trial.gradient is None or trial.hand(trial.start) is not None
+    except RuntimeError:
+        return False
+    return True

@@ -88,6 +88,7 @@ def pose(
     _check_devices(x, y, w)
     start = _start(w)
     objective = ByHand(guarded(x), guarded(y), forward, loss, gradient)
+    _check_tied(w, [one for one in leaves(w) if is_tensor(one)])
     handles = _handles(leaves(w), leaves(start)) if tensors else ()
     return Task(objective, start, Plain(), kind_of(start), forward, handles)
 
@@ -105,6 +106,7 @@ def _pose_autograd(x: Tensor, y: Tensor, w: Any, forward: Forward, loss: Loss) -
         else:
             form = Partly(w)
     asking = [one for one in leaves(w) if is_tensor(one) and one.requires_grad]
+    _check_tied(w, asking)
     objective = ByAutograd(x, y, forward, loss, form)
     return Task(objective, start, form, "torch", forward, _handles(asking, asking))
 
@@ -219,6 +221,15 @@ def _check_devices(x: Tensor, y: Tensor, w: Any, names: Sequence[str] = ("x", "y
             places[name] = str(value.device)
     if len(places) > 1:
         raise OptionError.devices(places)
+
+
+def _check_tied(w: Any, trained: Sequence[Tensor]) -> None:
+    """Refuse a tensor that is to be trained in two places of a tree."""
+    first: dict[int, str] = {}
+    for path, one in placed(w):
+        name = name_leaf(path)
+        if first.setdefault(id(one), name) != name and any(one is other for other in trained):
+            raise OptionError.tied(first[id(one)], name)
 
 
 def _start(w: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import time
 from collections.abc import Mapping
@@ -11,7 +12,6 @@ from typing import Any
 from .. import store
 from ..errors import CheckpointError
 from .judge import Status
-from .optimisers import Ruled
 from .randomness import random_states, restore_random
 from .snapshots import digest, pack, unpack
 from .trees import is_tree, leaves, name_leaf, placed, rebuild
@@ -46,7 +46,8 @@ class Keeper:
         self, path: str | os.PathLike[str], every: int | None, identity: Mapping[str, str]
     ) -> None:
         store.check_sealed_place(path, store.CHECKPOINT)
-        self._path, self._every, self._identity = path, every, dict(identity)
+        # A path from the folder of now: the user's functions may change to another.
+        self._path, self._every, self._identity = Path(path).absolute(), every, dict(identity)
         self._note: dict[str, Any] | None = None
         self._written = -1
         self._due = time.monotonic() + INTERVAL
@@ -59,7 +60,7 @@ class Keeper:
         CheckpointError
             The file is damaged, of another descent, or beyond ``epochs``.
         """
-        if not Path(self._path).exists() or not Path(self._path).stat().st_size:
+        if not self._path.exists():
             return
         name = os.fspath(self._path)
         data = store.read_sealed(self._path, store.CHECKPOINT)
@@ -115,19 +116,19 @@ def identify(walk: Walk, given: Mapping[str, Any]) -> dict[str, str]:
     >>> _described(0.1), _described([1.0, 2.0]).split(" (")[0]
     ('0.1', '2 numbers or arrays')
     """
-    stepper = walk.stepper
-    if isinstance(stepper, Ruled):
-        text = repr(stepper.rule)
-        rule = type(stepper.rule).__qualname__ if " at 0x" in text else text
-    else:
-        memory = stepper.saved(stepper.init(walk.w))
-        rule = f"{stepper.rule.name} ({digest(memory)})"
+    settings = walk.stepper.settings(walk.w)
+    told = isinstance(settings, str)
+    rule = settings if told else f"{walk.stepper.rule.name} ({digest(settings)})"
     return {name: _described(value) for name, value in given.items()} | {"rule": rule}
 
 
 def _described(value: Any) -> str:
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, str | bool):
         return value if isinstance(value, str) else repr(value)
+    if isinstance(value, numbers.Real):
+        # 0, 0.0 and np.float64(0.0) are one number.
+        near = value if isinstance(value, numbers.Integral) else float(value)
+        return repr(int(near) if near == near // 1 else near)
     if hasattr(value, "state_dict"):
         value = value.state_dict()
     if is_tree(value):

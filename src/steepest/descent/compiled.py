@@ -14,7 +14,7 @@ from ..errors import GradientError, SteepestWarning
 from ..typing import Tensor
 from .guards import is_jax
 from .objective import Forward, Loss, predicted_by, single, takes
-from .trees import leaves, map_leaves
+from .trees import leaves, map_leaves, ordered
 
 
 def brought(name: str, value: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ class ByTracing:
 
     def value_and_gradient(self, w: Tensor) -> tuple[float, Tensor]:
         value, gradient = self.compiler.value_and_gradient(w, self.x, self.y)
-        return float(value), gradient
+        return float(value), ordered(w, gradient)
 
     def value(self, w: Tensor) -> float:
         return float(self.compiler.value(w, self.x, self.y))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
 
 from .checkpoints import Keeper
 from .judge import Status
@@ -16,7 +19,7 @@ def follow(walk: Walk, epochs: int, told: Sequence[OnEpoch], keeper: Keeper | No
         while walk.status is None and walk.epoch < epochs:
             at = walk.go_on()
             asked = [one(at) for one in told]
-            if walk.status is None and any(map(bool, asked)):
+            if walk.status is None and any(map(_says_stop, asked)):
                 walk.status = Status.STOPPED
             if keeper is not None:
                 keeper.note(walk)
@@ -25,6 +28,12 @@ def follow(walk: Walk, epochs: int, told: Sequence[OnEpoch], keeper: Keeper | No
             keeper.write(walk)
     if walk.status is None:
         walk.status = walk.judge.at_the_end(epochs)
+
+
+def _says_stop(answer: object) -> bool:
+    """Whether this is True, of Python or of a library; a number or an array is no answer."""
+    truth = str(getattr(answer, "dtype", "")).removeprefix("torch.") == "bool"
+    return answer is True or (truth and not np.shape(cast(Any, answer)) and bool(answer))
 
 
 @contextmanager

@@ -151,8 +151,8 @@ def descend(
     w : number, array, tensor, a tree of them, or torch.nn.Module
         Where to start.  A number is carried as a Python float and an array of integers as
         float64.  A tensor must require grad, unless ``gradient`` is given; in a dict, list,
-        tuple or named tuple of tensors those that do are trained, and the others stay.  Of
-        JAX's arrays all are.  Of a module a copy is trained, buffers too.
+        tuple or named tuple of tensors those that do are trained, each named once, and the
+        others stay.  Of JAX's arrays all are.  Of a module a copy is trained, buffers too.
     learning_rate : float, optional
         The rate η > 0, in (unit of w)² / loss.  Left out exactly where ``rule`` is an optimiser.
     epochs : int
@@ -161,7 +161,8 @@ def descend(
         How to step: ``"gradient-descent"``, ``"momentum"``, ``"nesterov"``, ``"adagrad"``,
         ``"rmsprop"``, ``"adam"`` or ``"adamw"``, with PyTorch's formulas and settings; such a
         rule with settings of its own; an optimiser of ``torch.optim`` over w, of which a copy
-        steps; a function that makes one of a list of tensors; a transformation of optax.
+        steps, without its schedulers; a function that makes one of a list of tensors, and may
+        make a scheduler for ``on_epoch`` to step; a transformation of optax.
     batch_size : int, optional
         Rows of a step.  Default: all.
     shuffle : bool, optional

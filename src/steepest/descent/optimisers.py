@@ -6,18 +6,19 @@ import copy
 import inspect
 import math
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, SteepestWarning
 from ..typing import Tensor
 from .compiled import scored
 from .objective import Objective, takes
 from .rules import Limited, UpdateRule, find_rule
-from .trees import is_tree, leaves, map_leaves, rebuild
+from .trees import is_tree, leaves, map_leaves, ordered, rebuild
 
 
 class Stepper(Protocol):
@@ -38,6 +39,9 @@ class Stepper(Protocol):
         self, objective: Objective, w: Tensor, loss: float, gradient: Tensor, state: Any
     ) -> tuple[Tensor, Any]:
         """Return the next weights and state."""
+
+    def settings(self, w: Tensor) -> Any:
+        """Return what can be known of how it steps, in plain containers."""
 
     def saved(self, state: Any) -> Any:
         """Return a copy of the state, in plain containers."""
@@ -75,19 +79,19 @@ class Ruled:
     ) -> tuple[Tensor, Any]:
         if not is_tree(w):
             return self.rule.step(w, gradient, state, self.learning_rate)
-        triples = zip(leaves(w), leaves(map_leaves(_second, w, gradient)), state, strict=True)
+        triples = zip(leaves(w), leaves(ordered(w, gradient)), state, strict=True)
         stepped = [self.rule.step(*triple, self.learning_rate) for triple in triples]
         return rebuild(w, [one for one, _ in stepped]), [after for _, after in stepped]
+
+    def settings(self, w: Tensor) -> Any:  # noqa: ARG002
+        text = repr(self.rule)
+        return type(self.rule).__qualname__ if " at 0x" in text else text
 
     def saved(self, state: Any) -> Any:
         return leaves(state)
 
     def restored(self, w: Tensor, saved: Any) -> Any:
         return rebuild(self.init(w), saved)
-
-
-def _second(_: Any, value: Any) -> Any:
-    return value
 
 
 @dataclass(frozen=True)
@@ -145,11 +149,19 @@ class ByTorch:
             self.optimiser.step()
         return self._now(w), state
 
+    def settings(self, w: Tensor) -> Any:
+        return self.saved(self.init(w))
+
     def saved(self, state: Any) -> Any:  # noqa: ARG002
         return copy.deepcopy(self.optimiser.state_dict())
 
     def restored(self, w: Tensor, saved: Any) -> Any:  # noqa: ARG002
         self.optimiser.load_state_dict(saved)
+        # That casts what is remembered to the type of the weights; here it is, bit for bit.
+        names = [name for group in saved["param_groups"] for name in group["params"]]
+        for name, parameter in zip(names, _stepped(self.optimiser), strict=True):
+            if name in saved["state"]:
+                self.optimiser.state[parameter] = saved["state"][name]
 
     def _now(self, w: Tensor) -> Tensor:
         found = [parameter.detach().clone() for parameter in self.parameters]
@@ -179,8 +191,11 @@ class ByOptax:
         self._step = self._step or self._compiled(objective)
         value = sys.modules["jax"].numpy.asarray(loss, dtype=leaves(w)[0].dtype)
         rows = objective.x, objective.y
-        stepped: tuple[Tensor, Any] = self._step(gradient, state, w, value, *rows)
-        return stepped
+        moved, after = self._step(gradient, state, w, value, *rows)
+        return ordered(w, moved), after
+
+    def settings(self, w: Tensor) -> Any:
+        return self.saved(self.init(w)), self._probed(w)
 
     def saved(self, state: Any) -> Any:
         return sys.modules["jax"].tree_util.tree_leaves(state)
@@ -191,9 +206,7 @@ class ByOptax:
 
     def _compiled(self, objective: Any) -> Any:
         """Return a compiled step, in which the rows are arguments."""
-        update = self._transformation.update
-        kinds = {p.kind for p in inspect.signature(update).parameters.values()}
-        extra = inspect.Parameter.VAR_KEYWORD in kinds
+        update, extra = self._transformation.update, self._asks_more()
         score = getattr(objective, "score", None) or scored(objective.forward, objective.loss)
 
         def step(
@@ -205,6 +218,38 @@ class ByOptax:
             return moved, after
 
         return sys.modules["jax"].jit(step)
+
+    def _asks_more(self) -> bool:
+        kinds = {p.kind for p in inspect.signature(self._transformation.update).parameters.values()}
+        return inspect.Parameter.VAR_KEYWORD in kinds
+
+    def _probed(self, w: Tensor) -> list[str]:
+        """Return the range of two updates, in which rates and shares show that no state holds.
+
+        The gradients are those of s/2 |w + 1 - start|² at the start: all s, which is 1, then 1000.
+        """
+        jax: Any = sys.modules["jax"]
+        extra = self._asks_more()
+
+        def step(w: Tensor, state: Any, size: Tensor) -> Any:
+            def value_fn(at: Tensor) -> Tensor:
+                pairs = zip(leaves(ordered(w, at)), leaves(w), strict=True)
+                return size / 2 * sum(((now - start + 1) ** 2).sum() for now, start in pairs)
+
+            slope = map_leaves(lambda leaf: jax.numpy.full_like(leaf, size), w)
+            told = {"value": value_fn(w), "grad": slope, "value_fn": value_fn}
+            return self._transformation.update(slope, state, w, **(told if extra else {}))
+
+        probe, state, found = jax.jit(step), self.init(w), list[str]()
+        kind = leaves(w)[0].dtype
+        for size in (1, 1000):
+            try:
+                updates, state = probe(w, state, jax.numpy.asarray(size, kind))
+            except Exception as error:  # whatever a user's own asks of its gradients
+                return [*found, type(error).__name__]
+            arrays = [np.asarray(leaf, dtype=np.float64) for leaf in leaves(ordered(w, updates))]
+            found += [f"{one.min():.4g} {one.max():.4g}" for one in arrays if one.size]
+        return found
 
 
 def is_handed_in(rule: object) -> bool:
@@ -264,13 +309,26 @@ def _transforms(rule: object) -> bool:
     return all(callable(getattr(rule, name, None)) for name in ("init", "update"))
 
 
+def _stepped(optimiser: Any) -> list[Any]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
 def _copied(optimiser: Any, handles: Sequence[tuple[Any, Any]]) -> Any:
     """Return the optimiser with its settings, over tensors of our own."""
     memo = {id(given): mine for given, mine in handles}
-    stepped = [p for group in optimiser.param_groups for p in group["params"]]
-    strangers = sum(id(p) not in memo for p in stepped)
-    if strangers:
-        raise OptionError.strangers(strangers, len(stepped))
+    stepped = _stepped(optimiser)
+    strangers = [p for p in stepped if id(p) not in memo]
+    if len(strangers) == len(stepped) or any(p.requires_grad for p in strangers):
+        raise OptionError.strangers(len(strangers), len(stepped))
+    memo |= {id(frozen): frozen.clone() for frozen in strangers}
+    if "step" in vars(optimiser) or any("initial_lr" in g for g in optimiser.param_groups):
+        warnings.warn(
+            "a scheduler holds the optimiser, and will not change the rate of the copy that steps. "
+            "Hint: make both in a function, rule=lambda parameters: ..., and step the scheduler "
+            "in on_epoch.",
+            SteepestWarning,
+            stacklevel=4,
+        )
     # Its own __getstate__ forgets what LBFGS needs; a scheduler's wrapper steps the original.
     held = {name: value for name, value in vars(optimiser).items() if name != "step"}
     twin = object.__new__(type(optimiser))

@@ -12,6 +12,8 @@ import numpy as np
 def random_states() -> dict[str, Any]:
     """Return the states of Python's and NumPy's global generators, and PyTorch's where loaded.
 
+    They are numbers and arrays of NumPy, which can be read where there is no PyTorch.
+
     Examples
     --------
     >>> states = random_states()
@@ -26,9 +28,9 @@ def random_states() -> dict[str, Any]:
     }
     torch: Any = sys.modules.get("torch")
     if torch is not None:
-        found["torch"] = torch.random.get_rng_state()
+        found["torch"] = torch.random.get_rng_state().numpy()
         if torch.cuda.is_available() and torch.cuda.is_initialized():
-            found["cuda"] = torch.cuda.get_rng_state_all()
+            found["cuda"] = [state.numpy() for state in torch.cuda.get_rng_state_all()]
     return found
 
 
@@ -38,6 +40,6 @@ def restore_random(states: dict[str, Any]) -> None:
     np.random.set_state(states["numpy"])  # noqa: NPY002
     torch: Any = sys.modules.get("torch")
     if torch is not None and "torch" in states:
-        torch.random.set_rng_state(states["torch"])
+        torch.random.set_rng_state(torch.as_tensor(states["torch"]))
     if torch is not None and "cuda" in states:
-        torch.cuda.set_rng_state_all(states["cuda"])
+        torch.cuda.set_rng_state_all([torch.as_tensor(state) for state in states["cuda"]])

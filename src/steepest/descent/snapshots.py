@@ -90,6 +90,10 @@ def _flattened(value: Any) -> tuple[dict[str, Any], NDArray[Any]]:
         about = {"kind": "torch", "type": str(value.dtype).split(".")[1]}
         place = {"device": str(value.device), "size": list(value.shape)}
         return about | place | {"dtype": "uint8", "shape": list(flat.shape)}, flat
+    if is_jax(value) and _is_key(value):
+        random: Any = sys.modules["jax"].random
+        about, array = _flattened(np.asarray(random.key_data(value)))
+        return about | {"kind": "key", "type": str(random.key_impl(value))}, array
     kind = "jax" if is_jax(value) else "scalar" if isinstance(value, np.generic) else "numpy"
     array = np.asarray(value)
     known = isinstance(value, np.ndarray | np.generic) or kind == "jax"
@@ -97,6 +101,12 @@ def _flattened(value: Any) -> tuple[dict[str, Any], NDArray[Any]]:
         raise CheckpointError.unkept(type(value).__name__)
     name = array.dtype.str if array.dtype.kind != "V" else array.dtype.name
     return {"kind": kind, "dtype": name, "shape": list(array.shape)}, array
+
+
+def _is_key(value: Any) -> bool:
+    """Whether an array of JAX holds the states of random generators, which NumPy cannot."""
+    jax: Any = sys.modules["jax"]
+    return bool(jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key))
 
 
 def _revived(array: NDArray[Any], entry: dict[str, Any]) -> Any:
@@ -108,6 +118,8 @@ def _revived(array: NDArray[Any], entry: dict[str, Any]) -> Any:
             return torch.empty(entry["size"], dtype=dtype, device=entry["device"])
         flat = torch.from_numpy(array).view(dtype)
         return flat.reshape(entry["size"]).to(entry["device"])
+    if entry["kind"] == "key":
+        return sys.modules["jax"].random.wrap_key_data(array, impl=entry["type"])
     if entry["kind"] == "jax":
         return sys.modules["jax"].numpy.asarray(array)
     return array[()] if entry["kind"] == "scalar" else array

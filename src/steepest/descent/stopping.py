@@ -50,9 +50,11 @@ class Watch:
 
     def at(self, epoch: int, loss: float, w: Tensor, aside: Any, trained: float = math.nan) -> bool:
         """Whether, after this epoch, there have been too many without an improvement."""
-        improved = loss < self._mark - self.tolerance * abs(self._mark) or self._mark == math.inf
-        self._waited = 0 if improved else self._waited + 1
-        if improved and loss < math.inf:
+        # Of an infinite mark there is no share, and a NaN is below nothing.
+        share = self.tolerance * abs(self._mark) if math.isfinite(self._mark) else 0.0
+        improved = loss < self._mark - share
+        self._waited = 0 if improved or epoch == 0 else self._waited + 1
+        if improved:
             self._mark = loss
         if loss < self.loss or epoch == 0:
             self.epoch, self.loss = epoch, math.inf if math.isnan(loss) else loss

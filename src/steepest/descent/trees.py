@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -70,6 +71,17 @@ def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     {'w': 2.0, 'b': [0.5]}
     """
     return _map(function, tree, others, ())
+
+
+def ordered(like: Any, tree: Any) -> Any:
+    """The tree, with its branches in the order of ``like``; JAX returns dicts sorted by key.
+
+    Examples
+    --------
+    >>> ordered({"w": 0.0, "b": 0.0}, {"b": 1.0, "w": 2.0})
+    {'w': 2.0, 'b': 1.0}
+    """
+    return map_leaves(lambda _, leaf: leaf, like, tree)
 
 
 def rebuild(like: Any, values: Sequence[Any]) -> Any:
@@ -144,6 +156,8 @@ def _join(tree: Any, found: list[Any]) -> Any:
         return None
     if isinstance(tree, Mapping):
         pairs = dict(zip(tree, found, strict=True))
+        if isinstance(tree, defaultdict):
+            return type(tree)(tree.default_factory, pairs)
         return pairs if type(tree) is dict else cast(Any, type(tree))(pairs)
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*found)

@@ -117,6 +117,14 @@ class OptionError(SteepestError, ValueError):
             "make it over w: torch.optim.SGD([w], lr=0.1), or of module.parameters().",
         )
 
+    @classmethod
+    def tied(cls, first: str, second: str) -> OptionError:
+        return cls(
+            f"{first} and {second} of w are one tensor.",
+            "Each place of w is stepped on its own, so that the two would come apart.",
+            "name it once in w and use it twice in forward, or give each place its own: t.clone()",
+        )
+
 
 def _times(ratio: float) -> str:
     """A ratio with three digits, and with as many as it takes to tell it from 1."""

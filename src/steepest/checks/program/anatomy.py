@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .softness import softenings
+
 RATE = re.compile(
     r"(^|[._\[\"'])(lr\w*|learn\w*|alpha|eta\d*|[αη]|rate|step_?size|\w*_lr|\w*rate)\b",
     re.IGNORECASE,
@@ -54,6 +56,11 @@ class Site:
     signs: list[int] = field(default_factory=list)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether what is moved is a variable, and no product such as mu * v."""
+        return bool(re.fullmatch(r"[\w.\[\]'\"]+", self.name))
+
+    @property
     def names_a_rate(self) -> bool:
         """Whether each of its terms has a factor that is named as a rate."""
         return all(any(factor.names_a_rate for factor in term) for term in self.terms)
@@ -95,6 +102,18 @@ class Anatomy:
     """From a name to the names that its values are computed from."""
     wanted: set[str] = field(default_factory=set)
     """Names that updates read."""
+    starts: set[tuple[str, str]] = field(default_factory=set)
+    """Functions and names that a plain number is given to in them."""
+    softness: float = 0.0
+    """The largest small number that keeps a logarithm or a quotient away from 0."""
+    differentiated: set[str] = field(default_factory=set)
+    """Names of what grad() was asked to differentiate."""
+    discarded: set[str] = field(default_factory=set)
+    """Functions whose result is not used, where they are called."""
+    loaded: set[str] = field(default_factory=set)
+    """Names and attributes that are read anywhere, and texts."""
+    returns: dict[str, list[ast.expr]] = field(default_factory=dict)
+    """What each function returns, wherever it does."""
     factors: list[set[str]] = field(default_factory=list)
     """For each term of an update that is a plain product, the names that are its factors."""
 
@@ -132,20 +151,53 @@ class Anatomy:
 
     def learn(self, tree: ast.AST) -> None:
         """Take in which names rest on which."""
+        self.softness = max(self.softness, *softenings(tree))
+        self._learn_calls(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign):
                 for target in node.targets:
-                    for name, value in paired(target, node.value):
-                        self.reads.setdefault(name, set()).update(names_in(value))
+                    for name, read in self._filled(target, node.value):
+                        self.reads.setdefault(name, set()).update(read)
             elif isinstance(node, ast.AugAssign | ast.AnnAssign) and node.value is not None:
                 self.reads.setdefault(name_of(node.target), set()).update(names_in(node.value))
             elif isinstance(node, ast.For):
                 for name in map(name_of, flat(node.target)):
                     self.reads.setdefault(name, set()).update(names_in(node.iter))
-            elif isinstance(node, ast.FunctionDef):
+
+    def _learn_calls(self, tree: ast.AST) -> None:
+        """Take in what functions return, and what is made of it where they are called."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return) and inner.value is not None:
                         self.reads.setdefault(node.name, set()).update(names_in(inner.value))
+                        self.returns.setdefault(node.name, []).append(inner.value)
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+                self.loaded.add(name_of(node))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self.loaded.add(node.value)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                self.discarded.add(name_of(node.value.func))
+            elif isinstance(node, ast.Call) and name_of(node.func) == "grad" and node.args:
+                self.differentiated.add(name_of(node.args[0]))
+
+    def _filled(self, target: ast.expr, value: ast.expr) -> Iterator[tuple[str, set[str]]]:
+        """Each name that an assignment fills, and what it is computed from.
+
+        Of a function that returns several values at once, each has its own.
+        """
+        if isinstance(value, ast.Call) and isinstance(target, ast.Tuple | ast.List):
+            given: set[str] = set().union(*map(names_in, [*value.args, *value.keywords]))
+            ends = self.returns.get(name_of(value.func), [])
+            if ends and all(
+                isinstance(end, ast.Tuple) and len(end.elts) == len(target.elts) for end in ends
+            ):
+                for end in ends:
+                    for name, its in paired(target, end):
+                        yield name, names_in(its) | given
+                return
+        for name, its in paired(target, value):
+            yield name, names_in(its)
 
 
 def paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:

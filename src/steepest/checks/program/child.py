@@ -8,21 +8,21 @@ import linecache
 import os
 import signal
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import steepest
 
-from ...descent.autograd import is_tensor
 from .. import mishaps as say
 from .anatomy import Anatomy
+from .causes import blame
 from .hooks import Hooks
 from .instruments import instrument
 from .listening import Listener, Tell, kept_quiet, placed
 from .log import Trouble
 from .reading import Cell, read_cells
+from .standins import Standin
 from .survey import survey_loops
 from .wiring import HOOKS
 from .witness import judge
@@ -34,6 +34,8 @@ def watch(path: str, tell: Tell) -> None:
     hooks = Hooks(anatomy, judge)
     module = ModuleType("__main__")
     module.__dict__.update({"__file__": path, "__name__": "__main__"})
+    if not path.endswith(".py"):  # a notebook has these two
+        module.__dict__.update({"display": Standin(), "get_ipython": Standin()})
     kept, imports, asked = sys.modules["__main__"], builtins.__import__, builtins.input
     descend = steepest.descend
     sys.modules["__main__"] = module
@@ -65,6 +67,10 @@ def watch(path: str, tell: Tell) -> None:
     for told in survey_loops(hooks, module.__dict__):
         tell(told)
     for trouble in {(t.cell, t.what): t for t in reversed(hooks.troubles)}.values():
+        if trouble.what.startswith("EOFError: input()"):
+            place = {"cell": trouble.cell, "line": trouble.line}
+            tell({"kind": "lost", **place, "text": "input() has nobody to ask while it is checked"})
+            continue
         finding = say.stopped(trouble.what, trouble.went_on)
         tell(placed(trouble.cell, trouble.line, finding))
 
@@ -92,35 +98,7 @@ def _run(cell: Cell, variables: dict[str, Any], hooks: Hooks) -> None:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | OutOfTime):
             raise
-        _tell_trouble(error, cell, hooks)
-
-
-def _tell_trouble(error: BaseException, cell: Cell, hooks: Hooks) -> None:
-    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith("<cell")]
-    line = (lines[-1].lineno or 0) if lines else 0
-    text = str(error)
-    if "does not require grad" in text and hooks.records:
-        names = [s.name for s in hooks.anatomy.sites if s.cell == cell.number]
-        hooks.blame(line, say.lost_leaf(names, line))
-        return
-    if "NoneType" in text and hooks.ledger.patched:
-        for number, noted in hooks.notes.items():
-            site = hooks.anatomy.sites[number]
-            if site.cell == cell.number and any(value is None for value in noted.values()):
-                tensor = hooks.variables.get(site.name)
-                why = (
-                    hooks.ledger.why_none(tensor)
-                    if is_tensor(tensor)
-                    else "backward() did not reach it."
-                )
-                hooks.blame(site.line, say.grad_is_none(site.name, why))
-                return
-    known = {f.code for record in hooks.records for f in record.findings}
-    if "L05" in known and "NoneType" in text:
-        return
-    hooks.troubles.append(
-        Trouble(cell.number, line, f"{type(error).__name__}: {text}", went_on=False)
-    )
+        blame(error, cell, hooks)
 
 
 class OutOfTime(BaseException):

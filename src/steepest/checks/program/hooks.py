@@ -17,14 +17,12 @@ from .anatomy import Anatomy, Site
 from .figures import flatten, flatten_like, is_array, is_crossed, is_number, is_single
 from .log import Move, Record, Trouble
 from .memory import Memory, remember
+from .patience import PATIENCE
 from .replay import Stop, Tape
 from .tensors import Ledger
 
-WINDOW = 12
-"""Iterations of a loop that are looked into."""
-
-IDLE = 3
-"""Iterations without an update, after which a loop is not looked into."""
+WINDOW, IDLE = 12, 3
+"""Iterations of a loop that are looked into; and those without an update, before it is given up."""
 
 
 class Iteration:
@@ -71,6 +69,7 @@ class Hooks:
         self.ledger = Ledger(self)
         self.modules = frozenset({"__main__"})
         self.playing: list[Any] = []
+        self.looked = 0.0
         self.variables: dict[str, Any] = {}
 
     # ------------------------------------------------------------ loops
@@ -83,8 +82,9 @@ class Hooks:
         record = self.records[number]
         record.iterations += 1
         quiet = record.iterations > IDLE and not record.moved
-        hopeless = record.lost and record.iterations > IDLE
-        if record.iterations > WINDOW or quiet or record.passes or hopeless or self.ledger.leads:
+        hopeless = bool(record.lost) and record.iterations > IDLE
+        hopeless |= self.ledger.leads or self.looked > PATIENCE
+        if record.iterations > WINDOW or quiet or record.passes or hopeless:
             self.active.append(Iteration(record))
             return
         frame = sys._getframe(1)  # noqa: SLF001
@@ -192,6 +192,7 @@ class Hooks:
             except (ValueError, TypeError):
                 if (
                     site.has_rate
+                    and site.is_plain
                     and is_number(value)
                     and self.active[-1].record.iterations <= WINDOW
                 ):

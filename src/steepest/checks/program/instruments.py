@@ -62,6 +62,10 @@ class Instruments(ast.NodeTransformer):
         if waits or any(COMPILED.search(ast.unparse(one)) for one in node.decorator_list):
             return node  # its loops stand still between two values, or it is no Python when it runs
         self.functions.append(node.name)
+        for statement in ast.walk(node):
+            if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+                names = map(name_of, statement.targets)
+                self.anatomy.starts |= {(".".join(self.functions), name) for name in names}
         self.shared.append(
             {n for s in ast.walk(node) if isinstance(s, ast.Global | ast.Nonlocal) for n in s.names}
         )

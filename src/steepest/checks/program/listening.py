@@ -21,6 +21,7 @@ import steepest
 from ..findings import Finding
 from ..misfits import broadcast_prediction
 from .hooks import Hooks
+from .standins import Standin, stands_in
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -47,7 +48,12 @@ class Listener:
         self.hooks.ledger.patch()
 
     def _importing(self, name: str, *arguments: Any, **options: Any) -> Any:
-        found = self.imports(name, *arguments, **options)
+        try:
+            found = self.imports(name, *arguments, **options)
+        except ModuleNotFoundError as error:
+            if not stands_in(error):
+                raise
+            return Standin()
         if name.partition(".")[0] in WATCHED and not self.busy:
             self.busy = True
             try:

@@ -34,6 +34,8 @@ class Move:
     """Whether the gradient was None."""
     grad: Floats | None = None
     """What stood in .grad."""
+    unclean: bool = False
+    """Whether .grad still held an earlier gradient when backward() was called."""
     cured: bool = False
     dependent: dict[int, set[int]] = field(default_factory=dict)
     """For each term the factors among them that depend on the weights."""
@@ -71,6 +73,7 @@ class Seen:
     sights: dict[tuple[str, str], Sight]
     rows: list[int]
     single: bool
+    columns: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -91,9 +94,13 @@ class Record:
     still: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     """Losses, an entry an iteration, that depend on nothing that is moved."""
     moves: list[str] = field(default_factory=list)
+    unmoved: list[str] = field(default_factory=list)
+    """Weights whose update was thrown away, an entry an iteration."""
     trust: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     """For each number how far its complex steps were off, each time that they were held against
     differences."""
+    most: int = 0
+    """How many weights of an array are looked at, once that is known."""
     columns: set[int] = field(default_factory=set)
     """Lengths of one-dimensional data that it reads."""
 

@@ -37,7 +37,7 @@ def find_losses(
         if name in own | steady and not short.endswith(" +"):
             continue
         if sounds_like_loss(short) and (
-            name not in needed or how != "put" or "loss" in name.lower()
+            how != "put" or "loss" in name.lower() or name not in needed - anatomy.differentiated
         ):
             named.append((how, text))
         elif (how == "see" or name not in needed) and not NO_LOSS.search(short):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
@@ -11,25 +12,34 @@ import numpy as np
 from ...typing import Floats
 from ..derivatives import Derivative, by_complex_step, differentiate, doubt, sides
 from ..trial import as_array
-from .figures import flatten, length_of
+from .figures import flatten
 from .hooks import Hooks
+from .lengths import count_columns, count_rows
 from .log import Move, Record, Seen, Sight
 from .losses import find_losses, told
+from .patience import afford
 from .replay import Replay, Tape
+from .softness import SMALL
 from .weights import choose_some, name_weight, positions
 
 EXACT, BY_DIFFERENCES, SINGLE = 1e-8, 1e-5, 3e-3
+
+SOFTENED = 1e3
+"""What log(p + ε) is worth to the gradient, by ε: a usual p is no smaller than 1 / SOFTENED."""
 
 
 def see_losses(replay: Replay, kept: Any, hooks: Hooks, record: Record) -> Seen | None:
     """The gradient of each number that may be the loss."""
     whole = np.concatenate([flatten(weight.value) for weight, _ in kept])
+    began = time.perf_counter()
     base = replay.run(whole)
+    took = time.perf_counter() - began
+    record.most = record.most or afford(took, [weight.value for weight, _ in kept])
     chosen, parts, names, moves = [], [], [], []
     at = offset = 0
     for weight, own in kept:
         touched = np.unique(np.concatenate([positions(move) for move in own]))
-        picked = touched[choose_some(len(touched))]
+        picked = touched[choose_some(len(touched), record.most)]
         for move in own:
             places = positions(move)
             where = [
@@ -58,7 +68,8 @@ def see_losses(replay: Replay, kept: Any, hooks: Hooks, record: Record) -> Seen 
     sights = {}
     for label in find_losses(base, hooks, kept, replay.env):
         trust = record.trust.setdefault(label, [])
-        sight = _sight(label, tape_at, w, single, first.get(label), trust)
+        share = max(1e-5 if single else 1e-10, min(SOFTENED * hooks.anatomy.softness, SMALL))
+        sight = _sight(label, tape_at, w, single, first.get(label), trust, share)
         if sight is not None:
             sight.excused = _stands_before(base, parts, sight) or _looks_ahead(
                 base, parts, label, tape_at, w
@@ -67,10 +78,9 @@ def see_losses(replay: Replay, kept: Any, hooks: Hooks, record: Record) -> Seen 
     if not sights:
         return None
     _mark_dependent(base, replay.tapes.values(), moves)
-    rows = [length_of(v) for _, _, v in base.arrays]
-    rows += [length_of(value) for name, value in replay.env.items() if name in record.loop.reads]
-    counted = sorted({n for n in rows if n > 1}, key=lambda n: (-rows.count(n), n))[:3]
-    return Seen(moves, w, tuple(names), parts, sights, counted, single)
+    rows = count_rows(base, moves, replay.env, hooks.anatomy)
+    columns = count_columns(base, moves, rows)
+    return Seen(moves, w, tuple(names), parts, sights, rows, single, columns)
 
 
 def _mark_dependent(base: Tape, tapes: Iterable[Tape], moves: Sequence[Move]) -> None:
@@ -121,6 +131,7 @@ def _sight(
     single: bool,
     first: Sight | None,
     trust: list[float],
+    share: float,
 ) -> Sight | None:
     def value(flat: Floats) -> float:
         return float(told(tape_at(flat), label).real)
@@ -133,7 +144,7 @@ def _sight(
     except Exception:
         return None
     scale = np.abs(first.truth if first else found.gradient).max(initial=0.0)
-    error = found.error + (1e-5 if single else 1e-10) * scale + 1e-290
+    error = found.error + share * scale + 1e-290
     if not np.isfinite(found.gradient).all():
         return None
     low, high = found.gradient.copy(), found.gradient.copy()

@@ -12,13 +12,22 @@ from ...descent.autograd import is_tensor
 from .. import mishaps as say
 from .hooks import Hooks
 from .log import Record
+from .unmoved import find_unstepped, find_unused, name_unmoved
 from .verdict import explain_loop
 
 
 def survey_loops(hooks: Hooks, variables: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Each loop with updates and its findings; then those that need more than one loop."""
+    for record, finding in hooks.ledger.repeats.stale():
+        if finding.code not in {other.code for other in record.findings}:
+            record.findings.append(finding)
+    for record, finding in find_unstepped(hooks, variables):
+        record.findings.append(finding)
     ran = [record for record in hooks.records if record.moved or record.findings]
     found = {id(record): explain_loop(record) for record in ran}
+    for record in ran:
+        if record.seen and not found[id(record)]:
+            found[id(record)] += list(find_unused(record, hooks.anatomy))[:1]
     told = [record for record in ran if record.seen or record.lost or found[id(record)]]
     for record in told:
         place = {"cell": record.loop.cell, "line": record.loop.line}
@@ -28,7 +37,7 @@ def survey_loops(hooks: Hooks, variables: dict[str, Any]) -> Iterator[dict[str, 
         if record.lost and not record.seen:
             yield {"kind": "lost", **place, "text": record.lost}
     for record in ran:
-        if record in told or record.passes or any(one.seen for one in ran):
+        if record in told or record.passes or any(one.seen or one.findings for one in ran):
             continue
         own = [s for s in hooks.anatomy.sites if s.cell == record.loop.cell]
         names = sorted({s.name for s in own if any(len(term) > 1 for term in s.terms)})
@@ -36,6 +45,8 @@ def survey_loops(hooks: Hooks, variables: dict[str, Any]) -> Iterator[dict[str, 
             place = {"cell": record.loop.cell, "line": record.loop.line}
             why = "and computes no loss that its updates could be held against"
             yield {"kind": "lost", **place, "text": f"it moves {', '.join(names)}, {why}"}
+    for text in name_unmoved(hooks, variables):
+        yield {"kind": "note", "text": text}
     yield from _two_models(told)
     yield from _stored(hooks, variables)
 

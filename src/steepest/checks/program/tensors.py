@@ -12,6 +12,7 @@ from .. import mishaps as say
 from ..findings import Finding
 from .figures import flatten
 from .log import Move
+from .repeats import FEWEST, OneLoss, Repeats
 
 PASSES = 40
 """Calls of backward() that are looked into."""
@@ -29,6 +30,11 @@ class Ledger:
         self.leads = False
         """Whether the program's gradients come from backward()."""
         self.stepped: set[int] = set()
+        self.unclean: dict[int, bool] = {}
+        """Whether a leaf's .grad still held something when backward() was called."""
+        self.steps = self.idle = 0
+        """Steps of optimisers in a row without a single gradient."""
+        self.repeats, self.one_loss = Repeats(), OneLoss()
         self.patched = False
         self.undo: list[Any] = []
 
@@ -72,12 +78,15 @@ class Ledger:
         found = _leaves_of(loss)
         with torch.enable_grad():
             grads = torch.autograd.grad(loss, found, retain_graph=True, allow_unused=True)
+        if self.one_loss.heed(loss, found, torch) == FEWEST:
+            self.hooks.find(say.one_loss(FEWEST))
         for leaf, grad in zip(found, grads, strict=True):
             own = torch.zeros_like(leaf) if grad is None else grad.detach().clone()
             clean = leaf.grad is None or not bool(leaf.grad.detach().to_dense().any())
             self.leaves[id(leaf)] = leaf
             self.by_data[leaf.data_ptr()] = leaf
             held = self.sums.get(id(leaf))
+            self.unclean[id(leaf)] = not clean and (held is None or self.unclean[id(leaf)])
             self.sums[id(leaf)] = own if held is None or clean else held + own
 
     def _leaf(self, tensor: Any) -> Any:
@@ -95,17 +104,33 @@ class Ledger:
     def look(self, move: Move) -> None:
         """Add to a move what backward() has told about what it moves."""
         leaf = self._leaf(move.old)
-        if leaf is None or id(leaf) not in self.sums:
+        if leaf is None:
+            return
+        if id(leaf) not in self.sums:
+            self._repeat(leaf, move)
             return
         move.truth = flatten(self.sums.pop(id(leaf)))
+        self._repeat(leaf, move)
+        move.unclean = self.unclean.get(id(leaf), False)
         self.stepped.add(id(leaf))
         move.grad = None if leaf.grad is None else flatten(leaf.grad)
         if move.index is not None:
             positions = np.arange(move.truth.size).reshape(tuple(leaf.shape))[_plain(move.index)]
             move.truth = move.truth[np.ravel(positions)]
 
+    def _repeat(self, leaf: Any, move: Move) -> None:
+        """Remember by what a leaf is moved."""
+        if not self.hooks.active or move.index is not None:
+            return
+        noted: Any = [-term for term in move.terms]
+        if move.site is not None:
+            noted = list(self.hooks.notes.get(move.site.number, {}).values())
+        told = self.repeats.go_on if move.truth is None else self.repeats.begin
+        told(self.hooks.active[0].record, leaf, move, noted, self.calls)
+
     def _stepping(self, optimizer: Any, arguments: Any, options: Any) -> None:
         """An optimiser is about to step."""
+        self.steps += 1
         if self.hooks.tape is not None or not self.hooks.active:
             return
         if type(optimizer).__name__ == "LBFGS" or any(
@@ -114,6 +139,10 @@ class Ledger:
             self.sums.clear()
             return
         every = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        bare = all(p.grad is None for p in every)
+        self.idle = self.idle + 1 if bare and not self.calls else 0
+        if self.idle == FEWEST:
+            self.hooks.find(say.never_backward(FEWEST, len(every)))
         if self.sums and all(p.grad is None and id(p) not in self.sums for p in every):
             self.hooks.find(say.other_model(len(self.sums)))
         k = 0
@@ -130,11 +159,16 @@ class Ledger:
                     move.none = used is None
                     self.look(move)
                     self.hooks.active[-1].moves.append(move)
+                elif parameter.grad is not None:
+                    before, used = flatten(parameter), -flatten(parameter.grad)
+                    self.look(Move(None, f"parameter {k}", parameter, before, [used], [{}]))
                 k += 1
 
     def copied(self, moves: list[Move]) -> list[Finding]:
         """Moves along the gradient of a leaf that stays as it is."""
         for move in moves:
+            if move.site is not None and not move.site.has_rate:
+                continue
             for key, total in self.sums.items():
                 truth, used = flatten(total), np.sum(move.terms, axis=0)
                 if truth.size != used.size or not truth.any() or not used.any():

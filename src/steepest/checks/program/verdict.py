@@ -26,7 +26,10 @@ def explain_loop(record: Record) -> list[Finding]:
     found = list(record.findings)
     if record.seen and not any(finding.code == "G07" for finding in found):
         found += _gradients(record)
-        found += _growing(record)
+        found = _with_growing(found, list(_growing(record)), clips=record.loop.clips)
+    thrown = [name for name in record.unmoved if record.unmoved.count(name) > 2]
+    if thrown:
+        found.append(say.thrown_away(thrown[0], record.unmoved.count(thrown[0])))
     if not (record.seen or found or record.passes):
         found += _still(record)
     unique = {finding.code + finding.name: finding for finding in reversed(found)}
@@ -167,9 +170,14 @@ def _under(
         return []
     if label[0] == "square" and _is_multiple(steps):
         return []
+    if nothing and all(move.none and not move.site for seen in kept for move in seen.moves):
+        return [say.zeroed_early(len(kept))]
     rows = dict.fromkeys(float(n) for seen in kept for n in seen.rows)
+    columns = dict.fromkeys(float(n) for seen in kept for n in seen.columns)
     single = any(seen.single for seen in kept)
-    found = explain_steps(steps, names=kept[0].names, rows=list(rows), single=single)
+    found = explain_steps(
+        steps, names=kept[0].names, rows=list(rows), columns=list(columns), single=single
+    )
     return [finding for finding in found if finding.rank < 90 and finding.code != "L08"]
 
 
@@ -245,7 +253,7 @@ def _still(record: Record) -> Iterator[Finding]:
 
 
 def _growing(record: Record) -> Iterator[Finding]:
-    """A .grad that is never zeroed, and that the updates do not use."""
+    """Each .grad that is never zeroed, and whether the updates use it."""
     moves: dict[int, list[Move]] = {}
     for seen in record.seen:
         for move in seen.moves:
@@ -258,13 +266,30 @@ def _growing(record: Record) -> Iterator[Finding]:
         ]
         if len(told) < 3:
             continue
-        sums = np.cumsum([move.truth for move in told], axis=0)
         held = np.array([move.grad for move in told])
+        true = np.array([move.truth for move in told])
+        sums = np.cumsum(true, axis=0)
         scale = np.abs(held).max()
         grown = np.all(np.abs(sums - held) <= 1e-4 * scale)
-        last = np.abs(sums[-1] - told[-1].truth).max() > 1e-3 * scale
-        if grown and last and told[0].site is not None and not _uses(told, held):
+        last = np.abs(sums[-1] - true[-1]).max() > 1e-3 * scale
+        apart = np.abs(held - true).max() > 1e-3 * scale
+        if apart and all(move.unclean for move in told[1:]) and _uses(told, held):
+            j = int(np.argmax(np.abs(held[-1] - true[-1])))
+            yield say.never_zeroed(told[0].name, len(told), held[-1, j], true[-1, j])
+        elif grown and last and told[0].site is not None:
             yield say.keeps_growing(told[0].name)
+
+
+def _with_growing(
+    found: list[Finding], growing: Sequence[Finding], *, clips: bool
+) -> list[Finding]:
+    """With what is said of each .grad that grows, which is why some of the weights are wrong."""
+    used = [finding for finding in growing if finding.code == "L01"]
+    rest = [finding for finding in found if finding.code not in {"G00", "G09"}]
+    unused = [finding for finding in growing if finding.code != "L01"]
+    if used and (len(rest) < len(found) or clips):
+        return [*rest, used[0], *unused]
+    return [*found, *unused]
 
 
 def _uses(told: Sequence[Move], held: Floats) -> bool:

@@ -10,16 +10,17 @@ import numpy as np
 from ...descent.autograd import is_tensor
 from .hooks import Iteration
 from .log import Move
+from .patience import COORDINATES
 from .replay import Weight
-
-COORDINATES = 100
-"""Weights that are looked at, where there are more."""
 
 
 def find_weights(
-    iteration: Iteration, memory: Any
+    iteration: Iteration, memory: Any, starts: set[tuple[str, str]]
 ) -> tuple[list[tuple[Weight, list[Move]]], list[Move]]:
-    """What the moves have moved that was there when the iteration began, and where it stood."""
+    """What the moves have moved that was there when the iteration began, and where it stood.
+
+    ``starts`` are the functions and names that begin at a plain number in them.
+    """
     standing: dict[int, list[Any]] = {}
     values = []
     for place in memory.places:
@@ -36,7 +37,7 @@ def find_weights(
         key: Any = None if isinstance(move.old, float) else renamed.get(id(move.old), id(move.old))
         places = standing.get(key, []) if key is not None else []
         if not places:
-            places = _standing_number(move, iteration, values)
+            places = _standing_number(move, iteration, values, starts)
             key = (id(places[0].owner), places[0].key) if places else None
         if not places or key is None:
             continue
@@ -50,13 +51,24 @@ def find_weights(
     return list(found.values()), kept
 
 
-def _standing_number(move: Move, iteration: Iteration, values: list[tuple[Any, Any]]) -> list[Any]:
+def _standing_number(
+    move: Move,
+    iteration: Iteration,
+    values: list[tuple[Any, Any]],
+    starts: set[tuple[str, str]],
+) -> list[Any]:
     """Where a single number stood: at its name, in its owner, or where an equal one is."""
     site, loop = move.site, iteration.record.loop
     assert site is not None
     if np.shape(move.old):
         return []
     if site.form == "name" and site.function == loop.function and site.name in loop.reset:
+        return []
+    if (
+        site.form == "name"
+        and site.function != loop.function
+        and (site.function, site.name) in starts
+    ):
         return []
     for place, _ in values:
         if (
@@ -102,11 +114,11 @@ def positions(move: Move) -> np.ndarray:
     return np.ravel(every[index])
 
 
-def choose_some(size: int) -> np.ndarray:
+def choose_some(size: int, most: int = COORDINATES) -> np.ndarray:
     """Which of many numbers are looked at."""
-    if size <= COORDINATES:
+    if size <= most:
         return np.arange(size)
-    return np.sort(np.random.default_rng(5).choice(size, COORDINATES, replace=False))
+    return np.sort(np.random.default_rng(5).choice(size, most, replace=False))
 
 
 def name_weight(name: str, value: Any, place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from .figures import flatten, length_of
 from .hooks import Hooks, Iteration
 from .log import Move, Record, Seen, Sight
 from .losses import find_losses, sounds_like_loss, told
-from .memory import remember
-from .replay import Replay, Tape, compile_body
+from .memory import Memory, remember
+from .patience import PATIENCE, alone
+from .replay import Replay, Tape, Weight, compile_body
 from .sights import see_losses
 from .weights import choose_some, find_weights, moves_twice, name_weight
 
@@ -34,18 +36,35 @@ def judge(hooks: Hooks, iteration: Iteration) -> bool:
             record.findings += copied
             return True
     if iteration.env is None or iteration.memory is None:
-        return bool(record.lost)
+        return bool(record.lost) or _out_of_patience(hooks, record)
+    began = time.perf_counter()
     now = remember(iteration.env, iteration.module, hooks.modules)
     try:
-        return _by_running(hooks, iteration)
+        with alone():
+            return _by_running(hooks, iteration, now)
     except SyntaxError:
         record.lost = "its body yields or awaits, and cannot be run again"
         return True
     except Exception as error:
-        record.lost = f"its body cannot be run again: {type(error).__name__}: {error}"
+        record.lost = _in_words(error)
         return True
     finally:
         now.restore()
+        hooks.looked += time.perf_counter() - began
+
+
+def _in_words(error: Exception) -> str:
+    """What keeps a body from being run again."""
+    return f"its body cannot be run again with other weights: it stops at {type(error).__name__}"
+
+
+def _out_of_patience(hooks: Hooks, record: Record) -> bool:
+    """Whether a loop was looked at no more because the time for it was up."""
+    if hooks.looked <= PATIENCE:
+        return False
+    if not any(other.seen for other in hooks.records):
+        record.lost = f"the {PATIENCE:.0f} s for looking at it were up: run fewer rows or weights"
+    return bool(record.seen or record.lost)
 
 
 def _by_backward(moves: list[Move], record: Record) -> Seen:
@@ -89,14 +108,19 @@ def _look_aside(iteration: Iteration) -> None:
             iteration.record.columns.add(len(value))
 
 
-def _by_running(hooks: Hooks, iteration: Iteration) -> bool:
+def _by_running(hooks: Hooks, iteration: Iteration, now: Memory) -> bool:
     record, memory, env = iteration.record, iteration.memory, iteration.env
     assert memory is not None
     assert env is not None
     memory.restore()
-    weights, moves = find_weights(iteration, memory)
+    weights, moves = find_weights(iteration, memory, hooks.anatomy.starts)
     if not weights:
         return False
+    thrown = _thrown_away(weights, moves, hooks.anatomy.discarded)
+    if thrown and not record.loop.function:
+        now.restore()
+        record.unmoved += [weight.name for weight in thrown if weight.stands]
+        memory.restore()
     code = compile_body(record.loop)
     replay = Replay(code, env, memory, hooks, [weight for weight, _ in weights])
     replay.taken = iteration.taken
@@ -105,15 +129,15 @@ def _by_running(hooks: Hooks, iteration: Iteration) -> bool:
     try:
         depends = _dependent(replay, start, weights, hooks)
     except Exception as error:
-        record.lost = (
-            record.lost or f"its body cannot be run again: {type(error).__name__}: {error}"
-        )
+        record.lost = record.lost or _in_words(error)
         return False
     if not any(depends):
         _note_still(replay.run(start), moves, record)
         return False
     kept = [pair for pair, does in zip(weights, depends, strict=True) if does]
     if any(moves_twice(moves) for _, moves in kept):
+        if not any(move.site and move.site.has_rate for _, moves in kept for move in moves):
+            return False
         record.lost = (
             "it moves the same weight several times an iteration, and no loss is computed each time"
         )
@@ -129,6 +153,23 @@ def _by_running(hooks: Hooks, iteration: Iteration) -> bool:
     memory.restore()
     _look_aside(iteration)
     return True
+
+
+def _thrown_away(weights: Any, moves: Sequence[Move], discarded: set[str]) -> list[Weight]:
+    """Weights that only a function moves whose result is not used where it is called."""
+    sites = [move.site for move in moves]
+    return [
+        weight
+        for weight, own in weights
+        if all(
+            move.site is not None
+            and move.site.form == "name"
+            and move.site.function in discarded
+            and sites.count(move.site) == 1
+            and np.any(move.before + np.sum(move.terms, axis=0) != move.before)
+            for move in own
+        )
+    ]
 
 
 def _note_still(base: Tape, moves: Sequence[Move], record: Record) -> None:
@@ -154,6 +195,11 @@ def _dependent(replay: Replay, start: Floats, weights: Any, hooks: Hooks) -> lis
         own += rng.uniform(0.5, 1.0, weight.size) * 1e-2 * np.maximum(1.0, np.abs(own))
         moved = replay.run(other)
         labels = find_losses(base, hooks, weights, replay.env)
-        found.append(any(told(moved, label) != told(base, label) for label in labels))
+        kept = [
+            (how, text)
+            for how, text in labels
+            if ("put" if how == "square" else how, text) in moved.scalars
+        ]
+        found.append(any(told(moved, label) != told(base, label) for label in kept))
         at += weight.size
     return found
