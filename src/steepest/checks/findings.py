@@ -31,6 +31,7 @@ def ratio(value: float) -> str:
 def vector(w: Floats) -> str:
     """Weights, the first four of them.
 
+    >>> import numpy as np
     >>> vector(np.array([0.5])), vector(np.arange(6.0))
     ('0.5', '[0, 1, 2, 3, ...]')
     """
