@@ -122,7 +122,9 @@ class Audit:
             The rows of this update, where it used others than all: a minibatch.
         """
         if self._trial is None:
-            self._trial = _open(*self._functions, *self._rows, w, self._names)
+            opened = build_trial(*self._functions, None, *self._rows, w)
+            self._names = opened.name_weights(self._names)
+            self._trial = opened
         numbers = [*self._rows, *leaves(w), *leaves(gradient)]
         self._single |= any(as_array(n).dtype in (np.float32, np.float16) for n in numbers)
         trial = self._trial
@@ -155,14 +157,15 @@ class Audit:
             raise OptionError.outside(
                 "updates", 0, "at least 1", "audit.record(w, gradient, learning_rate) in the loop"
             )
-        names = self._trial.names if self._names is None else tuple(self._names)
         found: list[Finding] = []
         worst, oracle = 0.0, ""
         for window in (self._first, list(self._last)):
             steps, oracle = _judge(window, self._single, oracle)
             worst = max([worst, *map(_gap, steps)])
             rows = dict.fromkeys(float(len(told.trial.y)) for told in window)
-            findings = explain_steps(steps, names=names, rows=list(rows), single=self._single)
+            findings = explain_steps(
+                steps, names=self._names or (), rows=list(rows), single=self._single
+            )
             lost = next((told.why_none for told in window if told.used is None), "")
             found += [
                 no_gradient(1 + [t.used is None for t in window].index(True), lost)
@@ -177,13 +180,6 @@ class Audit:
         if not self._told_rows and any(finding.code == "G00" for finding in found):
             notes.append(untold_rows())
         return Checkup(tuple(found), self._count, worst, oracle, tuple(notes), updates=True)
-
-
-def _open(forward: Any, loss: Any, x: Any, y: Any, w: Any, names: Sequence[str] | None) -> Trial:
-    trial = build_trial(forward, loss, None, x, y, w)
-    if names is not None and len(names) != len(trial.start):
-        raise LengthError.arguments("names", len(names), "w", len(trial.start))
-    return trial
 
 
 def _flatten(tree: Any) -> Floats:

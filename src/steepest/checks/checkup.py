@@ -10,7 +10,7 @@ import numpy as np
 from ..descent.arguments import check_functions, check_rows
 from ..descent.modules import is_module
 from ..descent.trees import name_leaf, placed
-from ..errors import GradientError, LengthError
+from ..errors import GradientError
 from ..typing import Floats, Tensor
 from . import limits, misfits
 from .derivatives import Derivative
@@ -116,13 +116,8 @@ def check_gradient(
     if gradient is None and trial.kind == "numpy":
         raise GradientError.missing()
     check_rows(trial.x, trial.y)
-    own = trial.names if names is None else tuple(names)
-    if len(own) != len(trial.start):
-        raise LengthError.arguments("names", len(own), "w", len(trial.start))
-    wrong = list(_check_shapes(trial))
-    if wrong:
-        return Checkup(tuple(wrong), 1, float("inf"), "")
-    wrong = list(_check_values(trial))
+    own = trial.name_weights(names)
+    wrong = list(_check_shapes(trial)) or list(_check_values(trial))
     if wrong:
         return Checkup(tuple(wrong), 1, float("inf"), "")
     single = _is_single(trial)

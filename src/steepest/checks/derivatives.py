@@ -33,6 +33,16 @@ class Derivative:
     error: Floats
 
 
+def raised(gradient: Floats) -> Floats:
+    """The sizes of a gradient's numbers, the smallest raised towards the largest.
+
+    >>> raised(np.array([-2.0, 0.0]))
+    array([2.   , 0.002])
+    """
+    size = np.abs(gradient)
+    return np.asarray(np.maximum(size, 1e-3 * size.max(initial=0.0)))
+
+
 @np.errstate(all="ignore")
 def differentiate(
     value: Value, w: Floats, *, scales: Floats | None = None, single: bool = False

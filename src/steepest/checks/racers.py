@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..descent.compiled import doubles
 from ..descent.loop import Descent, Epoch, OnEpoch, Status, descend
 from ..descent.path import Path, name_coefficients
 from ..typing import Floats, Tensor
@@ -85,8 +86,7 @@ def by_autograd(
 
 def compiled(jax: Any, track: Track, start: Floats, options: Options, on_epoch: OnEpoch) -> Descent:
     """JAX, which works the gradient out and compiles it; in double precision in this thread."""
-    home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
-    with home.enable_x64(True):
+    with doubles():
         x, y, w = (jax.numpy.asarray(value) for value in (track.design, track.y, start))
         return descend(x, y, w=w, on_epoch=on_epoch, **options)
 

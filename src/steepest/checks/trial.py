@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from ..descent.arguments import kind_of, numbers_as_array
 from ..descent.autograd import is_tensor
+from ..descent.compiled import doubles
 from ..descent.forms import Form, Plain
 from ..descent.modules import Seated, call, is_module
 from ..descent.objective import takes
 from ..descent.trees import is_tree, leaves, map_leaves, name_leaf, placed, rebuild
+from ..errors import LengthError
 from ..typing import Floats
-from .derivatives import Derivative, by_complex_step, differentiate, doubt, sides
+from .derivatives import Derivative, by_complex_step, differentiate, doubt, raised, sides
 
 Array = NDArray[Any]
 
@@ -72,28 +74,36 @@ class Trial:
             ]
         return tuple(found)
 
+    def name_weights(self, names: Sequence[str] | None) -> tuple[str, ...]:
+        """These names, which have to be p, or else the weights' own; LengthError."""
+        found = self.names if names is None else tuple(names)
+        if len(found) != len(self.start):
+            raise LengthError.arguments("names", len(found), "w", len(self.start))
+        return found
+
     @cached_property
     @np.errstate(all="ignore")
     def response(self) -> Floats:
         """What a change of each weight has to be to move the predictions by about 1, shape (p,)."""
         felt = np.zeros(len(self.start))
         rng = np.random.default_rng(11)
-        for at in (self.start, self.start + 1e-3 * rng.normal(size=len(felt))):
+        for at in (self.start + 1e-3 * rng.normal(size=len(felt)), self.start):
+            here = self._predicted(at)
             for j, w in enumerate(at):
                 step = TOUCH * max(1.0, abs(w))
-                felt[j] = np.fmax(felt[j], self._moved(at, j, step) / step)
+                felt[j] = np.fmax(felt[j], self._moved(here, at, j, step) / step)
         known = np.isfinite(felt) & (felt > 0)
         found = np.where(known, np.clip(1 / np.where(known, felt, 1.0), 1e-12, 1e12), 1.0)
         for j in range(len(found)):  # where it hardly moves at first, and then does
-            while found[j] > 1e-12 and self._moved(self.start, j, found[j] / 16) > FELT:
+            while found[j] > 1e-12 and self._moved(here, self.start, j, found[j] / 16) > FELT:
                 found[j] /= 16
         return found
 
-    def _moved(self, flat: Floats, j: int, step: float) -> float:
-        """How far a step in weight j moves the predictions, as a root mean square."""
+    def _moved(self, here: Floats, flat: Floats, j: int, step: float) -> float:
+        """How far a step in weight j moves the predictions from ``here``, root mean square."""
         there = flat.copy()
         there[j] += step
-        return float(np.sqrt(np.mean((self._predicted(there) - self._predicted(flat)) ** 2)))
+        return float(np.sqrt(np.mean((self._predicted(there) - here) ** 2)))
 
     @cached_property
     def scales(self) -> Floats:
@@ -231,7 +241,7 @@ class Trial:
             doubtful = doubt(self.value, flat, exact, scales=self.scales, single=single)
             if np.isfinite(doubtful):
                 share = max(SINGLE_SHARE if single else EXACT_SHARE, 8 * doubtful)
-                error = share * _raised(exact) + EXACT_SHARE * self._along(exact)
+                error = share * raised(exact) + EXACT_SHARE * self._along(exact)
                 return Derivative(exact, error), ORACLES[self.kind]
         return self.differences(flat, single=single), DIFFERENCES
 
@@ -243,7 +253,7 @@ class Trial:
         """The gradient from values of the loss alone."""
         found = differentiate(self.value, flat, scales=self.scales, single=single)
         share = SINGLE_SHARE if single else DIFFERENCES_SHARE
-        return Derivative(found.gradient, 4 * found.error + share * _raised(found.gradient))
+        return Derivative(found.gradient, 4 * found.error + share * raised(found.gradient))
 
     def sides(self, flat: Floats, j: int, *, single: bool) -> tuple[float, float]:
         """The one-sided derivatives along weight j, equal where there is no kink."""
@@ -291,12 +301,6 @@ Way = Callable[[Trial, Floats], Floats | None]
 """``Trial.exact`` or ``Trial.hand_flat``."""
 
 
-def _raised(gradient: Floats) -> Floats:
-    """The sizes of a gradient's numbers, the smallest raised towards the largest."""
-    size = np.abs(gradient)
-    return np.asarray(np.maximum(size, 1e-3 * size.max(initial=0.0)))
-
-
 def as_array(value: Any) -> Array:
     """A number, array or tensor of any kind as an array."""
     return np.asarray(value.detach().cpu() if is_tensor(value) else value)
@@ -306,15 +310,6 @@ def widened(value: Any) -> Array:
     """Rows as an array, floats as float64; integers may be labels, and stay."""
     array = as_array(value)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
-
-
-@contextmanager
-def doubles() -> Iterator[None]:
-    """JAX with float64, for as long as the block lasts."""
-    jax: Any = sys.modules["jax"]
-    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-    with enable(True):
-        yield
 
 
 def build_trial(forward: Any, loss: Any, gradient: Any, x: Any, y: Any, w: Any) -> Trial:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from ..errors import SourceError, SteepestError
+
+
+def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """Groups of rows, gathered into parts of at least so many: places, first row, rows of each.
+
+    >>> list(gather_groups([100, 50, 7], 120))
+    [((0, 1), 1, 150), ((2,), 151, 7)]
+    """
+    groups: list[int] = []
+    rows, first = 0, 1
+    for i, length in enumerate(lengths):
+        groups.append(i)
+        rows += length
+        if rows >= least or i == len(lengths) - 1:
+            yield tuple(groups), first, rows
+            groups, first, rows = [], first + rows, 0
 
 
 class Stamp(NamedTuple):

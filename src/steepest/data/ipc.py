@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .arrow import ArrowBatch, arrow_schema, batch_rows
-from .file import File
+from .file import File, gather_groups
 from .table import Batch, Schema
 
 if TYPE_CHECKING:
@@ -57,14 +57,10 @@ class ArrowFile(File):
             return [self]
         with self.reading(), self._open(columns=()) as (reader, _):
             lengths = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
-        parts, held, rows, first = [], [], 0, 1
-        for i, length in enumerate(lengths):
-            held.append(i)
-            rows += length
-            if rows >= PART_ROWS or i == len(lengths) - 1:
-                parts.append(replace(self, groups=tuple(held), first_row=first, n_rows=rows))
-                held, first, rows = [], first + rows, 0
-        return parts
+        return [
+            replace(self, groups=groups, first_row=first, n_rows=rows)
+            for groups, first, rows in gather_groups(lengths, PART_ROWS)
+        ]
 
     def batches(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .arrow import ArrowBatch, arrow_schema, batch_rows
-from .file import File
+from .file import File, gather_groups
 from .table import Batch, Schema
 
 if TYPE_CHECKING:
@@ -69,14 +69,10 @@ class ParquetFile(File):
             lengths = [
                 file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)
             ]
-        parts, groups, rows, first = [], [], 0, 1
-        for i, length in enumerate(lengths):
-            groups.append(i)
-            rows += length
-            if rows >= PART_ROWS or i == len(lengths) - 1:
-                parts.append(replace(self, groups=tuple(groups), first_row=first, n_rows=rows))
-                groups, first, rows = [], first + rows, 0
-        return parts
+        return [
+            replace(self, groups=groups, first_row=first, n_rows=rows)
+            for groups, first, rows in gather_groups(lengths, PART_ROWS)
+        ]
 
     def batches(
         self,

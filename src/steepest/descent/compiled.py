@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import numpy as np
 
@@ -48,6 +50,13 @@ def started(w: Tensor) -> Tensor:
         return jnp.array(array, dtype=kind)
 
     return map_leaves(start, w)
+
+
+def doubles() -> AbstractContextManager[Any]:
+    """A block in which this thread's JAX computes in float64, whatever it is set to."""
+    jax: Any = sys.modules["jax"]
+    home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
+    return cast(AbstractContextManager[Any], home.enable_x64(True))
 
 
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...typing import Floats
-from ..derivatives import Derivative, by_complex_step, differentiate, doubt, sides
+from ..derivatives import Derivative, by_complex_step, differentiate, doubt, raised, sides
 from ..trial import as_array
 from .figures import flatten
 from .hooks import Hooks
@@ -163,14 +163,10 @@ def _derivative(
         trust.append(doubtful)
         if np.isfinite(doubtful):
             share = max(SINGLE if single else EXACT, doubtful)
-            return Derivative(exact, share * _raised(exact))
+            return Derivative(exact, share * raised(exact))
     found = differentiate(value, w, single=single)
     share = SINGLE if single else BY_DIFFERENCES
-    return Derivative(found.gradient, 4 * found.error + share * _raised(found.gradient))
-
-
-def _raised(gradient: Floats) -> Floats:
-    return np.asarray(np.maximum(np.abs(gradient), 1e-3 * np.abs(gradient).max(initial=0.0)))
+    return Derivative(found.gradient, 4 * found.error + share * raised(found.gradient))
 
 
 def _stands_before(base: Tape, parts: Any, sight: Sight) -> bool:
