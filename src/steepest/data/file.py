@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..errors import SourceError, SteepestError
-from .places import Stamp
+from ..errors import SourceError, SteepestError, StoreError
+from .places import Place, Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -67,11 +67,15 @@ class File:
             return
         try:
             now = Stamp.of(self.path)
-        except OSError:
+        except OSError as error:
+            if isinstance(self.path, Place) and not isinstance(error, FileNotFoundError):
+                raise StoreError.of(self.path, str(error)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
             raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:
         """The error to raise for one of Arrow's."""
+        if isinstance(self.path, Place) and "AWS Error" in message:
+            return StoreError.of(self.path, message)
         return SourceError.unreadable(self.name, self.format, message.partition("\n")[0])
