@@ -107,10 +107,8 @@ def test_every_format(name: str) -> None:
     assert f"'s3://tables/{name}'" in repr(found)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if "xz" not in name])
 def test_processes_read_the_parts(name: str) -> None:
-    if "xz" in name:
-        pytest.skip("what is unpacked first stays on this machine")
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
         found = steepest.scan(f"s3://tables/{name}", executor=executor)
     assert found.fingerprint == steepest.scan(TABLE).fingerprint
@@ -234,9 +232,8 @@ def test_a_store_that_refuses_the_credentials(store: Store, refused: Any) -> Non
 def test_a_store_that_is_not_there(monkeypatch: pytest.MonkeyPatch, refused: Any) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     began = time.monotonic()
-    for url in ("s3://tables/t.csv", "s3://me:s3cret@tables/*/t.parquet"):
-        with refused(errors.StoreError, "cannot be reached", "AWS_ENDPOINT_URL"):
-            steepest.scan(url)
+    with refused(errors.StoreError, "cannot be reached", "AWS_ENDPOINT_URL"):
+        steepest.scan("s3://me:s3cret@tables/t.csv")
     url = f"gs://anonymous@tables/t.csv?scheme=http&endpoint_override=127.0.0.1:{free_port()}"
     with pytest.raises(errors.StoreError):
         steepest.scan(f"{url}&retry_limit_seconds=1")
@@ -247,11 +244,9 @@ def test_a_store_that_goes_away(refused: Any, monkeypatch: pytest.MonkeyPatch) -
     with serve() as other:
         other.put("tables", FILES)
         monkeypatch.setenv("AWS_ENDPOINT_URL", other.endpoint)
-        sources = [open_source(f"s3://tables/{name}") for name in ("t.csv", "t.parquet")]
-        parts = [source.parts()[0] for source in sources]
-    for part in parts:
-        with refused(errors.StoreError, "cannot be reached"):
-            list(part.batches(["x"], []))
+        part = open_source("s3://tables/t.parquet").parts()[0]
+    with refused(errors.StoreError, "cannot be reached"):
+        list(part.batches(["x"], []))
 
 
 @pytest.mark.parametrize("url", ["https://me:s3cret@host/t.csv", "http://host/*.parquet"])
