@@ -3,7 +3,8 @@
 SteepestError                     exit code 1 unless said
 ├── SourceError                   OSError       a file or table cannot be read
 │   ├── SourceNotFoundError       FileNotFoundError
-│   └── DatabaseError             a database that cannot be asked, or not for this
+│   ├── DatabaseError             a database that cannot be asked, or not for this
+│   └── StoreError                a store of objects that cannot be reached
 ├── EmptySourceError              ValueError    no row, or none left
 ├── ColumnNotFoundError           KeyError
 ├── ColumnNameError               ValueError    a name twice, a target among the features
@@ -49,6 +50,7 @@ from .fits import (
 )
 from .machine import KernelError, TooLargeError
 from .programs import ProgramError
+from .stores import StoreError
 from .studies import FoldsError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
@@ -79,6 +81,7 @@ __all__ = [
     "SourceNotFoundError",
     "SteepestError",
     "SteepestWarning",
+    "StoreError",
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",
