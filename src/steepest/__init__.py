@@ -21,6 +21,7 @@ _HOMES = {
     "Model": "models.model",
     "Moments": "sums.moments",
     "Race": "checks.races",
+    "Study": "models.studies",
     "SteepestError": "errors",
     "SteepestWarning": "errors",
     "check_gradient": "checks.checkup",
@@ -31,6 +32,7 @@ _HOMES = {
     "open_table": "data.open",
     "race": "checks.racing",
     "scan": "sums.scanning",
+    "study": "models.studying",
 }
 __all__ = [
     "Audit",
@@ -41,6 +43,7 @@ __all__ = [
     "Race",
     "SteepestError",
     "SteepestWarning",
+    "Study",
     "__version__",
     "check_gradient",
     "descend",
@@ -50,6 +53,7 @@ __all__ = [
     "open_table",
     "race",
     "scan",
+    "study",
 ]
 
 
