@@ -21,6 +21,7 @@ _HOMES = {
     "Model": "models.model",
     "Moments": "sums.moments",
     "Race": "checks.races",
+    "Selection": "models.selections",
     "Study": "models.studies",
     "SteepestError": "errors",
     "SteepestWarning": "errors",
@@ -32,6 +33,7 @@ _HOMES = {
     "open_table": "data.open",
     "race": "checks.racing",
     "scan": "sums.scanning",
+    "select": "models.selecting",
     "study": "models.studying",
 }
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Model",
     "Moments",
     "Race",
+    "Selection",
     "SteepestError",
     "SteepestWarning",
     "Study",
@@ -53,6 +56,7 @@ __all__ = [
     "open_table",
     "race",
     "scan",
+    "select",
     "study",
 ]
 

@@ -19,7 +19,7 @@ from .check import check
 from .moments import forget, merge, scan, show
 from .options import print_json, say
 from .racing import race
-from .studying import study
+from .studying import select, study
 from .version import version_option
 
 INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
@@ -108,7 +108,7 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race, study):
+for command in (scan, merge, forget, show, check, race, study, select):
     steepest.add_command(command)
 
 

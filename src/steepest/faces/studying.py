@@ -131,3 +131,71 @@ def study(
     click.echo("\n".join(describe_study(found)))
     if not quiet:
         say([*found.notes, *(model.notes if model is not None else ())])
+
+
+@click.command()
+@options.data
+@options.folding
+@click.option(
+    "--method",
+    default="best",
+    metavar="best|forward|backward",
+    help="All subsets, up to 40 columns; or one column after the other.",
+)
+@click.option(
+    "--criterion",
+    metavar="bic|aic|cp|held-out",
+    help="What -o goes by.  Default: held-out with folds, else bic.",
+)
+@click.option("--no-intercept", is_flag=True, help="Models through the origin.")
+@click.option("-o", "--output", metavar="MODEL", help="Save the model of the best columns.")
+@options.output
+def select(
+    files: Sequence[str],
+    features: Sequence[Sequence[str]],
+    reference: Sequence[tuple[str, str]],
+    folds: str | None,
+    no_intercept: bool,
+    output: str | None,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Find the best columns of every number, and say how many are worth it.
+
+    \b
+    Examples:
+      steepest select examples/penguins.csv --target body_mass_g
+      steepest select homes.moments --target price --criterion cp -o price.json
+      steepest select homes.csv --target price --folds 5 --method forward --json
+    """
+    from ..models.selecting import select as run_selection
+    from ..store import check_model_place
+    from .inputs import read_inputs, read_rule
+    from .progress import show_progress
+    from .selections import describe_selection, selection_object
+
+    if chosen["target"] is None and chosen["formula"] is None:
+        raise click.UsageError("Missing option '--target', or '--formula'.")
+    if output is not None:
+        check_model_place(output)
+    source = read_inputs(files, chosen["precision"])
+    with show_progress(quiet=quiet) as on_progress:
+        found = run_selection(
+            source,
+            features=[name for names in features for name in names] if features else None,
+            folds=read_rule(folds),
+            references=dict(reference),
+            intercept=not no_intercept,
+            on_progress=on_progress,
+            **chosen,
+        )
+    model = found.refit() if output is not None else None
+    if model is not None and output is not None:
+        model.save(output)
+    if as_json:
+        print_json({**selection_object(found), **({} if output is None else {"output": output})})
+        return
+    click.echo("\n".join(describe_selection(found)))
+    if not quiet:
+        say([*found.notes, *(model.notes if model is not None else ())])

@@ -18,7 +18,7 @@ from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Grid, Point
 from .studies import Candidate, Nested, find_best, find_simplest
-from .training import Manner, Trained, Trainer
+from .training import Manner, Trainer
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Judge:
             **{**self.view, **more},
         )
 
-    def train(self, points: Sequence[Point], out: Sequence[str]) -> tuple[Trained, Problem]:
-        """Models of the rows outside of some folds, and the problem of those rows."""
+    def trainer_without(self, *out: str) -> Trainer:
+        """Of the rows outside of some folds."""
         try:
             problem = self._cut(self.moments.training(*out), like=self.whole)
         except EmptySourceError as error:
             raise FoldsError.untrained(out, error.found) from None
-        return Trainer(problem, self.manner).train(points), problem
+        return Trainer(problem, self.manner)
 
     def _hold_out(self, label: str, trained: Problem) -> HeldOut:
         """The rows of a fold, to judge models of other rows by; nulls count as they did there."""
@@ -90,8 +90,15 @@ class Judge:
 
     def errors(self, points: Sequence[Point], out: Sequence[str], on: str) -> Floats:
         """Mean squared errors, shape (m,), on one fold of models trained without some."""
-        trained, problem = self.train(points, out)
-        return self._hold_out(on, problem).loss(trained.intercept, trained.coef)
+        trainer = self.trainer_without(*out)
+        trained = trainer.train(points)
+        return self._hold_out(on, trainer.whole).loss(trained.intercept, trained.coef)
+
+    def error_of(self, trainer: Trainer, at: Sequence[int], on: str) -> float:
+        """The error on one fold of least squares with some columns of those that vary."""
+        intercept, coef = trainer.fit_subset(at)
+        held = self._hold_out(on, trainer.whole)
+        return float(held.loss(np.array([intercept]), coef[None])[0])
 
     def baseline(self, labels: Sequence[str]) -> float:
         """The error of the mean of the rows trained on; of 0 without an intercept."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, StudyError
+from ..errors import OptionError, StudyError, counted
 from ..store import write_text
 from ..sums.moments import Moments
 from .fitting import fit
@@ -62,7 +62,7 @@ class Candidate:
         return self.point.epochs
 
     def __str__(self) -> str:
-        words = [f"{len(self.features)} features"] if self.features else []
+        words = [counted(len(self.features), "feature")] if self.features else []
         settings = {"l1": self.l1, "l2": self.l2, "learning rate": self.learning_rate}
         words += [f"{name} {value:.6g}" for name, value in settings.items() if value]
         words += [f"{self.epochs:,} epochs"] if self.epochs else []

@@ -207,7 +207,7 @@ def study(
         )
     manner = Manner(scale, requests[0].intercept, nonnegative, float(adaptive), penalties or {})
     view = {"missing": missing, "rare": rare, "references": references}
-    labels = _check_folds(moments)
+    labels = check_folds(moments)
     if nested and not 3 <= len(labels) <= MOST_NESTED:
         raise OptionError.outside(
             "nested", nested, f"for {len(labels):,} folds, but for 3 to {MOST_NESTED}", "folds=5"
@@ -215,7 +215,9 @@ def study(
     aims = list(dict.fromkeys(label(request.target) for request in requests))
     judges = [
         Judge(
-            moments if request.features is not None else _leave_out(moments, aims, request.target),
+            moments
+            if request.features is not None
+            else leave_out_fold(moments, aims, request.target),
             request.target,
             request.features,
             request.offset,
@@ -297,7 +299,7 @@ def _join(every: Sequence[Wanted]) -> Wanted:
     return replace(first, named=None, terms=tuple(terms))
 
 
-def _check_folds(moments: Moments) -> list[str]:
+def check_folds(moments: Moments) -> list[str]:
     """The labels of the folds; FoldsError where there are none, or a single one."""
     if moments.folds is None:
         raise FoldsError.missing()
@@ -307,7 +309,7 @@ def _check_folds(moments: Moments) -> list[str]:
     return labels
 
 
-def _leave_out(moments: Moments, targets: Sequence[str], target: Expression) -> Moments:
+def leave_out_fold(moments: Moments, targets: Sequence[str], target: Expression) -> Moments:
     """The moments without other targets, and without what says the fold."""
     rule = moments.folds.rule if moments.folds else None
     gone = {name: "it is a target" for name in targets if name != label(target)}

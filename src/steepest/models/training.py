@@ -54,7 +54,7 @@ class Trainer:
             second = second + problem.weight * problem.mean**2
         self.varies = np.flatnonzero(second > 0)
         self.problem = problem.keep(self.varies.tolist())
-        self._whole, self.manner = problem, manner
+        self.whole, self.manner = problem, manner
         self.coordinates = find_coordinates(self.problem, manner.scale, intercept=manner.intercept)
         self.matrix, self.cross, self.square = standard_moments(self.problem, self.coordinates)
         self.spectrum = decompose(self.problem, self.coordinates)
@@ -63,7 +63,7 @@ class Trainer:
     def _read_factors(self) -> tuple[Floats, Floats]:
         """What l1 and l2 are multiplied by in standard coordinates, shape (p,) each."""
         names = [term.columns for term in self.problem.terms]
-        known = {name for term in self._whole.terms for name in (*term.columns, term.name)}
+        known = {name for term in self.whole.terms for name in (*term.columns, term.name)}
         for name in self.manner.factors:
             if name not in known:
                 raise ColumnNotFoundError.of("penalised", name, "the features", sorted(known))
@@ -100,10 +100,10 @@ class Trainer:
         start = None
         for i in sorted(penalised, key=lambda i: (points[i].l2, -points[i].l1)):
             start = beta[i] = self.penalise(points[i]).minimise(start).coef
-        coef = np.zeros((m, len(self._whole.terms)))
+        coef = np.zeros((m, len(self.whole.terms)))
         coef[:, self.varies] = beta / self.coordinates.spread
-        mean = self._whole.mean
-        intercept = self._whole.target_mean - coef @ mean
+        mean = self.whole.mean
+        intercept = self.whole.target_mean - coef @ mean
         if not self.manner.intercept:
             intercept = np.zeros(m)
         for rate, l2 in dict.fromkeys((p.learning_rate, p.l2) for p in points if p.epochs):
@@ -150,6 +150,16 @@ class Trainer:
             solved = solve_definite(matrix, self.cross)
             found[i] = solve_scaled(matrix, self.cross) if solved is None else solved
         return found
+
+    def fit_subset(self, at: Sequence[int]) -> tuple[float, Floats]:
+        """Least squares with some columns of those that vary: intercept, and coef, shape (p,)."""
+        kept = list(at)
+        coef = np.zeros(len(self.whole.terms))
+        if kept:
+            own = solve_scaled(self.matrix[np.ix_(kept, kept)], self.cross[kept])
+            coef[self.varies[kept]] = own / self.coordinates.spread[kept]
+        intercept = self.whole.target_mean - float(self.whole.mean @ coef)
+        return (intercept if self.manner.intercept else 0.0), coef
 
     def count_parameters(self, points: Sequence[Point], trained: Trained) -> Floats:
         """Effective parameters of each model, the intercept among them, shape (m,).
