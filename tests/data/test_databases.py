@@ -16,7 +16,7 @@ import pytest
 
 import steepest
 from steepest import errors, open_table
-from steepest.data import databases
+from steepest.data.selection import quote_name
 
 N = 25_000
 ROWS = [
@@ -27,7 +27,7 @@ NAMES = ("x", "whole", "gap", 'c "q"; drop table t', "order")
 TABLE = pa.table([list(column) for column in zip(*ROWS, strict=True)], names=list(NAMES))
 CREATE = f"""create table "the table" ({
     ", ".join(
-        databases.quote_name(name) + " " + kind
+        quote_name(name) + " " + kind
         for name, kind in zip(
             NAMES, ("double", "bigint", "integer", "varchar", "varchar"), strict=True
         )
@@ -216,7 +216,7 @@ def test_a_failure_in_the_middle(url: str, kind: str) -> None:
         "sqlite": "select abs(case when x > 3000 then -9223372036854775807 - 1 else 1 end) as y "
         'from "the table"',
         "duckdb": "select (case when x > 3000 then c else '1' end)::int as y from "
-        f'(select x, {databases.quote_name(NAMES[3])} as c from "the table")',
+        f'(select x, {quote_name(NAMES[3])} as c from "the table")',
     }[kind]
     with pytest.raises(errors.SourceError, match=r"the query of .* cannot be read to its end"):
         steepest.scan(open_table(url, query=query))
