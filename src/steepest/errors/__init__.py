@@ -19,6 +19,7 @@ SteepestError                     exit code 1 unless said
 ├── TooFewRowsError               ValueError
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
+├── FoldsError                    ValueError    folds that cannot be made, or do not fit together
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
@@ -50,6 +51,7 @@ from .fits import (
 from .machine import KernelError, TooLargeError
 from .programs import ProgramError
 from .stores import StoreError
+from .studies import FoldsError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
@@ -63,6 +65,7 @@ __all__ = [
     "DatabaseError",
     "DivergedError",
     "EmptySourceError",
+    "FoldsError",
     "FormulaError",
     "GradientError",
     "KernelError",
