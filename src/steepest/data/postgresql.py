@@ -256,7 +256,7 @@ def _open_table(session: Session, server: Server | Held, table: str | None, wher
         raise DatabaseError.no_table(table, server.name, sorted(short))
     asked, kind, rows = known[table]
     ((version,),) = session.ask("select current_setting('server_version_num')::int4")
-    splits = kind in ("r", "m") and server.is_one and version >= FIRST_TO_SPLIT
+    splits = kind == "r" and server.is_one and version >= FIRST_TO_SPLIT
     return Rows(server, where, asked, _describe(session, asked, where), splits, max(rows, 0.0))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -218,6 +219,8 @@ def _load_driver() -> Any:
         from adbc_driver_postgresql import dbapi
     except ImportError:
         raise DatabaseError.no_driver() from None
+    # The driver imports polars where it is installed, which makes who waits for a lock deaf to ^C.
+    signal.siginterrupt(signal.SIGINT, True)
     return dbapi
 
 

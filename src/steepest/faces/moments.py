@@ -20,6 +20,7 @@ _place = click.option(
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_place
+@options.database
 @click.option(
     "--columns",
     type=options.Names(),
@@ -35,6 +36,8 @@ def scan(
     output: str,
     columns: Sequence[Sequence[str]],
     folds: str | None,
+    table: str | None,
+    query: str | None,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -46,10 +49,11 @@ def scan(
       steepest scan 'june/*.csv' -o june.moments
       steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
       steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
+      steepest scan postgresql://me@host/shop --table homes -o homes.moments
       steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import read_rule, refuse_moments
+    from .inputs import read_rule, read_tables, refuse_moments
     from .progress import show_progress
 
     _check_place(output, files)
@@ -58,7 +62,11 @@ def scan(
     rule = read_rule(folds)
     with show_progress(quiet=quiet) as on_progress:
         moments = scan_tables(
-            list(files), columns=names, folds=rule, on_progress=on_progress, **chosen
+            read_tables(files, table, query),
+            columns=names,
+            folds=rule,
+            on_progress=on_progress,
+            **chosen,
         )
     _save(moments, output, as_json=as_json, quiet=quiet)
 
