@@ -19,10 +19,11 @@ SteepestError                     exit code 1 unless said
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
+├── WorkerError                   RuntimeError  a cluster or a worker that cannot be had, or died
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
-├── CheckpointError               ValueError    the same, of a descent that was interrupted
+├── CheckpointError               ValueError    the same, of work that was interrupted
 ├── ProgramError                  ValueError    exit 2: a script not to be read, or endless
 └── OutputError                   OSError       a place that cannot be written
 
@@ -46,7 +47,7 @@ from .fits import (
     OptionError,
     TooFewRowsError,
 )
-from .machine import KernelError, TooLargeError
+from .machine import KernelError, TooLargeError, WorkerError
 from .programs import ProgramError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
@@ -79,6 +80,7 @@ __all__ = [
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",
+    "WorkerError",
     "counted",
     "listed",
     "nearest",

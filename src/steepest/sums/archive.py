@@ -26,10 +26,15 @@ from .patterns import Patterns, restrict_patterns
 
 def write_moments(moments: Moments, path: str | os.PathLike[str]) -> None:
     """What :meth:`Moments.save` does."""
+    write_sealed(path, [pack_moments(moments)])
+
+
+def pack_moments(moments: Moments) -> bytes:
+    """Moments as the bytes that their file holds between its head and its seal."""
     content = b"".join(moments.encode())
     ledger = moments.ledger.identified(lambda: hashlib.sha256(content).hexdigest())
     header = json.dumps(_header(moments, ledger), allow_nan=False).encode()
-    write_sealed(path, [len(header).to_bytes(8, "little"), header, content])
+    return b"".join([len(header).to_bytes(8, "little"), header, content])
 
 
 def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
@@ -84,11 +89,19 @@ def read_moments(path: str | os.PathLike[str]) -> Moments:
     """What :func:`write_moments` wrote; MomentsFileError for anything else.  Executes nothing."""
     body = read_sealed(path)
     try:
+        return unpack_moments(body)
+    except ValueError as error:
+        raise MomentsFileError.of(os.fspath(path), str(error)) from error
+
+
+def unpack_moments(body: bytes) -> Moments:
+    """What :func:`pack_moments` packed; ValueError, with the reason, for anything else."""
+    try:
         end = 8 + int.from_bytes(body[:8], "little")
         return _from_record(decode_json(body[8:end]), body[end:])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = error.found.rstrip(".") if isinstance(error, MomentsError) else str(error)
-        raise MomentsFileError.of(os.fspath(path), reason) from error
+        raise ValueError(reason) from error
 
 
 def _from_record(header: dict[str, Any], content: bytes) -> Moments:

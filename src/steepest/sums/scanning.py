@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,19 +13,23 @@ from typing import Any
 import numpy as np
 
 from ..data.choice import Wanted, choose_columns, name_columns
-from ..data.design import MOST_LEVELS, Design
+from ..data.design import MOST_LEVELS
 from ..data.formula import parse_formula
 from ..data.open import open_source
 from ..data.table import Part, Source
-from ..errors import EmptySourceError, OptionError
-from ..typing import OnProgress, Progress
+from ..errors import EmptySourceError, OptionError, OutputError
+from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
-from .collector import PRECISIONS, collect, join
+from .checkpoints import Checkpoint, identify, keeping
+from .collector import PRECISIONS, collect
 from .double import Sums
-from .executors import choose_executor, map_parts, one_blas_thread, runs_here
+from .errands import map_parts
+from .executors import choose_executor, one_blas_thread, runs_here
 from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
+from .tree import PairwiseSum
+from .watch import Watch
 
 EXACT_COLUMNS = 100
 """Columns of numbers up to which sums are exact unless asked otherwise."""
@@ -43,6 +47,7 @@ def scan(
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
     """Read a table once and keep the sums that a linear model needs.
@@ -80,6 +85,10 @@ def scan(
         fast enough to be worth it; ``Moments.precision_reason`` says why.
     executor : concurrent.futures.Executor, optional
         Maps the parts.  Default: threads, one a core.  Never changes a bit.
+    checkpoint : path, optional
+        A file that keeps the sums of the parts that are done, while the scan runs.  After a crash
+        the same scan goes on from there and ends in the same bits; a file that has changed since,
+        or other columns, are refused.  Removed when the scan is done.  For files only.
     on_progress : callable, optional
         Called with a :class:`~steepest.typing.Progress` as rows come in.
 
@@ -101,6 +110,8 @@ def scan(
         A formula or a condition that cannot be read.
     MomentsError
         More levels than ``max_levels``.
+    CheckpointError
+        A checkpoint of another scan, or a damaged one; a table in no file.
 
     Notes
     -----
@@ -115,13 +126,15 @@ def scan(
     >>> moments.names
     ('x', 'y')
     """
-    return scan_source(
-        open_source(source, names),
-        _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
-        precision=precision,
-        executor=executor,
-        on_progress=on_progress,
-    )
+    with keeping(checkpoint) as kept:
+        return scan_source(
+            open_source(source, names),
+            _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
+            precision=precision,
+            executor=executor,
+            checkpoint=kept,
+            on_progress=on_progress,
+        )
 
 
 def _read_wanted(
@@ -174,6 +187,7 @@ def scan_source(
     *,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
     """The moments of a source's columns: those named, each with its role, or all that serve."""
@@ -181,27 +195,38 @@ def scan_source(
     schema = source.schema(wanted.sources)
     executor = choose_executor(source, executor)
     here = runs_here(executor)
-    watching = partial(_Watch, on_progress=on_progress) if here else None
+    watching = partial(Watch, on_progress=on_progress) if here else None
     wanted, remarks = place_knots(source, schema, wanted, executor, watching)
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
     parts = list(source.parts())
-    watch = _Watch(parts, on_progress)
+    tree = PairwiseSum(design)
+    if checkpoint is not None:
+        identity = identify(design, chosen, parts, schema.where)
+        tree = checkpoint.resume(identity, design, len(parts))
+    watch = Watch(parts, on_progress, tree.n_parts, tree.n_read)
     work: Callable[[Part], Moments] = partial(
         collect, design, chosen, watch=watch if here else None
     )
-    tree = _PairwiseSum(design)
-    results = map_parts(work, parts, executor)
-    try:
-        with one_blas_thread() if here else nullcontext():
-            for part, moments in zip(parts, results, strict=True):
-                tree.add(moments)
-                if not here:
-                    watch(part, moments.n_read, 1.0)
-    except BaseException:
-        watch.stopped = True
-        raise
+    left = parts[tree.n_parts :]
+    with one_blas_thread() if here else nullcontext():
+        try:
+            with closing(map_parts(work, left, executor, by_kernel=chosen == "double")) as results:
+                for part, moments in zip(left, results, strict=True):
+                    tree.add(moments)
+                    if not here:
+                        watch(part, moments.n_read, 1.0)
+                    if checkpoint is not None:
+                        checkpoint.note()
+        except BaseException:
+            watch.stopped = True
+            if checkpoint is not None:
+                with suppress(OutputError):  # what stopped the scan is told
+                    checkpoint.write()
+            raise
+    if checkpoint is not None:
+        checkpoint.write()
     total = restore_booleans(tree.total(), asked.columns)
     if not total.n_read:
         if design.weights:
@@ -216,49 +241,3 @@ def scan_source(
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )
-
-
-class _Watch:
-    """Adds up what the parts report, and stops workers of this process when the scan stops."""
-
-    def __init__(self, parts: Sequence[Part], on_progress: OnProgress | None) -> None:
-        self._on_progress = on_progress
-        self._lock = threading.Lock()
-        self._size = sum(part.size for part in parts)
-        self._rows, self._done = 0, 0.0
-        self._fractions: dict[int, float] = {}
-        self.stopped = False
-
-    def __call__(self, part: Part, rows: int, fraction: float) -> None:
-        """So many more rows of a part are read, which makes this share of it."""
-        if self.stopped:
-            raise InterruptedError("the scan was stopped")
-        if self._on_progress is None:
-            return
-        with self._lock:
-            self._rows += rows
-            self._done += part.size * (fraction - self._fractions.get(id(part), 0.0))
-            self._fractions[id(part)] = fraction
-            share = min(self._done / self._size, 1.0) if self._size else None
-            self._on_progress(Progress(self._rows, share))
-
-
-class _PairwiseSum:
-    """Adds parts up as a tree over their order, so that the shape of the sum is always the same."""
-
-    def __init__(self, design: Design) -> None:
-        self._design = design
-        self._stack: list[tuple[int, Moments]] = []
-
-    def add(self, moments: Moments) -> None:
-        height = 0
-        while self._stack and self._stack[-1][0] == height:
-            moments = join(self._stack.pop()[1], moments, self._design)
-            height += 1
-        self._stack.append((height, moments))
-
-    def total(self) -> Moments:
-        total = Moments.zero()
-        for _, moments in reversed(self._stack):
-            total = join(moments, total, self._design)
-        return total
