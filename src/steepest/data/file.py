@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from ..errors import SourceError, SteepestError
+from .places import Place, Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -25,20 +26,6 @@ def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[in
         if rows >= least or i == len(lengths) - 1:
             yield tuple(groups), first, rows
             groups, first, rows = [], first + rows, 0
-
-
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """The state that a file is in now; OSError where there is none."""
-        found = Path(path).stat()
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class File:
 
     def from_anywhere(self) -> Self:
         """The same file for another process, which may run in another folder."""
-        if "://" in self.path:
+        if isinstance(self.path, Place):
             return self
         return replace(self, path=str(Path(self.path).absolute()), title=self.name)
 

@@ -7,15 +7,16 @@ moments come back in the bytes of their file, with their SHA-256.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import __version__
+from ..data.places import Place
 from ..data.table import Part
 from ..errors import WorkerError
 from .archive import pack_moments, unpack_moments
@@ -143,7 +144,7 @@ def perform(version: str, kernel: str, packed: bytes) -> Any:
     function, part = pickle.loads(packed)  # noqa: S301  # the caller's own, by its own channel
     file = getattr(part, "source", part)
     path = getattr(file, "path", "")
-    if path and "://" not in path and not os.path.exists(path):  # noqa: PTH110
+    if path and not isinstance(path, Place) and not Path(path).exists():
         raise WorkerError.no_file(here, path)
     found = function(part)
     if not isinstance(found, Moments):
