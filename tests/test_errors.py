@@ -126,8 +126,10 @@ SPECIAL = {
     ("CheckpointError", "beyond", "epochs"): 10,
     ("CheckpointError", "another_scan", "path"): "june.part",
     ("CheckpointError", "another_scan", "differences"): [
-        "the condition was not given, and is area > 10", "'june.csv' has changed",
-        "'july.csv' was not among the files", "'may.csv' was among the files",
+        "the condition was not given, and is area > 10",
+        "'june.csv' has changed",
+        "'july.csv' was not among the files",
+        "'may.csv' was among the files",
     ],
     ("WorkerError", "unreachable", "address"): "tcp://cluster:8786",
     ("WorkerError", "lost", "address"): "tcp://cluster:8786",

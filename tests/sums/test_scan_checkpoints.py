@@ -22,7 +22,6 @@ from tests.conftest import ROOT
 from tests.sums.scanned import GROUP, write_table
 
 import steepest
-from steepest.data import memory
 from steepest.data import parquet as parquet_files
 from steepest.errors import CheckpointError, OutputError, SourceError
 from steepest.sums import checkpoints
@@ -145,9 +144,7 @@ def test_a_result_that_finds_no_place_is_not_lost(table: Path, tmp_path: Path) -
     ],
     ids=["columns", "condition", "weights", "precision", "levels"],
 )
-def test_another_scan(
-    changes: Any, word: str, table: Path, tmp_path: Path, refused: Any
-) -> None:
+def test_another_scan(changes: Any, word: str, table: Path, tmp_path: Path, refused: Any) -> None:
     place = tmp_path / "c.part"
     with pytest.raises(Stop):
         scan(table, checkpoint=place, on_progress=stop_after(5))
@@ -281,7 +278,9 @@ def test_a_tree_put_away_and_taken_out(parts: Any, precision: str, data: Any) ->
 
     def as_table(some: Any) -> pa.Table:
         cells = list(zip(*some, strict=True)) or [[]] * 4
-        return pa.table({n: pa.array(c, t) for (n, t), c in zip(columns.items(), cells, strict=True)})
+        return pa.table(
+            {n: pa.array(c, t) for (n, t), c in zip(columns.items(), cells, strict=True)}
+        )
 
     source = open_source(as_table(rows))
     design = as_numbers(choose_columns(source.schema(), Wanted(named=dict.fromkeys(columns, "x"))))

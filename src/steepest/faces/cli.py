@@ -161,7 +161,9 @@ def fit(
         if output is not None:
             model.save(output)
     if as_json:
-        print_json(_model_object(model))
+        from .overview import model_object
+
+        print_json(model_object(model))
         return
     from .terminal import describe_fit
 
@@ -209,7 +211,9 @@ def descend(
         )
     shown = sorted({*range(0, epochs + 1, step), epochs})
     if as_json:
-        print_json({**_model_object(model), "path": epoch_rows(model, shown)})
+        from .overview import model_object
+
+        print_json({**model_object(model), "path": epoch_rows(model, shown)})
         return
     click.echo("\n".join(epoch_table(model, shown)))
     if not quiet:
@@ -326,38 +330,3 @@ def _fit(
             on_progress=on_progress,
             **chosen,
         )
-
-
-def _model_object(model: Any) -> dict[str, Any]:
-    """A fit for machines."""
-    from ..models.record import finite, rows_record
-    from .terminal import coefficient_list
-
-    settings = model.settings
-    return {
-        "target": model.target,
-        "source": model.provenance.source,
-        "coefficients": coefficient_list(model.coefficients, model.se),
-        "references": dict(model.references),
-        "pooled": {name: list(levels) for name, levels in model.problem.pooled.items()},
-        "missing": model.problem.missing,
-        "offset": model.problem.offset or None,
-        "where": model.provenance.condition or None,
-        "loss": model.loss,
-        "objective": model.objective,
-        "r2": model.r2,
-        "se": model.se,
-        "residual_sd": model.residual_sd,
-        "certificate": model.certificate and model.certificate._asdict(),
-        "rows": rows_record(model.rows),
-        "learning_rate": finite(model.learning_rate),
-        "learning_rate_reason": model.learning_rate_reason,
-        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
-        "epochs": settings.epochs,
-        "l2": settings.l2,
-        "scale": settings.scale,
-        "precision": model.provenance.precision,
-        "precision_reason": model.provenance.precision_reason,
-        "notes": list(model.notes),
-        "version": model.provenance.version,
-    }
