@@ -29,6 +29,7 @@ import steepest
 from steepest.data import arrow, delimited, lines, memory
 from steepest.data import ipc as arrow_files
 from steepest.data import parquet as parquet_files
+from steepest.data.open import open_source
 from steepest.sums.archive import pack_moments
 
 Row = dict[str, Any]
@@ -428,7 +429,7 @@ def test_executors_do_not_change_a_bit(
     monkeypatch.setattr(memory, "PART_ROWS", 200)
     monkeypatch.setattr(parquet_files, "PART_ROWS", 200)
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
-    sized = not hasattr(steepest.data.open.open_source(source), "stays")
+    sized = not hasattr(open_source(source), "stays")
     alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):
         reports: list[Any] = []

@@ -41,7 +41,7 @@ def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "PATIENCE", 0)
 
 
-class Stop(Exception):
+class StopError(Exception):
     """What stops a scan in a test."""
 
 
@@ -52,7 +52,7 @@ def stop_after(parts: int) -> Any:
     def on_progress(progress: Any) -> None:
         seen.append(progress.rows)
         if progress.rows >= GROUP * parts:
-            raise Stop
+            raise StopError
 
     return on_progress
 
@@ -68,6 +68,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "weighed": {"precision": "double", "columns": ["y", "flag", "city"], "weights": "z2"},
     "formula": {"formula": "y ~ n^2 + C(city):z + flag", "precision": "exact"},
     "condition": {"where": "z > 0 and city != 'Oslo'", "precision": "double"},
+    "folds": {"folds": 3, "precision": "exact"},
+    "folds in time": {"folds": "time:z:4", "columns": ["y", "city"], "precision": "double"},
     "splines": {"formula": "y ~ spline(z, 3)"},
 }  # fmt: skip
 
@@ -82,7 +84,7 @@ def test_stopped_and_resumed(kind: str, done: int, table: Path, tmp_path: Path) 
         table = tmp_path / "w.parquet"
         parquet.write_table(weighed, table, row_group_size=GROUP)
     whole = scan(table, **options)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(done), **options)
     reports: list[Any] = []
     moments = scan(table, checkpoint=place, on_progress=reports.append, **options)
@@ -102,7 +104,7 @@ def test_no_part_is_read_twice(table: Path, tmp_path: Path, monkeypatch: Any) ->
 
     monkeypatch.setattr(parquet_files.ParquetFile, "batches", note)
     place = tmp_path / "c.part"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(12))
     first = set(read)
     kept = checkpoints.Checkpoint(place)._read()[1]
@@ -146,7 +148,7 @@ def test_a_result_that_finds_no_place_is_not_lost(table: Path, tmp_path: Path) -
 )
 def test_another_scan(changes: Any, word: str, table: Path, tmp_path: Path, refused: Any) -> None:
     place = tmp_path / "c.part"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(5))
     with refused(CheckpointError, "is the checkpoint of another scan", word):
         scan(table, checkpoint=place, **changes)
@@ -155,7 +157,7 @@ def test_another_scan(changes: Any, word: str, table: Path, tmp_path: Path, refu
 
 def test_a_version(table: Path, tmp_path: Path, refused: Any, monkeypatch: Any) -> None:
     place = tmp_path / "c.part"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(5))
     monkeypatch.setattr(checkpoints, "__version__", "99.0")
     with refused(CheckpointError, f"the version was {steepest.__version__}, and is 99.0"):
@@ -169,7 +171,7 @@ def test_other_files(change: str, table: Path, tmp_path: Path, refused: Any) -> 
     paths = [tmp_path / f"{name}.parquet" for name in "ab"]
     for path in paths:
         parquet.write_table(rows, path, row_group_size=GROUP)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         scan(paths, checkpoint=place, on_progress=stop_after(5))
     if change == "touched":
         os.utime(paths[1], ns=(1, 1))
@@ -207,15 +209,15 @@ def test_what_cannot_be_recognised(tmp_path: Path, refused: Any) -> None:
 
 def test_damage(table: Path, tmp_path: Path) -> None:
     place = tmp_path / "c.part"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(3))
     data = place.read_bytes()
     damaged = [data[:length] for length in (1, 23, 30, len(data) // 2, len(data) - 1)]
-    for at in (0, 5, 24, 40, len(data) // 2, len(data) - 1):
-        damaged.append(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    places = (0, 5, 24, 40, len(data) // 2, len(data) - 1)
+    damaged += [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in places]
     for bad in damaged:
         place.write_bytes(bad)
-        with pytest.raises((CheckpointError, OutputError), match="c.part"):
+        with pytest.raises((CheckpointError, OutputError), match=place.name):
             scan(table, checkpoint=place)
         assert place.read_bytes() == bad
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ..errors import SourceError, SteepestError
+from ..errors import SourceError, SteepestError, StoreError
 from .places import Place, Stamp
 
 
@@ -79,13 +79,17 @@ class File:
             return
         try:
             now = Stamp.of(self.path)
-        except OSError:
+        except OSError as error:
+            if isinstance(self.path, Place) and not isinstance(error, FileNotFoundError):
+                raise StoreError.of(self.path, str(error)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
             raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:
         """The error to raise for one of Arrow's."""
+        if isinstance(self.path, Place) and "AWS Error" in message:
+            return StoreError.of(self.path, message)
         return SourceError.unreadable(self.name, self.format, message.partition("\n")[0])
 
 

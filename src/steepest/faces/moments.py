@@ -28,12 +28,14 @@ _place = click.option(
 )
 @options.formula
 @options.summing
+@options.folding
 @options.scanning
 @options.output
 def scan(
     files: Sequence[str],
     output: str,
     columns: Sequence[Sequence[str]],
+    folds: str | None,
     checkpoint: str | None,
     executor: str | None,
     progress: str,
@@ -49,9 +51,10 @@ def scan(
       steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
       steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
       steepest scan 'years/*.parquet' --checkpoint years.part -o years.moments
+      steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import check_apart, refuse_moments
+    from .inputs import check_apart, read_rule, refuse_moments
     from .interruption import keeping_scan
     from .progress import show_progress
     from .workers import hiring
@@ -60,6 +63,7 @@ def scan(
     check_apart(checkpoint, output, files)
     refuse_moments(files)
     names = [name for some in columns for name in some] if columns else None
+    rule = read_rule(folds)
     with keeping_scan(checkpoint) as kept:
         with (
             hiring(executor) as workers,
@@ -68,6 +72,7 @@ def scan(
             moments = scan_tables(
                 list(files),
                 columns=names,
+                folds=rule,
                 executor=workers,
                 checkpoint=kept,
                 on_progress=on_progress,

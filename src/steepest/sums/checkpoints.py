@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from .. import __version__, store
 from ..data.design import Design
+from ..data.folds import Rule
 from ..data.table import Part
 from ..errors import CheckpointError
 from .archive import pack_moments, unpack_moments
@@ -61,7 +62,9 @@ class Identity(NamedTuple):
         return told
 
 
-def identify(design: Design, precision: str, parts: Sequence[Part], where: str) -> Identity:
+def identify(
+    design: Design, precision: str, parts: Sequence[Part], where: str, folds: Rule | None = None
+) -> Identity:
     """What makes a scan of some parts the same one.
 
     CheckpointError for parts that cannot be recognised.
@@ -83,6 +86,7 @@ def identify(design: Design, precision: str, parts: Sequence[Part], where: str) 
         "the list of columns": ", ".join(columns),
         "the condition": design.where,
         "the weights": f"{design.weights} ({design.weight_kind})" if design.weights else "",
+        "the rule of folds": "" if folds is None else repr(folds),
         "the choice of columns": hashlib.sha256(repr(limits).encode()).hexdigest()[:16],
     }
     return Identity(settings, {place: told.hexdigest() for place, told in files.items()})

@@ -142,7 +142,9 @@ def perform(version: str, kernel: str, packed: bytes) -> Any:
     if version != own[0] or kernel not in ("", own[1]):
         raise WorkerError.version(here, "{} ({})".format(*own), f"{version} ({kernel or 'any'})")
     function, part = pickle.loads(packed)  # noqa: S301  # the caller's own, by its own channel
-    file = getattr(part, "source", part)
+    file = part
+    for within in ("inner", "source"):
+        file = getattr(file, within, file)
     path = getattr(file, "path", "")
     if path and not isinstance(path, Place) and not Path(path).exists():
         raise WorkerError.no_file(here, path)

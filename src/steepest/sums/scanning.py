@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext, suppress
@@ -14,17 +15,20 @@ import numpy as np
 
 from ..data.choice import Wanted, choose_columns, name_columns
 from ..data.design import MOST_LEVELS
+from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
 from ..data.table import Part, Source
-from ..errors import EmptySourceError, OptionError, OutputError
+from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning
 from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
 from .checkpoints import Checkpoint, identify, keeping
 from .collector import PRECISIONS, collect
+from .dealer import Dealer
 from .double import Sums
 from .errands import map_parts
 from .executors import choose_executor, one_blas_thread, runs_here
+from .folding import check_folds, deal_parts
 from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
@@ -45,6 +49,8 @@ def scan(
     where: str | None = None,
     max_levels: int = MOST_LEVELS,
     names: Sequence[str] | None = None,
+    folds: int | str | Rule | None = None,
+    seed: int = 0,
     precision: str | None = None,
     executor: Executor | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -79,6 +85,14 @@ def scan(
         Levels that a category may have, at the most; a million by default.
     names : sequence of str, optional
         Names of the columns of a bare two-dimensional array, or of text without a header.
+    folds : int or str, optional
+        Keep the sums of each fold too, in ``Moments.folds``, for :func:`steepest.study`.  ``5``
+        deals rows by a hash of their values and ``seed``: equal rows share a fold, whatever the
+        order, the split or the format.  ``"contiguous:5"`` cuts the table, ``"time:when:5"``
+        makes blocks of a column of times, and ``"region"`` or ``"column:region"`` makes each
+        value of a column a fold.  ``moments.folds.rule`` deals as another scan did.
+    seed : int, optional
+        Other seeds give other folds by hash.
     precision : {"double", "exact"}, optional
         ``"exact"`` never rounds a sum: the same rows give the same bits in any order and any
         split, and moments subtract.  Default: exact up to 100 columns of numbers, where it is
@@ -112,6 +126,13 @@ def scan(
         More levels than ``max_levels``.
     CheckpointError
         A checkpoint of another scan, or a damaged one; a table in no file.
+    FoldsError
+        A fold without rows, a null in the column that says the fold.
+
+    Warns
+    -----
+    SteepestWarning
+        Folds whose rows are over a fifth from their due.
 
     Notes
     -----
@@ -127,14 +148,19 @@ def scan(
     ('x', 'y')
     """
     with keeping(checkpoint) as kept:
-        return scan_source(
+        moments = scan_source(
             open_source(source, names),
             _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
+            folds=read_folds(folds, seed),
             precision=precision,
             executor=executor,
             checkpoint=kept,
             on_progress=on_progress,
         )
+    own = moments.folds if isinstance(folds, int | str) else None
+    for note in own.notes if own else ():
+        warnings.warn(note, SteepestWarning, stacklevel=2)
+    return moments
 
 
 def _read_wanted(
@@ -185,6 +211,7 @@ def scan_source(
     source: Source,
     wanted: Wanted,
     *,
+    folds: Rule | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
     checkpoint: Checkpoint | None = None,
@@ -192,7 +219,7 @@ def scan_source(
 ) -> Moments:
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
-    schema = source.schema(wanted.sources)
+    schema = source.schema(list_columns(wanted.sources, folds))
     executor = choose_executor(source, executor)
     here = runs_here(executor)
     watching = partial(Watch, on_progress=on_progress) if here else None
@@ -200,19 +227,23 @@ def scan_source(
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
-    parts = list(source.parts())
+    parts: list[Part] = list(source.parts())
+    fresh = folds is not None and folds.fresh
+    if folds is not None:
+        folds, parts = deal_parts(source, parts, schema, design, folds, executor)
     tree = PairwiseSum(design)
     if checkpoint is not None:
-        identity = identify(design, chosen, parts, schema.where)
+        identity = identify(design, chosen, parts, schema.where, folds)
         tree = checkpoint.resume(identity, design, len(parts))
     watch = Watch(parts, on_progress, tree.n_parts, tree.n_read)
     work: Callable[[Part], Moments] = partial(
-        collect, design, chosen, watch=watch if here else None
+        collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
     )
     left = parts[tree.n_parts :]
     with one_blas_thread() if here else nullcontext():
+        results = map_parts(work, left, executor, by_kernel=chosen == "double")
         try:
-            with closing(map_parts(work, left, executor, by_kernel=chosen == "double")) as results:
+            with closing(results):
                 for part, moments in zip(left, results, strict=True):
                     tree.add(moments)
                     if not here:
@@ -221,19 +252,16 @@ def scan_source(
                         checkpoint.note()
         except BaseException:
             watch.stopped = True
-            if checkpoint is not None:
-                with suppress(OutputError):  # what stopped the scan is told
+            with suppress(OutputError):  # what stopped the scan is told
+                if checkpoint is not None:
                     checkpoint.write()
             raise
     if checkpoint is not None:
         checkpoint.write()
     total = restore_booleans(tree.total(), asked.columns)
-    if not total.n_read:
-        if design.weights:
-            raise EmptySourceError.no_weight(schema.where, design.weights)
-        raise EmptySourceError.no_rows(schema.where)
-    if total.n_read == total.filtered:
-        raise EmptySourceError.none_selected(total.n_read, total.condition)
+    _refuse_nothing(total, schema.where, design.weights)
+    if total.folds is not None:
+        total = check_folds(replace(total, where=schema.where), fresh=fresh)
     for sums in total.patterns.values():
         if isinstance(sums, Sums):  # exact ones have no range to leave
             sums.refuse_out_of_range(schema.where)
@@ -241,3 +269,13 @@ def scan_source(
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )
+
+
+def _refuse_nothing(total: Moments, where: str, weights: str) -> None:
+    """EmptySourceError where no row was taken."""
+    if not total.n_read:
+        if weights:
+            raise EmptySourceError.no_weight(where, weights)
+        raise EmptySourceError.no_rows(where)
+    if total.n_read == total.filtered:
+        raise EmptySourceError.none_selected(total.n_read, total.condition)
