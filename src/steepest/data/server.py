@@ -21,6 +21,15 @@ BATCH_BYTES = 1 << 22
 LOCK_SECONDS = 10
 """So long a lock is waited for, where nothing else is said."""
 
+LEFT_SECONDS = 1
+"""So often the server looks whether anybody still waits for an answer."""
+
+PATIENCE = """
+select set_config(name, case name when 'lock_timeout' then '{locked}s' else '{left}s' end, false)
+from pg_catalog.pg_settings
+where name in ('lock_timeout', 'client_connection_check_interval') and setting = '0'
+"""
+
 DEFAULTS = {
     "connect_timeout": ("10", "PGCONNECT_TIMEOUT"),
     "keepalives_idle": ("30", ""),
@@ -112,11 +121,10 @@ class Server:
             raise DatabaseError.unreached(self.name, self.clean(error)) from None
         try:
             session = Session(connection, ends=True)
+            session.ask(PATIENCE.format(locked=LOCK_SECONDS, left=LEFT_SECONDS))
             session.tell(BEGIN)
             if snapshot:
                 session.tell(f"set transaction snapshot '{snapshot}'")
-            if "lock_timeout" not in unquote(self._url) + os.environ.get("PGOPTIONS", ""):
-                session.tell(f"set local lock_timeout = '{LOCK_SECONDS}s'")
             yield session
         finally:
             with suppress(dbapi.Error, RuntimeError):

@@ -100,3 +100,13 @@ def check_not_read(output: str, inputs: Sequence[str]) -> None:
         paths = [Path(path) for path in expand(inputs)]
         if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
             raise OutputError.of(output, "it is one of the files to be read")
+
+
+def check_apart(checkpoint: str | None, output: str | None, inputs: Sequence[str]) -> None:
+    """OutputError where the checkpoint is the output, or one of the inputs."""
+    if checkpoint is None:
+        return
+    check_not_read(checkpoint, inputs)
+    with suppress(OSError, ValueError):
+        if output is not None and Path(output).resolve() == Path(checkpoint).resolve():
+            raise OutputError.of(checkpoint, "it is to be the output, and the checkpoint")

@@ -147,6 +147,26 @@ descent = together(
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
 )
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "off"]),
+    default="auto",
+    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
+)
+scanning = together(
+    click.option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+    ),
+    click.option(
+        "--executor",
+        metavar="WHO",
+        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+        "Default: a thread a core.",
+    ),
+    progress,
+)
 output = together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
     click.option("--quiet", is_flag=True, help="No progress and no notes on standard error."),
