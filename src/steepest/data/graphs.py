@@ -87,12 +87,9 @@ class FramePart:
         times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
         names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
-        table, done = self.read(names), 0
+        table = self.read(names)
         check_kinds(self.known, replace(table.schema(), where=self.where), names)
-        for part in table.parts():
-            for batch, _ in part.batches(numbers, categories, cells, times):
-                done += batch.n_rows
-                yield batch, done / table.n_rows
+        yield from table.batches(numbers, categories, cells, times)
 
     def __reduce__(self) -> tuple[Callable[..., FramePart], tuple[Any, ...]]:
         import cloudpickle

@@ -94,7 +94,7 @@ def collect(
                 collector.add(batch)
             if watch:
                 watch(part, batch.n_rows, fraction)
-        if watch and fraction < 1.0:
+        if watch and part.size and fraction < 1.0:
             watch(part, 0, 1.0)
     return collector.finish()
 
