@@ -91,7 +91,7 @@ class Stream:
         tables = self._held.pop() if self._held else self._begin(asked)
         with translated(self.where, by_arrow=self._is_arrow):
             for i, table in enumerate(tables, 1):
-                _check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
+                check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
                 for part in table.parts():
                     for batch, _ in part.batches(numbers, categories, cells, times):
                         yield batch, 0.0
@@ -127,7 +127,7 @@ def translated(where: str, *, by_arrow: bool = True) -> Iterator[None]:
         raise SourceError.failed(where, reason) from None
 
 
-def _check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
+def check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
     """Refuse a batch whose columns are of other kinds than those of the stream."""
     for name in names:
         first, now = known.find(name), found.find(name)
