@@ -23,10 +23,11 @@ SteepestError                     exit code 1 unless said
 ├── FoldsError                    ValueError    folds that cannot be made, or do not fit together
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
 ├── PackageError                  ImportError   a package of an extra, not installed
+├── WorkerError                   RuntimeError  a cluster or a worker that cannot be had, or died
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
-├── CheckpointError               ValueError    the same, of a descent that was interrupted
+├── CheckpointError               ValueError    the same, of work that was interrupted
 ├── ProgramError                  ValueError    exit 2: a script not to be read, or endless
 └── OutputError                   OSError       a place that cannot be written
 
@@ -50,7 +51,7 @@ from .fits import (
     OptionError,
     TooFewRowsError,
 )
-from .machine import KernelError, PackageError, TooLargeError
+from .machine import KernelError, PackageError, TooLargeError, WorkerError
 from .programs import ProgramError
 from .stores import StoreError
 from .studies import FoldsError, StudyError
@@ -89,6 +90,7 @@ __all__ = [
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",
+    "WorkerError",
     "counted",
     "listed",
     "nearest",
