@@ -22,7 +22,9 @@ from ..sums.moments import Moments
 from ..sums.problem import Problem, Rows
 from ..typing import Floats
 from .inference import Errors
-from .model import NONE_ABSORBED, Absorbed, Model, Provenance, Settings
+from .model import NONE_ABSORBED, Absorbed, Model, Provenance
+from .settings import Settings
+from .steps import read_steps_record, steps_record
 
 
 def load(path: str | os.PathLike[str]) -> Model | Moments:
@@ -125,6 +127,7 @@ def to_record(model: Model) -> dict[str, Any]:
             "scale": settings.scale,
             "intercept": settings.intercept,
             "start": {"intercept": settings.start[0], "coefficients": list(settings.start[1])},
+            **steps_record(settings),
         },
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
@@ -214,6 +217,7 @@ def _from_record(content: dict[str, Any]) -> Model:
         str(asked["scale"]),
         bool(asked["intercept"]),
         (_real(start["intercept"]), tuple(_vector(start["coefficients"], p).tolist())),
+        **read_steps_record(asked),
     )
     rate = content["learning_rate"]
     return Model(

@@ -13,7 +13,8 @@ from ..errors import OptionError
 from ..sums.moments import Moments
 from ..sums.problem import Problem
 from .assembly import fit_problem
-from .model import Model, Settings
+from .model import Model
+from .settings import Settings
 
 CRITERIA = ("bic", "aic", "cp", "held-out")
 

@@ -15,7 +15,7 @@ from ..errors import ColumnNotFoundError, OptionError, ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Point
-from .model import Settings, find_path
+from .settings import Settings, find_path
 
 TINY = 2.0**-52
 
