@@ -47,7 +47,7 @@ def test_transcript(name: str, workplace: Path, transcript: Callable[..., None])
 
 def test_json_table_picture_and_model(workplace: Path, cli: Cli) -> None:
     done = cli(*STUDY, "--folds", "contiguous:5", "--l2", "0.001:1:7", "--json", "-o", "m.json",
-               "--table", "t.csv", "--plot", "p.svg")  # fmt: skip
+               "--csv", "t.csv", "--plot", "p.svg")  # fmt: skip
     assert done.code == 0
     found = json.loads(done.out)
     assert len(found["candidates"]) == 7
@@ -71,7 +71,7 @@ def test_moments_with_folds_need_no_table(workplace: Path, cli: Cli) -> None:
 
 
 def test_places_are_checked_before_the_work(workplace: Path, cli: Cli) -> None:
-    for option in ("-o", "--table", "--plot"):
+    for option in ("-o", "--csv", "--plot"):
         done = cli(*STUDY, option, "nowhere/x.csv")
         assert done.code == 1
         assert "there is no folder 'nowhere'" in done.err

@@ -124,6 +124,8 @@ for command in (scan, merge, forget, show, check, race, rates, study, select):
 @options.descent
 @options.steps
 @options.scheduling
+@click.option("--l1", type=float, default=0.0, metavar="PENALTY", help="On sizes: the lasso.")
+@options.shrinking
 @click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
 @click.option(
     "--collinear",
@@ -152,6 +154,7 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
+      steepest fit homes.parquet --target price --l1 0.1 --penalty area=0
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -340,6 +343,7 @@ def _fit(
             features=[name for names in features for name in names] if features else None,
             references=dict(reference),
             intercept=not no_intercept,
+            penalties=dict(chosen.pop("penalties", ())),
             on_progress=on_progress,
             **chosen,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -57,6 +58,23 @@ class Choice(click.ParamType[tuple[str, str]]):
         if not (column and equals):
             self.fail(f"'{value}' is not of the form city=Oslo.", param, ctx)
         return column, level
+
+
+class Factor(click.ParamType[tuple[str, float]]):
+    """A column and how many times its penalty counts."""
+
+    name = "column=factor"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        if not isinstance(value, str):
+            return value[0], value[1]
+        column, _, factor = value.rpartition("=")
+        with suppress(ValueError):
+            if column:
+                return column, float(factor)
+        return self.fail(f"'{value}' is not of the form area=0.5.", param, ctx)
 
 
 formula = click.option(
@@ -168,19 +186,20 @@ progress = click.option(
     default="auto",
     help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
 )
+executor = click.option(
+    "--executor",
+    metavar="WHO",
+    help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+    "Default: a thread a core.",
+)
+reading = together(executor, progress)
 scanning = together(
     click.option(
         "--checkpoint",
         metavar="FILE",
         help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
     ),
-    click.option(
-        "--executor",
-        metavar="WHO",
-        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
-        "Default: a thread a core.",
-    ),
-    progress,
+    reading,
 )
 descent = together(learning_rate, penalty)
 steps = together(
@@ -208,6 +227,23 @@ scheduling = together(
         "--allow-divergence",
         is_flag=True,
         help="Take a rate that cannot converge, to see what it does.",
+    ),
+)
+shrinking = together(
+    click.option("--nonnegative", is_flag=True, help="Only coefficients of at least 0."),
+    click.option(
+        "--adaptive",
+        type=float,
+        default=0.0,
+        metavar="POWER",
+        help="The adaptive lasso: l1 over this power of the least-squares coefficient.",
+    ),
+    click.option(
+        "--penalty",
+        "penalties",
+        type=Factor(),
+        multiple=True,
+        help="How many times the penalties of a column count; 0 for not at all.",
     ),
 )
 output = together(

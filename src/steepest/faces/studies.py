@@ -52,7 +52,7 @@ def _describe_target(study: Study, target: str) -> list[str]:
     lines = [f"{target} ~ {head}: {counted(len(candidates), 'model')} compared", ""]
     lines += align(rows)
     if len(candidates) > len(rows) - 1:
-        lines.append(f"{len(candidates) - len(rows) + 1:,} more in --json, --table and .table")
+        lines.append(f"{len(candidates) - len(rows) + 1:,} more in --json and --csv, or .table")
     lines.append("")
     if many:
         lines += [f"features {i}    {listed(own)}" for i, own in enumerate(sets, 1)]

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import click
 
 from . import options
 from .options import print_json, say
-
-
-class Factor(click.ParamType[tuple[str, float]]):
-    """A column and how many times its penalty counts."""
-
-    name = "column=factor"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float]:
-        if not isinstance(value, str):
-            return value[0], value[1]
-        column, _, factor = value.rpartition("=")
-        with suppress(ValueError):
-            if column:
-                return column, float(factor)
-        return self.fail(f"'{value}' is not of the form area=0.5.", param, ctx)
 
 
 @click.command()
@@ -42,13 +24,7 @@ class Factor(click.ParamType[tuple[str, float]]):
 @click.option("--l1-ratio", metavar="VALUES", help="Elastic nets: shares of l1 in the penalty.")
 @click.option("--learning-rate", metavar="VALUES", help="Rates to go the epochs at.")
 @click.option("--epochs", metavar="VALUES", help="Updates: 10,100,1000 or 10:1000:20.")
-@click.option("--nonnegative", is_flag=True, help="Only coefficients of at least 0.")
-@click.option(
-    "--adaptive", type=float, default=0.0, metavar="POWER", help="The adaptive lasso: 1, or 0.5."
-)
-@click.option(
-    "--penalty", "penalties", type=Factor(), multiple=True, help="How many times a column's counts."
-)
+@options.shrinking
 @click.option("--nested", is_flag=True, help="Estimate the error of the selection too.")
 @click.option(
     "--choose",
@@ -61,8 +37,9 @@ class Factor(click.ParamType[tuple[str, float]]):
 )
 @click.option("--no-intercept", is_flag=True, help="Models through the origin.")
 @click.option("-o", "--output", metavar="MODEL", help="Save the chosen model, fitted to all rows.")
-@click.option("--table", metavar="CSV", help="Save the table of all models.")
+@click.option("--csv", metavar="TABLE", help="Save the table of all models.")
 @click.option("--plot", metavar="PICTURE", help="Draw the errors: .png, .svg or .pdf.")
+@options.reading
 @options.output
 def study(
     files: Sequence[str],
@@ -73,8 +50,10 @@ def study(
     penalties: Sequence[tuple[str, float]],
     no_intercept: bool,
     output: str | None,
-    table: str | None,
+    csv: str | None,
     plot: str | None,
+    executor: str | None,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -89,27 +68,29 @@ def study(
       steepest study examples/penguins.csv --target body_mass_g --folds 5
       steepest study homes.moments --target price --l1 path --choose one-se -o price.json
       steepest study homes.csv --target price --folds region --epochs 10:1000:20 --nested
-      steepest study homes.csv --target price --features area --features area,rooms --table all.csv
+      steepest study homes.csv --target price --features area --features area,rooms --csv all.csv
     """
     from ..models.studying import study as run_study
     from ..store import check_model_place, check_writable
     from .inputs import read_inputs, read_rule
     from .progress import show_progress
     from .studies import describe_study, study_object
+    from .workers import hiring
 
     if target is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
     if output is not None:
         check_model_place(output)
-    for place in filter(None, (table, plot)):
+    for place in filter(None, (csv, plot)):
         check_writable(place)
-    source = read_inputs(files, chosen["precision"])
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
     aims = target.split(",") if target is not None else None
     sets = [list(names) for names in features]
-    with show_progress(quiet=quiet) as on_progress:
+    with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
         found = run_study(
             source,
             aims[0] if aims and len(aims) == 1 else aims,
+            executor=workers,
             features=sets[0] if len(sets) == 1 else sets or None,
             folds=read_rule(folds),
             references=dict(reference),
@@ -121,8 +102,8 @@ def study(
     model = found.refit() if output is not None else None
     if model is not None and output is not None:
         model.save(output)
-    if table is not None:
-        found.save_table(table)
+    if csv is not None:
+        found.save_table(csv)
     if plot is not None:
         found.plot(plot)
     if as_json:
@@ -149,6 +130,7 @@ def study(
 )
 @click.option("--no-intercept", is_flag=True, help="Models through the origin.")
 @click.option("-o", "--output", metavar="MODEL", help="Save the model of the best columns.")
+@options.reading
 @options.output
 def select(
     files: Sequence[str],
@@ -157,6 +139,8 @@ def select(
     folds: str | None,
     no_intercept: bool,
     output: str | None,
+    executor: str | None,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -174,15 +158,17 @@ def select(
     from .inputs import read_inputs, read_rule
     from .progress import show_progress
     from .selections import describe_selection, selection_object
+    from .workers import hiring
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
     if output is not None:
         check_model_place(output)
-    source = read_inputs(files, chosen["precision"])
-    with show_progress(quiet=quiet) as on_progress:
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
         found = run_selection(
             source,
+            executor=workers,
             features=[name for names in features for name in names] if features else None,
             folds=read_rule(folds),
             references=dict(reference),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -70,7 +71,7 @@ class Judge:
             raise FoldsError.untrained(out, error.found) from None
         return Trainer(problem, self.manner)
 
-    def _hold_out(self, label: str, trained: Problem) -> HeldOut:
+    def _hold_out(self, label: str, trained: Problem) -> tuple[HeldOut, Problem]:
         """The rows of a fold, to judge models of other rows by; nulls count as they did there."""
         if label in self._held:
             return self._held[label]
@@ -79,35 +80,41 @@ class Judge:
             problem = self._cut(self.moments.folds[label], like=self.whole, fills=trained.fills)
         except EmptySourceError as error:
             raise FoldsError.unjudged(label, error.found) from None
-        found = build_held_out(problem)
+        found = build_held_out(problem), problem
         if not trained.fills:
             self._held[label] = found
         return found
 
     @cached_property
-    def _held(self) -> dict[str, HeldOut]:
+    def _held(self) -> dict[str, tuple[HeldOut, Problem]]:
         return {}
 
     def errors(self, points: Sequence[Point], out: Sequence[str], on: str) -> Floats:
         """Mean squared errors, shape (m,), on one fold of models trained without some."""
         trainer = self.trainer_without(*out)
         trained = trainer.train(points)
-        return self._hold_out(on, trainer.whole).loss(trained.intercept, trained.coef)
+        return self._judge_on(on, trainer.whole, trained.coef, trained.apart)
 
     def error_of(self, trainer: Trainer, at: Sequence[int], on: str) -> float:
         """The error on one fold of least squares with some columns of those that vary."""
-        intercept, coef = trainer.fit_subset(at)
-        held = self._hold_out(on, trainer.whole)
-        return float(held.loss(np.array([intercept]), coef[None])[0])
+        coef = trainer.fit_subset(at)[1]
+        return float(self._judge_on(on, trainer.whole, coef[None], np.zeros(1))[0])
+
+    def _judge_on(self, label: str, trained: Problem, coef: Floats, apart: Floats) -> Floats:
+        """Errors on a fold, shape (m,), of coefficients of the rows trained on, shape (m, p)."""
+        held, problem = self._hold_out(label, trained)
+        if not self.manner.intercept:
+            return held.loss(np.zeros(len(coef)), coef)
+        gap, target_gap = find_mean_gap(problem, trained)
+        return held.loss_about(target_gap - coef @ gap - apart, coef)
 
     def baseline(self, labels: Sequence[str]) -> float:
         """The error of the mean of the rows trained on; of 0 without an intercept."""
         found = []
         for label in labels:
-            problem = self._cut(self.moments.training(label), like=self.whole)
-            held = self._hold_out(label, problem)
-            mean = problem.target_mean if self.manner.intercept else 0.0
-            found.append(held.loss(np.array([mean]), np.zeros((1, len(problem.terms))))[0])
+            trained = self._cut(self.moments.training(label), like=self.whole)
+            nothing = np.zeros((1, len(trained.terms)))
+            found.append(self._judge_on(label, trained, nothing, np.zeros(1))[0])
         return float(np.mean(found))
 
     def judge(self, points: Sequence[Point], labels: Sequence[str]) -> list[Candidate]:
@@ -150,6 +157,23 @@ class Judge:
     def place(self, grid: Grid) -> list[Point]:
         """The settings to try; a path begins where the penalty makes every coefficient 0."""
         return grid.points(self.trainer.largest)
+
+
+def find_mean_gap(held: Problem, trained: Problem) -> tuple[Floats, float]:
+    """By how much the means of some rows exceed those of others: of terms, shape (p,), and target.
+
+    From whole numbers where there are some, so that nothing cancels.
+    """
+    if held.exact is None or trained.exact is None:
+        return held.mean - trained.mean, held.target_mean - trained.target_mean
+    gaps = [
+        float(
+            Fraction(int(held.exact.totals[j]), held.exact.weight) * held.exact.unit(j)
+            - Fraction(int(trained.exact.totals[j]), trained.exact.weight) * trained.exact.unit(j)
+        )
+        for j in range(len(held.mean) + 1)
+    ]
+    return np.array(gaps[:-1]), gaps[-1]
 
 
 def select_nested(

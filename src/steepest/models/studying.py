@@ -20,9 +20,16 @@ from ..typing import OnProgress
 from .fitting import check_target
 from .grids import read_grid
 from .judging import Judge, select_nested
-from .request import check_options, check_scanned, check_view, read_request, read_terms
+from .request import (
+    check_options,
+    check_scanned,
+    check_sparse,
+    check_view,
+    read_request,
+    read_terms,
+)
 from .studies import CHOICES, Study
-from .training import Manner, check_manner
+from .training import Manner
 
 Features = Sequence[Any] | None
 
@@ -161,7 +168,7 @@ def study(
         raise OptionError.unknown("choose", choose, CHOICES)
     check_options(None, None, 0.0, scale, "shortest")
     check_view(missing, rare)
-    check_manner(nonnegative, adaptive, penalties or {})
+    check_sparse(nonnegative, adaptive, penalties or {})
     sets = read_sets(features)
     grid = read_grid(
         l1=l1,

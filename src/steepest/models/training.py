@@ -11,7 +11,7 @@ import numpy as np
 from ..descent.coordinate import Penalised, find_largest, solve_definite
 from ..descent.quadratic import find_coordinates, standard_moments
 from ..descent.solve import decompose, solve_scaled
-from ..errors import ColumnNotFoundError, OptionError, ValueFoundError
+from ..errors import ColumnNotFoundError, ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Point
@@ -40,6 +40,8 @@ class Trained(NamedTuple):
     """Shape (m,)."""
     coef: Floats
     """Shape (m, p), on the user's scale."""
+    apart: Floats
+    """How far intercepts are from the best ones of their coefficients, shape (m,)."""
 
 
 class Trainer:
@@ -103,9 +105,9 @@ class Trainer:
         coef = np.zeros((m, len(self.whole.terms)))
         coef[:, self.varies] = beta / self.coordinates.spread
         mean = self.whole.mean
-        intercept = self.whole.target_mean - coef @ mean
-        if not self.manner.intercept:
-            intercept = np.zeros(m)
+        intercept, apart = np.zeros(m), np.zeros(m)
+        if self.manner.intercept:
+            intercept = self.whole.target_mean - coef @ mean
         for rate, l2 in dict.fromkeys((p.learning_rate, p.l2) for p in points if p.epochs):
             at = [i for i, p in enumerate(points) if p.epochs and p[1:3] == (l2, rate)]
             settings = self.settings(points[at[0]])
@@ -114,7 +116,17 @@ class Trainer:
             intercept[at] = path.intercept(epochs)
             for i, own in zip(at, path.coef(epochs), strict=True):
                 coef[i, self.varies] = own
-        return Trained(intercept, coef)
+            if self.coordinates.moves_intercept:
+                apart[at] = intercept[at] - (self.whole.target_mean - coef[at] @ mean)
+        return Trained(intercept, coef, apart)
+
+    def leave(self, beta: Floats) -> tuple[float, Floats]:
+        """Standard coordinates of those that vary as intercept and coef on the user's scale."""
+        coef = np.zeros(len(self.whole.terms))
+        coef[self.varies] = beta / self.coordinates.spread
+        if not self.manner.intercept:
+            return 0.0, coef
+        return self.whole.target_mean - float(self.whole.mean @ coef), coef
 
     def settings(self, point: Point) -> Settings:
         """The descent of a setting."""
@@ -154,12 +166,10 @@ class Trainer:
     def fit_subset(self, at: Sequence[int]) -> tuple[float, Floats]:
         """Least squares with some columns of those that vary: intercept, and coef, shape (p,)."""
         kept = list(at)
-        coef = np.zeros(len(self.whole.terms))
+        beta = np.zeros(len(self.cross))
         if kept:
-            own = solve_scaled(self.matrix[np.ix_(kept, kept)], self.cross[kept])
-            coef[self.varies[kept]] = own / self.coordinates.spread[kept]
-        intercept = self.whole.target_mean - float(self.whole.mean @ coef)
-        return (intercept if self.manner.intercept else 0.0), coef
+            beta[kept] = solve_scaled(self.matrix[np.ix_(kept, kept)], self.cross[kept])
+        return self.leave(beta)
 
     def count_parameters(self, points: Sequence[Point], trained: Trained) -> Floats:
         """Effective parameters of each model, the intercept among them, shape (m,).
@@ -198,16 +208,3 @@ def _trace(matrix: Floats, l2: Floats, own: Floats) -> float:
     if not l2[at].any():
         return float(np.linalg.matrix_rank(inner, hermitian=True))
     return float(np.trace(np.linalg.solve(inner + np.diag(l2[at]), inner)))
-
-
-def check_manner(nonnegative: object, adaptive: object, factors: object) -> None:
-    """OptionError for what no data could make right."""
-    if not isinstance(nonnegative, bool):
-        raise OptionError.outside("nonnegative", nonnegative, "True or False", "nonnegative=True")
-    if isinstance(adaptive, bool) or not isinstance(adaptive, int | float) or not adaptive >= 0:
-        raise OptionError.outside("adaptive", adaptive, "a power of at least 0", "adaptive=1")
-    given = factors if isinstance(factors, Mapping) else {"": -1}
-    if not all(isinstance(f, int | float) and 0 <= f < 1e150 for f in given.values()):
-        raise OptionError.outside(
-            "penalties", factors, "a mapping of columns to factors of at least 0", "{'area': 0.5}"
-        )
