@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, Self
 
-from ..errors import SourceError, SteepestError
+from ..errors import SourceError, SteepestError, StoreError
+from .places import Place, Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -25,20 +26,6 @@ def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[in
         if rows >= least or i == len(lengths) - 1:
             yield tuple(groups), first, rows
             groups, first, rows = [], first + rows, 0
-
-
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """The state that a file is in now; OSError where there is none."""
-        found = Path(path).stat()
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
@@ -59,6 +46,17 @@ class File:
     @property
     def where(self) -> str:
         return f"'{self.name}'"
+
+    @property
+    def identity(self) -> str:
+        """All that tells it, in this state, from others; empty where it is not there to stay."""
+        return _tell(self) if self.stamp and self.title in ("", self.path) else ""
+
+    def from_anywhere(self) -> Self:
+        """The same file for another process, which may run in another folder."""
+        if isinstance(self.path, Place):
+            return self
+        return replace(self, path=str(Path(self.path).absolute()), title=self.name)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -81,11 +79,25 @@ class File:
             return
         try:
             now = Stamp.of(self.path)
-        except OSError:
+        except OSError as error:
+            if isinstance(self.path, Place) and not isinstance(error, FileNotFoundError):
+                raise StoreError.of(self.path, str(error)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
             raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:
         """The error to raise for one of Arrow's."""
+        if isinstance(self.path, Place) and "AWS Error" in message:
+            return StoreError.of(self.path, message)
         return SourceError.unreadable(self.name, self.format, message.partition("\n")[0])
+
+
+def _tell(value: Any) -> str:
+    """A value in words that do not depend on the process: sets in order."""
+    if is_dataclass(value):
+        told = (f"{f.name}={_tell(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__}({', '.join(told)})"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(_tell, value)))}}}"
+    return repr(value)
