@@ -128,9 +128,16 @@ class Path:
             last = np.isinf(t)
             u = self._stepped.position(np.where(last, 0.0, t))
             return np.where(last[:, None], self.end, u)
+        left = self._left(t)
         with np.errstate(invalid="ignore", over="ignore"):
-            u = self.end + self._left(t) @ self.curvatures.basis.T
+            u = self.end + left @ self.curvatures.basis.T
         u[t == 0] = self.start
+        beyond = ~np.isfinite(u).all(axis=1)
+        if beyond.any():  # the direction that grows fastest says on which side
+            fastest = int(np.argmax(np.where(self._gap == 0, -np.inf, self._transient.decays)))
+            with np.errstate(invalid="ignore"):
+                side = np.outer(left[beyond, fastest], self.curvatures.basis[:, fastest])
+            u[beyond] = np.where(np.isnan(side), self.end, side)
         return np.asarray(u)
 
     def _left(self, t: Floats) -> Floats:

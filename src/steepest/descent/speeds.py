@@ -209,7 +209,7 @@ class Rates:
                     {self.names[j]: float(loadings[j]) for j in order},
                 )
             )
-        return tuple(sorted(found, key=lambda one: -one.factor))
+        return tuple(sorted(found, key=lambda one: (-round(one.factor, 9), one.curvature)))
 
     @property
     def _moved(self) -> Any:

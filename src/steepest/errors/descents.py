@@ -42,16 +42,9 @@ class LearningRateError(SteepestError, ValueError):
 
 
 class DivergedError(SteepestError, ArithmeticError):
-    """A descent that went up, or left the numbers altogether.
-
-    Attributes
-    ----------
-    epoch : int
-        The last one at which all was still a number, where that is known.
-    """
+    """A descent that went up, or left the numbers altogether."""
 
     exit_code = 3
-    epoch = 0
 
     @classmethod
     def rose(
@@ -99,14 +92,3 @@ class DivergedError(SteepestError, ArithmeticError):
             why = "It was finite an epoch before, so forward, loss or gradient made it of that w."
             hint = "print(descent.weights[-1]); forward and loss must be defined there."
         return cls(f"the loss is {loss} at epoch {epoch:,}.", why, hint)
-
-    @classmethod
-    def left(cls, epoch: int, asked: int) -> DivergedError:
-        found = cls(
-            f"the coefficients leave the range of doubles after epoch {epoch:,}, and {asked:,} "
-            "epochs are asked for.",
-            "A descent that diverges grows by a factor an epoch.",
-            f"epochs={epoch}" if epoch else "learning_rate=0.01",
-        )
-        found.epoch = epoch
-        return found

@@ -10,7 +10,6 @@ import click
 
 from . import options
 from .options import print_json
-from .terminal import align, number
 
 if TYPE_CHECKING:
     from ..descent.speeds import Rates
@@ -32,6 +31,7 @@ SHOWN, LOADINGS, SMALL = 5, 3, 0.1
     metavar="SHARE",
     help="Say when this share of the height above the minimum is left.  Default: 0.01.",
 )
+@options.progress
 @options.output
 def rates(
     files: Sequence[str],
@@ -41,6 +41,7 @@ def rates(
     learning_rate: float | None,
     epochs: int | None,
     tolerance: float,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -64,7 +65,7 @@ def rates(
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
     source = read_inputs(files, chosen["precision"])
-    with show_progress(quiet=quiet) as on_progress:
+    with show_progress(progress, quiet=quiet) as on_progress:
         found = find_rates(
             source,
             features=[name for names in features for name in names] if features else None,
@@ -143,6 +144,8 @@ def _finite(value: float) -> float | None:
 
 def describe_rates(found: Rates, view: dict[str, Any]) -> list[str]:
     """The rates, a line each, and the slowest directions as a table."""
+    from .terminal import number
+
     m = f", momentum {number(view['momentum'])}" if view["momentum"] else ""
     lines = [
         ("rule", f"{view['rule']}{m}; scale {view['scale']}"),
@@ -170,6 +173,8 @@ def describe_rates(found: Rates, view: dict[str, Any]) -> list[str]:
 
 
 def _describe_rate(judged: dict[str, Any], view: dict[str, Any]) -> str:
+    from .terminal import number
+
     rate, factor, epochs = (judged[key] for key in ("learning_rate", "factor",
                                                     "epochs_to_tolerance"))  # fmt: skip
     if rate is None:
@@ -185,6 +190,8 @@ def _describe_rate(judged: dict[str, Any], view: dict[str, Any]) -> str:
 
 
 def _describe_scaling(view: dict[str, Any]) -> str:
+    from .terminal import number
+
     other, own = view["other_scale"], view["rates"]["best"]
     here, there = own["epochs_to_tolerance"], other["epochs_to_tolerance"]
     words = ["endless" if n is None else f"{n:,.0f} epochs" for n in (here, there)]
@@ -196,12 +203,13 @@ def _describe_scaling(view: dict[str, Any]) -> str:
 
 def _direction_table(found: Rates, view: dict[str, Any]) -> list[str]:
     """The slowest directions at the best rate."""
+    from .terminal import align, number
+
     rows = [["slowest", "curvature", "epochs to 1 %", "of the height", "along"]]
     shown = found.directions()[:SHOWN]
     for i, one in enumerate(shown):
         large = {name: v for name, v in one.loadings.items() if abs(v) >= SMALL}
         along = ", ".join(f"{v:+.2f} {name}" for name, v in list(large.items())[:LOADINGS])
-        more = len(large) - LOADINGS
         epochs = "never" if math.isinf(one.epochs) else f"{one.epochs:,.0f}"
         rows.append(
             [
@@ -209,7 +217,7 @@ def _direction_table(found: Rates, view: dict[str, Any]) -> list[str]:
                 number(one.curvature),
                 epochs,
                 f"{one.share:.3g}",
-                along + (f" and {more} more" if more > 0 else ""),
+                along,
             ]
         )
     if not shown:

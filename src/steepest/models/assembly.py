@@ -17,7 +17,6 @@ from ..descent.path import Path, intercept_name
 from ..descent.quadratic import find_coordinates
 from ..descent.relations import find_exact_relations
 from ..errors import (
-    DivergedError,
     LengthError,
     OptionError,
     TooFewRowsError,
@@ -33,6 +32,7 @@ from .model import Model, Provenance
 from .notes import (
     note_collinearity,
     note_left_out,
+    note_overflow,
     note_pooled,
     note_rounding,
     note_rows,
@@ -109,7 +109,10 @@ def _descend(
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
         notes = notes + note_collinearity(problem, coordinates, collinear, spectrum, relations)
-    place = _stand(path, settings)
+    place, stood = _stand(path, settings)
+    if stood != settings:
+        notes = [*notes, note_overflow(stood.epochs or 0, settings.epochs or 0)]
+        settings = stood
     _check_range(problem, place.intercept, place.coef)
     loss, objective = place.loss, place.objective
     if settings.epochs is not None and limit and problem.exact and spectrum.rank < p:
@@ -158,8 +161,8 @@ class Place(NamedTuple):
         return bool(np.isfinite([self.intercept, *self.coef, self.loss, self.objective]).all())
 
 
-def _stand(path: Path, settings: Settings) -> Place:
-    """The place at the epoch asked for; DivergedError where it is beyond the range of doubles."""
+def _stand(path: Path, settings: Settings) -> tuple[Place, Settings]:
+    """The place at the epoch asked for, or the last at which a descent that diverges has one."""
 
     def at(epoch: float) -> Place:
         first, every = path.leave([epoch])
@@ -167,15 +170,15 @@ def _stand(path: Path, settings: Settings) -> Place:
         return Place(float(first[0]), every[0], loss, objective)
 
     if settings.epochs is None:
-        return at(np.inf)
+        return at(np.inf), settings
     found = at(settings.epochs)
-    if not found.whole and settings.allow_divergence:
-        low, high = 0, settings.epochs
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if at(middle).whole else (low, middle)
-        raise DivergedError.left(low, settings.epochs)
-    return found
+    if found.whole or not settings.allow_divergence:
+        return found, settings
+    low, high = 0, settings.epochs
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if at(middle).whole else (low, middle)
+    return at(low), replace(settings, epochs=low)
 
 
 def _explain(problem: Problem, settings: Settings, loss: float) -> float | None:

@@ -88,7 +88,7 @@ def rates(
     >>> found.epochs_to(0.01), found.tuned.rule
     (65, GradientDescent())
     """
-    steps = read_steps(rule, momentum, None, "best", None)
+    steps = read_steps(rule, momentum, None, None, 1)
     if not isinstance(steps.rule, LinearRule):
         raise OptionError.no_closed_form("rates", getattr(steps.rule, "name", str(rule)))
     with warnings.catch_warnings():

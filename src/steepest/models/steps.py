@@ -23,7 +23,7 @@ def describe_rule(rule: Any) -> dict[str, Any]:
 
 def steps_record(settings: Settings) -> dict[str, Any]:
     """How one step follows another, where it is not plain gradient descent throughout."""
-    plain = isinstance(settings.rule, GradientDescent)
+    plain = type(settings.rule) is GradientDescent
     schedule = settings.schedule
     ours = isinstance(schedule, tuple(SCHEDULES.values()))
     return {
