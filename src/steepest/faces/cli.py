@@ -157,6 +157,7 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price -o price.json --json
+      steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
       steepest fit 'trips/*.parquet' --target tip --executor processes:8 --checkpoint tip.part
     """
@@ -233,6 +234,7 @@ def descend(
 @steepest.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@options.database
 @click.option(
     "-o",
     "--output",
@@ -264,6 +266,8 @@ def descend(
 def predict(
     model: str,
     files: Sequence[str],
+    table: str | None,
+    query: str | None,
     output: str,
     keep: Sequence[Sequence[str]],
     unseen: str,
@@ -287,6 +291,7 @@ def predict(
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
+    from .inputs import read_tables
     from .predictions import check_output, name_columns, write_predictions
     from .progress import show_progress
 
@@ -295,7 +300,7 @@ def predict(
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)
     with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(list(files))
+        source = open_source(read_tables(files, table, query))
         rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
         notes = note_unseen(manner)
@@ -325,7 +330,7 @@ def _fit(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"])
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
     with (
         hiring(executor) as workers,
         show_progress(progress, quiet=quiet) as on_progress,
