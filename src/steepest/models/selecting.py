@@ -181,9 +181,9 @@ def select(
     for i, label in enumerate(labels):
         trainer = judge.trainer_without(label)
         own = find_sets(trainer, find_columns(trainer)[0], METHODS[method])
-        for size, at in own.items():
-            if size < errors.shape[1]:
-                errors[i, size] = judge.error_of(trainer, at, label)
+        for size in range(errors.shape[1]):  # the rows trained on may know fewer columns
+            at = own[min(size, max(own))]
+            errors[i, size] = judge.error_of(trainer, at, label)
     terms = [term.name for term in judge.whole.terms]
     notes = [f"'{terms[j]}' depends on the others, and was left out." for j in dependent]
     subsets = _measure(judge, sets, errors, terms)
