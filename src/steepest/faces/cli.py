@@ -22,6 +22,7 @@ from .interruption import (
     describe_stop,
     interruptible,
     keeping_scan,
+    raise_heard,
 )
 from .moments import forget, merge, scan, show
 from .options import print_json, say
@@ -48,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+        code = _main(arguments)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -86,6 +87,14 @@ def _run(arguments: Sequence[str]) -> int:
         )
         return OUR_BUG
     return code if isinstance(code, int) else 0
+
+
+def _main(arguments: Sequence[str]) -> Any:
+    try:
+        return steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+    except Exception:
+        raise_heard()  # a query that is interrupted may say so in its own way
+        raise
 
 
 def _close_stdout() -> None:
@@ -152,6 +161,7 @@ def fit(
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
       steepest fit homes.parquet --target price -o price.json --json
+      steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
       steepest fit 'trips/*.parquet' --target tip --executor processes:8 --checkpoint tip.part
     """
@@ -231,6 +241,7 @@ def descend(
 @steepest.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@options.database
 @click.option(
     "-o",
     "--output",
@@ -262,6 +273,8 @@ def descend(
 def predict(
     model: str,
     files: Sequence[str],
+    table: str | None,
+    query: str | None,
     output: str,
     keep: Sequence[Sequence[str]],
     unseen: str,
@@ -285,6 +298,7 @@ def predict(
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
+    from .inputs import read_tables
     from .predictions import check_output, name_columns, write_predictions
     from .progress import show_progress
 
@@ -293,7 +307,7 @@ def predict(
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)
     with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(list(files))
+        source = open_source(read_tables(files, table, query))
         rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
         notes = note_unseen(manner)
@@ -323,7 +337,7 @@ def _fit(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"])
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
     with (
         hiring(executor) as workers,
         show_progress(progress, quiet=quiet) as on_progress,

@@ -20,6 +20,7 @@ _place = click.option(
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_place
+@options.database
 @click.option(
     "--columns",
     type=options.Names(),
@@ -36,6 +37,8 @@ def scan(
     output: str,
     columns: Sequence[Sequence[str]],
     folds: str | None,
+    table: str | None,
+    query: str | None,
     checkpoint: str | None,
     executor: str | None,
     progress: str,
@@ -51,10 +54,11 @@ def scan(
       steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
       steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
       steepest scan 'years/*.parquet' --checkpoint years.part -o years.moments
+      steepest scan postgresql://me@host/shop --table homes -o homes.moments
       steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import check_apart, read_rule, refuse_moments
+    from .inputs import check_apart, read_rule, read_tables, refuse_moments
     from .interruption import keeping_scan
     from .progress import show_progress
     from .workers import hiring
@@ -70,7 +74,7 @@ def scan(
             show_progress(progress, quiet=quiet) as on_progress,
         ):
             moments = scan_tables(
-                list(files),
+                read_tables(files, table, query),
                 columns=names,
                 folds=rule,
                 executor=workers,

@@ -50,7 +50,7 @@ def race(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"])
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
     standings: list[Race] = []
     try:
         with ExitStack() as reading, show_race(quiet=quiet) as draw:
