@@ -12,14 +12,15 @@ from steepest import errors
 
 GOLDEN = Path(__file__).parent / "recorded" / "messages.txt"
 EXAMPLES = {
-    "along": ["area", "rooms"], "asked": "w", "base": "area", "batch": 1, "beside": ["homes.csv"], "best": 0.5,
-    "coefficients": 9, "columns": 5,
+    "along": ["area", "rooms"], "asked": "w", "base": "area", "batch": 1,
+    "beside": ["homes.csv"], "best": 0.5, "coefficients": 9, "columns": 5,
     "data": ["x"], "encoding": "UTF-16", "end": 2.7e7, "epoch": 4, "expected": 3, "extra": ["c"],
     "extra_name": "torch", "found": "", "first": "area", "first_kind": "number", "got": 2,
     "formula": "2/L", "growth": 34.4, "hint": None,
     "kind": "number", "known": ["standard", "none"], "left_out": {"when": "it is a time"},
     "level": "Oslo", "levels": ["Bergen", "Oslo"], "limit": 0.565, "line": "7", "loss": 9.0,
-    "m": 4, "momentum": 0.0, "missing": ["b"], "n": 3, "name": "pirce", "names": ["area", "rooms", "price"],
+    "m": 4, "momentum": 0.0, "missing": ["b"], "n": 3, "name": "pirce",
+    "names": ["area", "rooms", "price"],
     "nulls": {"area": 7, "rooms": 3}, "other": "category", "package": "torch", "path": "homes.csv",
     "others": "columns", "pattern": False, "patterns": 300, "place": 4, "power": 2, "rate": 10.0,
     "read": 10, "reason": "it was cut off",

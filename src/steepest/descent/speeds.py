@@ -79,7 +79,7 @@ class Rates:
     >>> found.epochs_to(0.01)
     13
     >>> round(found.other.condition)
-    5018
+    9637
     """
 
     rule: LinearRule[Any]

@@ -35,7 +35,7 @@ class LearningRateError(SteepestError, ValueError):
             f"learning_rate={rate:.6g} is {_times(rate / limit)} times the largest stable rate, "
             f"{formula} = {limit:.6g}{with_m}.",
             f"L = {smoothness:.6g} is this loss's largest curvature; at {formula} and above, the "
-            f"descent never settles.  At this rate its error grows {_times(growth)} times an "
+            f"descent never settles: at this rate its error grows {_times(growth)} times an "
             f"epoch{where}.",
             f"leave learning_rate unset to use the best fixed rate, {best:.6g}.",
         )

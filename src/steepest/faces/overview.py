@@ -10,8 +10,9 @@ import numpy as np
 from .. import __version__
 from ..descent.schedules import describe_schedule
 from ..errors import counted, listed
-from ..models.record import finite, rows_record
+from ..models.record import rows_record
 from ..models.steps import describe_rule
+from ..store import finite
 from ..sums.summary import find_condition
 from .terminal import align, coefficient_list, number
 

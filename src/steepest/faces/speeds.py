@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..store import finite
 from . import options
 from .options import print_json
 
@@ -102,7 +103,7 @@ def view_rates(
         "smoothness": found.smoothness,
         "smallest": found.smallest,
         "condition": found.condition,
-        "limit": _finite(found.limit),
+        "limit": finite(found.limit),
         "limit_formula": found.rule.limit_formula,
         "tolerance": tolerance,
         "epochs": epochs,
@@ -117,12 +118,12 @@ def view_rates(
         else {
             "scale": found.other.scale,
             "condition": found.other.condition,
-            "limit": _finite(found.other.limit),
-            "best": _finite(found.other.best),
-            "epochs_to_tolerance": _finite(found.other.epochs_to(tolerance)),
+            "limit": finite(found.other.limit),
+            "best": finite(found.other.best),
+            "epochs_to_tolerance": finite(found.other.epochs_to(tolerance)),
         },
         "directions": [
-            {**one._asdict(), "epochs": _finite(one.epochs)} for one in found.directions()
+            {**one._asdict(), "epochs": finite(one.epochs)} for one in found.directions()
         ],
     }
 
@@ -130,16 +131,12 @@ def view_rates(
 def _judge(found: Rates, rate: float, epochs: int | None, tolerance: float) -> dict[str, Any]:
     """What a rate does."""
     return {
-        "learning_rate": _finite(rate),
-        "share_of_limit": _finite(rate / found.limit),
-        "factor": _finite(found.factor(rate)),
-        "epochs_to_tolerance": _finite(found.epochs_to(tolerance, rate)),
-        "left": None if epochs is None else _finite(float(found.left(epochs, rate)[0])),
+        "learning_rate": finite(rate),
+        "share_of_limit": finite(rate / found.limit),
+        "factor": finite(found.factor(rate)),
+        "epochs_to_tolerance": finite(found.epochs_to(tolerance, rate)),
+        "left": None if epochs is None else finite(float(found.left(epochs, rate)[0])),
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def describe_rates(found: Rates, view: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from ..descent.path import name_coefficients
 from ..descent.rules import GradientDescent
 from ..descent.schedules import describe_schedule, is_constant
 from ..errors import counted
-from ..models.record import finite
+from ..store import finite
 
 if TYPE_CHECKING:
     from ..models.model import Model

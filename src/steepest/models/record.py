@@ -16,7 +16,7 @@ from ..data.table import Column, Kind
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..errors import ModelFileError
-from ..store import FORMAT, holds_moments, read_json
+from ..store import FORMAT, finite, holds_moments, read_json
 from ..sums.archive import read_moments
 from ..sums.moments import Moments
 from ..sums.problem import Problem, Rows
@@ -161,11 +161,6 @@ def rows_record(rows: Rows) -> dict[str, Any]:
         "dropped": dict(rows.dropped),
         "nulls": dict(rows.nulls),
     }
-
-
-def finite(value: float) -> float | None:
-    """A number for JSON, which has no NaN and no infinity."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _errors_record(errors: Errors) -> dict[str, Any] | None:
