@@ -120,8 +120,9 @@ class Grid:
         safe = k > 0 and low <= self._tops.min() and self._tops.max() <= high
         self._kernel = kernel if safe else None
         if self._kernel is not None:
-            self._planes = np.zeros((depth * (depth + 1) // 2, k, k), dtype=np.int64)
-            self._room = working_room(k, depth + 1)
+            pairs = depth * (depth + 1) // 2
+            self._planes = np.zeros((pairs, k, k), dtype=np.int64)
+            self._room = working_room(k, pairs + 1)
 
     def add(self, rows: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
         """Add rows of shape (n, k), but those that do not fit; returns which these are, (n,)."""

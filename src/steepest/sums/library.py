@@ -14,7 +14,10 @@ from typing import Any
 from ..errors import KernelError, OptionError
 
 VARIABLE = "STEEPEST_KERNEL"
-CHOICES = ("c", "c-portable", "numpy")
+PROCESSORS = {"c-avx512": "avx512", "c-avx2": "avx2", "c-portable": "portable"}
+"""What the kernel is compiled for, the fastest first."""
+
+CHOICES = ("c", *PROCESSORS, "numpy")
 
 
 @cache
@@ -27,20 +30,30 @@ def _open() -> Any:
 
 
 def load_functions() -> tuple[Any, str] | None:
-    """The compiled kernel and the processor it is for, ``avx2`` or ``portable``; None for NumPy.
+    """The compiled kernel and the processor it is for, such as ``avx2``; None for NumPy.
 
-    Raises OptionError for a ``STEEPEST_KERNEL`` that is none, KernelError for one not built.
+    Raises OptionError for a ``STEEPEST_KERNEL`` that is none, KernelError for one that cannot run.
     """
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", *CHOICES):
         raise OptionError.unknown(VARIABLE, wanted, CHOICES)
-    functions = None if wanted == "numpy" else _open()
-    if functions is None:
-        if wanted.startswith("c"):
-            raise KernelError.missing(VARIABLE, wanted)
+    able = [choice for choice in PROCESSORS if can_run(choice)]
+    if wanted in PROCESSORS:
+        able = [choice for choice in able if choice == wanted]
+    if able and wanted != "numpy":
+        return _open(), PROCESSORS[able[0]]
+    if wanted in ("", "numpy"):
         return None
-    fast = wanted != "c-portable" and functions.steepest_has_avx2()
-    return functions, "avx2" if fast else "portable"
+    raise KernelError.missing(VARIABLE, wanted)
+
+
+def can_run(choice: str) -> bool:
+    """Whether a kernel was built for this processor, or for any; NumPy is always there."""
+    if choice == "numpy":
+        return True
+    functions, processor = _open(), PROCESSORS.get(choice, "portable")
+    asks = getattr(functions, f"steepest_has_{processor}", None)
+    return functions is not None and (processor == "portable" or bool(asks and asks()))
 
 
 def name_kernel() -> str:
