@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from ..errors import SourceError, SteepestError
+from ..errors import SourceError, SteepestError, StoreError
+from .places import Place, Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -25,20 +25,6 @@ def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[in
         if rows >= least or i == len(lengths) - 1:
             yield tuple(groups), first, rows
             groups, first, rows = [], first + rows, 0
-
-
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """The state that a file is in now; OSError where there is none."""
-        found = Path(path).stat()
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)
@@ -81,11 +67,15 @@ class File:
             return
         try:
             now = Stamp.of(self.path)
-        except OSError:
+        except OSError as error:
+            if isinstance(self.path, Place) and not isinstance(error, FileNotFoundError):
+                raise StoreError.of(self.path, str(error)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
             raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:
         """The error to raise for one of Arrow's."""
+        if isinstance(self.path, Place) and "AWS Error" in message:
+            return StoreError.of(self.path, message)
         return SourceError.unreadable(self.name, self.format, message.partition("\n")[0])

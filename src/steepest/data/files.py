@@ -12,14 +12,16 @@ from functools import cached_property, partial, reduce
 from ..errors import SourceError, counted
 from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
-from .file import File, Stamp
+from .file import File
 from .ipc import ArrowFile
 from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import check_readable, find_files
+from .places import Stamp, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
+from .stores import reaching
 from .table import Kind, Part, Schema, Source
 
 TEXT: dict[str, Callable[..., Source]] = {
@@ -106,11 +108,12 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
     """One file, by its ending."""
     opened = _find_format(path)
-    check_readable(path)
-    if opened not in TEXT.values():
-        dialect.refuse_said(f"'{path}'", encoded=False)
-        return opened(path, stamp=Stamp.of(path))
-    return _open_text(opened, path, "", dialect)
+    with reaching(path):
+        check_readable(path)
+        if opened not in TEXT.values():
+            dialect.refuse_said(f"'{path}'", encoded=False)
+            return opened(path, stamp=Stamp.of(path))
+        return _open_text(opened, path, "", dialect)
 
 
 def open_input(dialect: Dialect = PLAIN) -> Source:
@@ -151,7 +154,7 @@ def _open_text(
 
 def _unpack_xz(path: str, title: str) -> Spool:
     try:
-        with lzma.open(path) as stream:
+        with open_bytes(path) as raw, lzma.open(raw) as stream:
             held = spool(read_pieces(stream))
     except (lzma.LZMAError, EOFError) as error:
         raise SourceError.unreadable(title, "xz", str(error)) from None

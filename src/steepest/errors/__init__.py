@@ -3,7 +3,8 @@
 SteepestError                     exit code 1 unless said
 ├── SourceError                   OSError       a file or table cannot be read
 │   ├── SourceNotFoundError       FileNotFoundError
-│   └── DatabaseError             a database that cannot be asked, or not for this
+│   ├── DatabaseError             a database that cannot be asked, or not for this
+│   └── StoreError                a store of objects that cannot be reached
 ├── EmptySourceError              ValueError    no row, or none left
 ├── ColumnNotFoundError           KeyError
 ├── ColumnNameError               ValueError    a name twice, a target among the features
@@ -18,6 +19,7 @@ SteepestError                     exit code 1 unless said
 ├── TooFewRowsError               ValueError
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
+├── FoldsError                    ValueError    folds that cannot be made, or do not fit together
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
@@ -48,6 +50,8 @@ from .fits import (
 )
 from .machine import KernelError, TooLargeError
 from .programs import ProgramError
+from .stores import StoreError
+from .studies import FoldsError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
@@ -61,6 +65,7 @@ __all__ = [
     "DatabaseError",
     "DivergedError",
     "EmptySourceError",
+    "FoldsError",
     "FormulaError",
     "GradientError",
     "KernelError",
@@ -76,6 +81,7 @@ __all__ = [
     "SourceNotFoundError",
     "SteepestError",
     "SteepestWarning",
+    "StoreError",
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",

@@ -28,11 +28,13 @@ _place = click.option(
 )
 @options.formula
 @options.summing
+@options.folding
 @options.output
 def scan(
     files: Sequence[str],
     output: str,
     columns: Sequence[Sequence[str]],
+    folds: str | None,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -44,16 +46,20 @@ def scan(
       steepest scan 'june/*.csv' -o june.moments
       steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
       steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
+      steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import refuse_moments
+    from .inputs import read_rule, refuse_moments
     from .progress import show_progress
 
     _check_place(output, files)
     refuse_moments(files)
     names = [name for some in columns for name in some] if columns else None
+    rule = read_rule(folds)
     with show_progress(quiet=quiet) as on_progress:
-        moments = scan_tables(list(files), columns=names, on_progress=on_progress, **chosen)
+        moments = scan_tables(
+            list(files), columns=names, folds=rule, on_progress=on_progress, **chosen
+        )
     _save(moments, output, as_json=as_json, quiet=quiet)
 
 

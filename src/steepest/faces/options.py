@@ -75,6 +75,15 @@ summing = together(
         help="exact: no sum is rounded.  Default: exact up to 100 columns of numbers and booleans.",
     ),
 )
+folding = together(
+    click.option(
+        "--folds",
+        metavar="FOLDS",
+        help="Keep the sums of folds: 5 by a hash of the values, contiguous:5, time:COLUMN:5, a "
+        "COLUMN whose values are the folds, or those of a file of moments.",
+    ),
+    click.option("--seed", type=int, default=0, metavar="N", help="Of the hash.  Default: 0."),
+)
 data = together(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
     click.option("--target", metavar="COLUMN", help="The column to explain."),

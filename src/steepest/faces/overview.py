@@ -37,6 +37,11 @@ def summary_object(moments: Moments) -> dict[str, Any]:
         "weights": moments.weights or None,
         "weight_kind": moments.weight_kind or None,
         "fingerprint": moments.fingerprint if moments.precision == "exact" else None,
+        "folds": moments.folds
+        and {
+            "rule": str(moments.folds.rule),
+            "rows": {label: fold.n_read for label, fold in moments.folds.items()},
+        },
         "parts": [entry._asdict() for entry in moments.parts],
         "parts_known": moments.ledger.known,
         "left_out": dict(moments.left_out),
@@ -98,6 +103,11 @@ def summary_lines(moments: Moments) -> list[str]:
     lines.append(("precision", moments.precision + reason))
     if moments.precision == "exact":
         lines.append(("fingerprint", moments.fingerprint))
+    if moments.folds is not None:
+        counts = [f"{label}: {fold.n_read:,}" for label, fold in moments.folds.items()]
+        more = f" and {len(counts) - PARTS_SHOWN:,} more" if len(counts) > PARTS_SHOWN else ""
+        shown = ", ".join(counts[:PARTS_SHOWN])
+        lines.append(("folds", f"{moments.folds.rule}  (rows {shown}{more})"))
     parts = moments.parts
     if len(parts) != 1 or not moments.ledger.known:
         lines.append(("parts", _count_parts(moments)))
@@ -147,7 +157,7 @@ def describe_moments(moments: Moments) -> list[str]:
 def list_notes(moments: Moments) -> list[str]:
     """Sentences that a reader should not miss."""
     notes = [f"'{name}' was left out: {reason}." for name, reason in moments.left_out.items()]
-    notes += moments.remarks
+    notes += [*moments.remarks, *(moments.folds.notes if moments.folds else [])]
     if moments.rounded:
         verb = "holds" if len(moments.rounded) == 1 else "hold"
         notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
@@ -14,15 +15,18 @@ import numpy as np
 
 from ..data.choice import Wanted, choose_columns, name_columns
 from ..data.design import MOST_LEVELS, Design
+from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
 from ..data.table import Part, Source
-from ..errors import EmptySourceError, OptionError
+from ..errors import EmptySourceError, OptionError, SteepestWarning
 from ..typing import OnProgress, Progress
 from .booleans import as_numbers, restore_booleans
 from .collector import PRECISIONS, collect, join
+from .dealer import Dealer
 from .double import Sums
 from .executors import choose_executor, map_parts, one_blas_thread, runs_here
+from .folding import check_folds, deal_parts
 from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
@@ -41,6 +45,8 @@ def scan(
     where: str | None = None,
     max_levels: int = MOST_LEVELS,
     names: Sequence[str] | None = None,
+    folds: int | str | Rule | None = None,
+    seed: int = 0,
     precision: str | None = None,
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
@@ -74,6 +80,14 @@ def scan(
         Levels that a category may have, at the most; a million by default.
     names : sequence of str, optional
         Names of the columns of a bare two-dimensional array, or of text without a header.
+    folds : int or str, optional
+        Keep the sums of each fold too, in ``Moments.folds``, for :func:`steepest.study`.  ``5``
+        deals rows by a hash of their values and ``seed``: equal rows share a fold, whatever the
+        order, the split or the format.  ``"contiguous:5"`` cuts the table, ``"time:when:5"``
+        makes blocks of a column of times, and ``"region"`` or ``"column:region"`` makes each
+        value of a column a fold.  ``moments.folds.rule`` deals as another scan did.
+    seed : int, optional
+        Other seeds give other folds by hash.
     precision : {"double", "exact"}, optional
         ``"exact"`` never rounds a sum: the same rows give the same bits in any order and any
         split, and moments subtract.  Default: exact up to 100 columns of numbers, where it is
@@ -101,6 +115,13 @@ def scan(
         A formula or a condition that cannot be read.
     MomentsError
         More levels than ``max_levels``.
+    FoldsError
+        A fold without rows, a null in the column that says the fold.
+
+    Warns
+    -----
+    SteepestWarning
+        Folds whose rows are over a fifth from their due.
 
     Notes
     -----
@@ -115,13 +136,18 @@ def scan(
     >>> moments.names
     ('x', 'y')
     """
-    return scan_source(
+    moments = scan_source(
         open_source(source, names),
         _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
+        folds=read_folds(folds, seed),
         precision=precision,
         executor=executor,
         on_progress=on_progress,
     )
+    own = moments.folds if isinstance(folds, int | str) else None
+    for note in own.notes if own else ():
+        warnings.warn(note, SteepestWarning, stacklevel=2)
+    return moments
 
 
 def _read_wanted(
@@ -172,13 +198,14 @@ def scan_source(
     source: Source,
     wanted: Wanted,
     *,
+    folds: Rule | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
-    schema = source.schema(wanted.sources)
+    schema = source.schema(list_columns(wanted.sources, folds))
     executor = choose_executor(source, executor)
     here = runs_here(executor)
     watching = partial(_Watch, on_progress=on_progress) if here else None
@@ -186,10 +213,13 @@ def scan_source(
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
-    parts = list(source.parts())
+    parts: list[Part] = list(source.parts())
+    fresh = folds is not None and folds.fresh
+    if folds is not None:
+        folds, parts = deal_parts(source, parts, schema, design, folds, executor)
     watch = _Watch(parts, on_progress)
     work: Callable[[Part], Moments] = partial(
-        collect, design, chosen, watch=watch if here else None
+        collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
     )
     tree = _PairwiseSum(design)
     results = map_parts(work, parts, executor)
@@ -209,6 +239,8 @@ def scan_source(
         raise EmptySourceError.no_rows(schema.where)
     if total.n_read == total.filtered:
         raise EmptySourceError.none_selected(total.n_read, total.condition)
+    if total.folds is not None:
+        total = check_folds(replace(total, where=schema.where), fresh=fresh)
     for sums in total.patterns.values():
         if isinstance(sums, Sums):  # exact ones have no range to leave
             sums.refuse_out_of_range(schema.where)
