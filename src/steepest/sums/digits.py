@@ -36,6 +36,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.strips import Table
 from ..typing import Floats
 from .exponents import add_by_exponent
 from .integers import Integers, Whole, no_integers
@@ -82,9 +83,9 @@ class Plan(NamedTuple):
     digits: NDArray[np.int64]
 
 
-def plan_grid(rows: Floats) -> Plan:
+def plan_grid(rows: Table) -> Plan:
     """The grid that suits most of these rows, shape (n, k), n > 0."""
-    sample = rows[:: max(1, len(rows) // SAMPLE)]
+    sample = np.asarray(rows[:: max(1, len(rows) // SAMPLE)])
     mantissas, exponents = np.frexp(sample)
     whole = np.ldexp(mantissas, 53).astype(np.int64)
     ends = np.frexp((whole & -whole).astype(np.float64))[1]  # how far above the 53rd bit, plus 1
@@ -124,14 +125,14 @@ class Grid:
             self._planes = np.zeros((pairs, k, k), dtype=np.int64)
             self._room = working_room(k, pairs + 1)
 
-    def add(self, rows: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
+    def add(self, rows: Table, numbered: Sequence[Places]) -> NDArray[np.bool_]:
         """Add rows of shape (n, k), but those that do not fit; returns which these are, (n,)."""
         self.held -= len(rows)
         self._rows += len(rows)
         for i, level in enumerate(numbered):
             self._levels[i] = widen(self._levels[i], int(level.max(initial=-1)) + 1)
         if self._kernel is None:
-            return self._add_slowly(rows, numbered)
+            return self._add_slowly(np.asarray(rows), numbered)
         return self._kernel.add_digits(
             rows,
             self._order,
@@ -257,7 +258,7 @@ class DigitSums:
         self._usual = 0.0
         self._apart: list[tuple[Floats, list[Places]]] = []
 
-    def add(self, numbers: Floats, numbered: Sequence[Places]) -> None:
+    def add(self, numbers: Table, numbered: Sequence[Places]) -> None:
         """Rows of shape (n, k), finite, and the numbers of their levels."""
         for start in range(0, len(numbers), PIECE_ROWS):
             piece = slice(start, start + PIECE_ROWS)
@@ -271,7 +272,7 @@ class DigitSums:
         self._close_grid()
         return self._total
 
-    def _add_piece(self, rows: Floats, numbered: list[Places]) -> None:
+    def _add_piece(self, rows: Table, numbered: list[Places]) -> None:
         if self._grid is not None and self._grid.held < len(rows):
             if self._grid.has_many_levels:
                 self._total = self._total.plus(self._grid.spill())
@@ -283,7 +284,7 @@ class DigitSums:
         apart = self._grid.add(rows, numbered)
         share = float(np.count_nonzero(apart)) / len(rows)
         if share:
-            self._apart.append((rows[apart], [level[apart] for level in numbered]))
+            self._apart.append((np.asarray(rows[apart]), [level[apart] for level in numbered]))
         if new:
             self._usual = share
         elif share > self._usual + TOO_MANY:

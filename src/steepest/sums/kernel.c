@@ -23,94 +23,9 @@ length, give the same bits. */
 #define ROUND 0x1.8p52     /* so many units, added and taken away, round to whole units */
 #define PIECE 64           /* rows that are added to their levels at once */
 
-typedef double quad __attribute__((vector_size(32)));
-typedef int64_t wholes __attribute__((vector_size(32)));
-
 #define INLINE static inline __attribute__((always_inline))
 
-#if defined(__clang__) || __GNUC__ >= 12
-#define shuffle(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define shuffle(a, b, ...) __builtin_shuffle(a, b, (wholes){__VA_ARGS__})
-#endif
-
-INLINE int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
-
-INLINE uint64_t add_wholes(quad v)
-{
-    const wholes w = __builtin_convertvector(v, wholes);
-    return (uint64_t)w[0] + (uint64_t)w[1] + (uint64_t)w[2] + (uint64_t)w[3];
-}
-
-/* Four neighbours in memory, aligned or not. */
-INLINE quad load(const double *from)
-{
-    quad values;
-    memcpy(&values, from, sizeof values);
-    return values;
-}
-
-/* Four rows of four columns as four columns of four rows. */
-INLINE void transpose(const quad rows[4], quad columns[4])
-{
-    const quad a = shuffle(rows[0], rows[1], 0, 4, 2, 6), b = shuffle(rows[0], rows[1], 1, 5, 3, 7),
-               c = shuffle(rows[2], rows[3], 0, 4, 2, 6), d = shuffle(rows[2], rows[3], 1, 5, 3, 7);
-    columns[0] = shuffle(a, c, 0, 1, 4, 5);
-    columns[1] = shuffle(b, d, 0, 1, 4, 5);
-    columns[2] = shuffle(a, c, 2, 3, 6, 7);
-    columns[3] = shuffle(b, d, 2, 3, 6, 7);
-}
-
-/* Copy a column into one of a plane, minus a centre where there is one; zeros up to `full`. */
-INLINE void copy_column(const double *values, int64_t n, int64_t full, const double *centre,
-                        double *column)
-{
-    const double middle = centre ? *centre : 0.0;
-    for (int64_t r = 0; r < n; r++)
-        column[r] = values[r] - middle;
-    for (int64_t r = n; r < full; r++)
-        column[r] = 0.0;
-}
-
-/* Copy rows into columns of a plane, minus a centre where there is one; zeros up to `full`. */
-INLINE void gather(const double *rows, int64_t n, int64_t full, int64_t step, int64_t k,
-                   const int64_t *columns, const double *centre, double *plane)
-{
-    for (int64_t j = 0; step == 1 && j < k; j++)
-        copy_column(rows + columns[j], n, full, centre ? centre + j : 0, plane + j * STRIDE);
-    if (step == 1)
-        return;
-    int64_t r = 0;
-    for (; r + 4 <= n; r += 4) {
-        const double *const a = rows + r * step, *const b = a + step, *const c = b + step,
-                     *const d = c + step;
-        for (int64_t j = 0; j < 4 * step; j += 8)
-            __builtin_prefetch(a + 64 * step + j);
-        for (int64_t j = 0; j < k;) {
-            /* Four columns at once where they are neighbours; the last four may overlap others. */
-            const int64_t first = k >= 4 && j > k - 4 ? k - 4 : j, at = columns[first];
-            if (first + 4 <= k && columns[first + 1] == at + 1 && columns[first + 2] == at + 2 &&
-                columns[first + 3] == at + 3) {
-                const quad four[4] = {load(a + at), load(b + at), load(c + at), load(d + at)};
-                quad found[4];
-                transpose(four, found);
-                for (int64_t i = 0; i < 4; i++)
-                    *(quad *)(plane + (first + i) * STRIDE + r) =
-                        centre ? found[i] - centre[first + i] : found[i];
-                j = first + 4;
-            } else {
-                const int64_t own = columns[j];
-                const quad found = {a[own], b[own], c[own], d[own]};
-                *(quad *)(plane + j * STRIDE + r) = centre ? found - centre[j] : found;
-                j++;
-            }
-        }
-    }
-    for (; r < full; r++)
-        for (int64_t j = 0; j < k; j++)
-            plane[j * STRIDE + r] = r < n ? rows[r * step + columns[j]] - (centre ? centre[j] : 0.0)
-                                          : 0.0;
-}
+#include "columns.h"
 
 /* Where the digit s stands alone, among all pairs of `depth` digits. */
 INLINE int64_t alone(int64_t s, int64_t depth) { return s * depth - s * (s - 1) / 2; }
@@ -162,18 +77,14 @@ INLINE void add_row(double *to, const double *from, int64_t count)
         to[j] += from[j];
 }
 
-/* Add rows of planes of columns, most digits first, to the levels that they belong to.
+/* Add rows to the levels that they belong to: of each digit the planes of its first columns.
 
    Columns become rows, a piece at a time, so that a row is added to its level in one go. */
 INLINE void add_to_levels(const double *planes, int64_t plane, int64_t n, int64_t first, int64_t k,
-                          int64_t depth, const int64_t *counts, int64_t categories,
+                          int64_t depth, const int64_t *reach, int64_t categories,
                           const int64_t *const *numbered, double *const *levels, double *flat)
 {
     const int64_t width = depth * k, pitch = width + 4; /* the last columns come in fours */
-    int64_t reach[MOST];
-    for (int64_t s = 0; s < depth; s++)
-        for (reach[s] = k; counts[reach[s] - 1] <= s;)
-            reach[s]--;
     for (int64_t start = 0; start < n; start += PIECE) {
         const int64_t rows = n - start < PIECE ? n - start : PIECE;
         for (int64_t s = 0; s < depth; s++)
@@ -230,8 +141,51 @@ INLINE int64_t reaches(const double *values, int64_t n, double bound)
     return found >> 63;
 }
 
+/* The smallest and largest of each column, shape (k,) each, NaN passed over; whether all of the
+   numbers are finite.  Rows are taken piece by piece, so that they come from memory once. */
+INLINE int64_t find_ends(const double *rows, int64_t n, int64_t step, int64_t k,
+                         const int64_t *columns, double *low, double *high)
+{
+    quad apart = {0.0};
+    for (int64_t start = 0; start < n; start += PIECE)
+        for (int64_t j = 0; j < k; j++) {
+            const double *const values = rows + start * step + columns[j];
+            const int64_t here = n - start < PIECE ? n - start : PIECE;
+            ends seen = {repeat(low[j]), repeat(high[j])};
+            for (int64_t r = 0; r < here; r += 4) {
+                const quad v = take(values + r * step, here - r, step);
+                widen(&seen, v);
+                apart += v - v; /* NaN where it is not finite */
+            }
+            close_ends(&seen, low + j, high + j);
+        }
+    return add_quad(apart) == 0.0;
+}
+
+/* Add rows minus a centre to the levels that they belong to, of each category a table (m, k). */
+INLINE int64_t add_levels(const double *rows, int64_t n, int64_t step, int64_t k,
+                          const int64_t *columns, const double *centre, int64_t categories,
+                          const int64_t *const *numbered, double *const *levels, double *room)
+{
+    double *const flat = room + (k + SPARE) * STRIDE;
+    for (int64_t start = 0; start < n; start += BLOCK) {
+        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 4);
+        gather(rows + start * step, height, full, step, k, columns, room);
+        for (int64_t j = 0; j < k; j++)
+            for (int64_t r = 0; r < height; r++)
+                room[j * STRIDE + r] -= centre[j];
+        add_to_levels(room, 0, height, start, k, 1, &k, categories, numbered, levels, flat);
+    }
+    return n;
+}
+
+/* These have the same loops for vectors of any length. */
 #define reaches_4 reaches
 #define reaches_8 reaches
+#define find_ends_4 find_ends
+#define find_ends_8 find_ends
+#define add_levels_4 add_levels
+#define add_levels_8 add_levels
 
 #define ENTRY(name, lanes, processor, target, parameters, arguments) \
     target int64_t steepest_##name##_##processor parameters { return name##_##lanes arguments; }
@@ -269,9 +223,21 @@ ENTRIES(add_digits,
         (rows, n, step, k, columns, tops, counts, planes, totals, apart, room, categories,
          numbered, levels))
 
-ENTRIES(add_centred,
+ENTRIES(sum_centred,
         (const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
-         const double *centre, double *totals, double *products, double *room),
-        (rows, n, step, k, columns, centre, totals, products, room))
+         const double *centre, double *totals, double *products, double *low, double *high,
+         double *room),
+        (rows, n, step, k, columns, centre, totals, products, low, high, room))
+
+ENTRIES(add_levels,
+        (const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
+         const double *centre, int64_t categories, const int64_t *const *numbered,
+         double *const *levels, double *room),
+        (rows, n, step, k, columns, centre, categories, numbered, levels, room))
+
+ENTRIES(find_ends,
+        (const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
+         double *low, double *high),
+        (rows, n, step, k, columns, low, high))
 
 ENTRIES(reaches, (const double *values, int64_t n, double bound), (values, n, bound))

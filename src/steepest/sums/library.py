@@ -17,6 +17,9 @@ VARIABLE = "STEEPEST_KERNEL"
 PROCESSORS = {"c-avx512": "avx512", "c-avx2": "avx2", "c-portable": "portable"}
 """What the kernel is compiled for, the fastest first."""
 
+NEWEST = "sum_centred"
+"""A function that kernels of older versions do not have."""
+
 CHOICES = ("c", *PROCESSORS, "numpy")
 
 
@@ -37,10 +40,8 @@ def load_functions() -> tuple[Any, str] | None:
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", *CHOICES):
         raise OptionError.unknown(VARIABLE, wanted, CHOICES)
-    able = [choice for choice in PROCESSORS if can_run(choice)]
-    if wanted in PROCESSORS:
-        able = [choice for choice in able if choice == wanted]
-    if able and wanted != "numpy":
+    able = [choice for choice in _find_able(_open()) if wanted in ("", "c", choice)]
+    if able:
         return _open(), PROCESSORS[able[0]]
     if wanted in ("", "numpy"):
         return None
@@ -49,11 +50,19 @@ def load_functions() -> tuple[Any, str] | None:
 
 def can_run(choice: str) -> bool:
     """Whether a kernel was built for this processor, or for any; NumPy is always there."""
-    if choice == "numpy":
-        return True
-    functions, processor = _open(), PROCESSORS.get(choice, "portable")
-    asks = getattr(functions, f"steepest_has_{processor}", None)
-    return functions is not None and (processor == "portable" or bool(asks and asks()))
+    able = _find_able(_open())
+    return choice == "numpy" or choice in able or (choice == "c" and bool(able))
+
+
+@cache
+def _find_able(functions: Any) -> tuple[str, ...]:
+    """The choices that run here; none where the kernel was not built, or by another version."""
+    return tuple(
+        choice
+        for choice, processor in PROCESSORS.items()
+        if hasattr(functions, f"steepest_{NEWEST}_{processor}")
+        and (processor == "portable" or functions[f"steepest_has_{processor}"]())
+    )
 
 
 def name_kernel() -> str:

@@ -85,7 +85,7 @@ INLINE void N(multiply)(const double *plane, int64_t high, int64_t wide, int64_t
                     if (whole)
                         whole[at] += add_wholes(v);
                     else
-                        rounded[at] += (v[0] + v[1]) + (v[2] + v[3]);
+                        rounded[at] += add_quad(v);
                 }
         }
 }
@@ -160,7 +160,10 @@ INLINE int64_t N(add_digits)(const double *rows, int64_t n, int64_t step, int64_
 {
     const int64_t depth = counts[0], plane = (k + SPARE) * STRIDE;
     double *const spare = room + depth * (depth + 1) / 2 * plane;
-    int64_t left_out = 0;
+    int64_t left_out = 0, reach[MOST]; /* how many columns have each digit */
+    for (int64_t s = 0; s < depth; s++)
+        for (reach[s] = k; counts[reach[s] - 1] <= s;)
+            reach[s]--;
     for (int64_t start = 0; start < n; start += BLOCK) {
         const int64_t height = n - start < BLOCK ? n - start : BLOCK,
                       full = round_up(height, LANES);
@@ -169,7 +172,7 @@ INLINE int64_t N(add_digits)(const double *rows, int64_t n, int64_t step, int64_
         uint8_t *const gone = apart + start;
         int complete = 1;
         if (!direct)
-            gather(block, height, full, step, k, columns, 0, spare);
+            gather(block, height, full, step, k, columns, spare);
         for (int64_t j = 0; j < k; j++) {
             const double *const values = direct ? block + columns[j] : spare + j * STRIDE;
             double *const own = room + j * STRIDE;
@@ -185,43 +188,33 @@ INLINE int64_t N(add_digits)(const double *rows, int64_t n, int64_t step, int64_
                 take_out(room + r, plane, k, depth, counts, totals);
             }
         if (categories)
-            add_to_levels(room, plane, height, start, k, depth, counts, categories, numbered,
+            add_to_levels(room, plane, height, start, k, depth, reach, categories, numbered,
                           levels, spare);
         double *pair = room;
         uint64_t *table = planes;
-        for (int64_t s = 0, high = k; s < depth; s++) {
-            while (counts[high - 1] <= s)
-                high--;
-            for (int64_t t = s, wide = high; t < depth; t++, pair += plane, table += k * k) {
-                while (counts[wide - 1] <= t)
-                    wide--;
-                N(multiply)(pair, high, wide, full, k, table, 0);
-            }
-        }
+        for (int64_t s = 0; s < depth; s++)
+            for (int64_t t = s; t < depth; t++, pair += plane, table += k * k)
+                N(multiply)(pair, reach[s], reach[t], full, k, table, 0);
     }
     return left_out;
 }
 
-/* Add Σ (z - c) to totals, shape (k,), and the lower triangle of Σ (z - c)(z - c)ᵀ to products. */
-INLINE int64_t N(add_centred)(const double *rows, int64_t n, int64_t step, int64_t k,
+/* Add Σ (z - c) to totals, shape (k,), and the lower triangle of Σ (z - c)(z - c)ᵀ to products;
+   the smallest and largest of each column besides. */
+INLINE int64_t N(sum_centred)(const double *rows, int64_t n, int64_t step, int64_t k,
                               const int64_t *columns, const double *centre, double *totals,
-                              double *products, double *room)
+                              double *products, double *low, double *high, double *room)
 {
     for (int64_t start = 0; start < n; start += BLOCK) {
         const int64_t height = n - start < BLOCK ? n - start : BLOCK,
                       full = round_up(height, LANES);
-        gather(rows + start * step, height, full, step, k, columns, centre, room);
+        const double *const block = rows + start * step;
+        if (step != 1)
+            gather(block, height, full, step, k, columns, room);
         for (int64_t j = 0; j < k; j++) {
-            const double *const column = room + j * STRIDE;
-            lanes sum[2] = {N(repeat)(0.0), N(repeat)(0.0)};
-            for (int64_t r = 0; r < full; r += 2 * LANES) {
-                sum[0] += *(const lanes *)(column + r);
-                if (r + LANES < full)
-                    sum[1] += *(const lanes *)(column + r + LANES);
-            }
-            sum[0] += sum[1];
-            const quad v = N(fold)(sum);
-            totals[j] += (v[0] + v[1]) + (v[2] + v[3]);
+            double *const column = room + j * STRIDE;
+            totals[j] += centre_column(step == 1 ? block + columns[j] : column, height, full,
+                                       centre[j], column, low + j, high + j);
         }
         N(multiply)(room, k, k, full, k, 0, products);
     }
