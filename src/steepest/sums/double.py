@@ -274,8 +274,10 @@ class Accumulator:
         numbered = self.met.add(block.codes, times=weights)
         for i, m in enumerate(self.met.sizes):
             self._totals[i] = widen(self._totals[i], m)
+        if not numbered or not self.numbers:
+            return
         kernel = find_kernel() if weights is None else None
-        if kernel and numbered and self.numbers:
+        if kernel:
             kernel.add_levels(table, self._shift, numbered, self._totals)
             return
         for j, column in enumerate(columns_of(table)):
