@@ -16,7 +16,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -75,6 +75,16 @@ class DealtPart:
     @property
     def size(self) -> float:
         return self.inner.size
+
+    @property
+    def identity(self) -> str:
+        """That of the part without its rule."""
+        return str(getattr(self.inner, "identity", ""))
+
+    def from_anywhere(self) -> DealtPart:
+        """The same for another process, which may run in another folder."""
+        moved = getattr(self.inner, "from_anywhere", None)
+        return replace(self, inner=moved()) if moved else self
 
     def batches(
         self,

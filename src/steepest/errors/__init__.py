@@ -21,10 +21,11 @@ SteepestError                     exit code 1 unless said
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
 ├── FoldsError                    ValueError    folds that cannot be made, or do not fit together
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
+├── WorkerError                   RuntimeError  a cluster or a worker that cannot be had, or died
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
-├── CheckpointError               ValueError    the same, of a descent that was interrupted
+├── CheckpointError               ValueError    the same, of work that was interrupted
 ├── ProgramError                  ValueError    exit 2: a script not to be read, or endless
 └── OutputError                   OSError       a place that cannot be written
 
@@ -48,7 +49,7 @@ from .fits import (
     OptionError,
     TooFewRowsError,
 )
-from .machine import KernelError, TooLargeError
+from .machine import KernelError, TooLargeError, WorkerError
 from .programs import ProgramError
 from .stores import StoreError
 from .studies import FoldsError
@@ -85,6 +86,7 @@ __all__ = [
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",
+    "WorkerError",
     "counted",
     "listed",
     "nearest",

@@ -19,6 +19,22 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def digits(cls, name: str, where: str, row: int, digits: int, limit: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} needs {digits:,} digits, with row {row:,}.",
+            f"Decimals are exact up to {limit} digits from the first to the last place.",
+            f"round it in the query: round({name}, 20) as {name}, or cast it to double precision.",
+        )
+
+    @classmethod
+    def endless(cls, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} holds a time in row {row:,} that is infinite, or too far.",
+            "There is no number for it.",
+            f"make it null in the query: nullif({name}, 'infinity') as {name}",
+        )
+
+    @classmethod
     def overflow(cls, names: Sequence[str], where: str) -> ValueFoundError:
         return cls(
             f"the squares of {listed(names)} in {where} overflow double precision.",

@@ -8,20 +8,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FoldsError, OptionError, OutputError, SourceError
+from ..errors import DatabaseError, FoldsError, OptionError, OutputError, SourceError
 from ..store import holds_moments
 
 if TYPE_CHECKING:
+    from ..data.table import Source
     from ..sums.moments import Moments
 
 ENDING = ".moments"
 
 
-def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments | list[str]:
+def read_inputs(
+    files: Sequence[str],
+    precision: str | None = None,
+    table: str | None = None,
+    query: str | None = None,
+) -> Moments | list[str] | Source:
     """What a fit is made from: the files as they are, or the sum of those that hold moments.
+
+    Or a table or a query of a database.
 
     SourceError for moments beside tables, OptionError for a precision that they do not have.
     """
+    if table is not None or query is not None:
+        return read_tables(files, table, query)
     paths = expand(files)
     held = [path for path in paths if is_moments(path)]
     if not held:
@@ -36,6 +46,20 @@ def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments |
     if precision not in (None, moments.precision):
         raise OptionError.other_precision(str(precision), moments.precision)
     return moments
+
+
+def read_tables(files: Sequence[str], table: str | None, query: str | None) -> list[str] | Source:
+    """The files as they are, or what is asked for of the one database among them.
+
+    DatabaseError for more than one, OptionError for what is no database.
+    """
+    if table is None and query is None:
+        return list(files)
+    if len(files) > 1:
+        raise DatabaseError.among_files()
+    from ..data.open import open_table
+
+    return open_table(files[0], table=table, query=query)
 
 
 def read_rule(folds: str | None) -> Any:
@@ -76,3 +100,13 @@ def check_not_read(output: str, inputs: Sequence[str]) -> None:
         paths = [Path(path) for path in expand(inputs)]
         if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
             raise OutputError.of(output, "it is one of the files to be read")
+
+
+def check_apart(checkpoint: str | None, output: str | None, inputs: Sequence[str]) -> None:
+    """OutputError where the checkpoint is the output, or one of the inputs."""
+    if checkpoint is None:
+        return
+    check_not_read(checkpoint, inputs)
+    with suppress(OSError, ValueError):
+        if output is not None and Path(output).resolve() == Path(checkpoint).resolve():
+            raise OutputError.of(checkpoint, "it is to be the output, and the checkpoint")

@@ -59,6 +59,12 @@ max_levels = click.option(
     metavar="N",
     help="Levels that a category may have.  Default: 1,000,000.",
 )
+database = together(
+    click.option("--table", metavar="NAME", help="The table to read, where FILE is a database."),
+    click.option(
+        "--query", metavar="SQL", help="One statement that gives rows, where FILE is a database."
+    ),
+)
 summing = together(
     where,
     max_levels,
@@ -86,6 +92,7 @@ folding = together(
 )
 data = together(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
+    database,
     click.option("--target", metavar="COLUMN", help="The column to explain."),
     click.option(
         "--features",
@@ -139,6 +146,26 @@ descent = together(
         help="Centre and scale the columns for the descent, or not.",
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "off"]),
+    default="auto",
+    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
+)
+scanning = together(
+    click.option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+    ),
+    click.option(
+        "--executor",
+        metavar="WHO",
+        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+        "Default: a thread a core.",
+    ),
+    progress,
 )
 output = together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),

@@ -1,4 +1,4 @@
-"""Moments as plain text and as JSON."""
+"""Moments as plain text and as JSON, and fits as JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 
 from .. import __version__
 from ..errors import counted, listed
+from ..models.record import finite, rows_record
 from ..sums.summary import find_condition
-from .terminal import align, number
+from .terminal import align, coefficient_list, number
 
 if TYPE_CHECKING:
+    from ..models.model import Model
     from ..sums.moments import Moments
 
 PAIRS_SHOWN = 6
@@ -165,3 +167,35 @@ def list_notes(moments: Moments) -> list[str]:
             "to doubles."
         )
     return notes
+
+
+def model_object(model: Model) -> dict[str, Any]:
+    """A fit for machines."""
+    settings = model.settings
+    return {
+        "target": model.target,
+        "source": model.provenance.source,
+        "coefficients": coefficient_list(model.coefficients, model.se),
+        "references": dict(model.references),
+        "pooled": {name: list(levels) for name, levels in model.problem.pooled.items()},
+        "missing": model.problem.missing,
+        "offset": model.problem.offset or None,
+        "where": model.provenance.condition or None,
+        "loss": model.loss,
+        "objective": model.objective,
+        "r2": model.r2,
+        "se": model.se,
+        "residual_sd": model.residual_sd,
+        "certificate": model.certificate and model.certificate._asdict(),
+        "rows": rows_record(model.rows),
+        "learning_rate": finite(model.learning_rate),
+        "learning_rate_reason": model.learning_rate_reason,
+        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
+        "epochs": settings.epochs,
+        "l2": settings.l2,
+        "scale": settings.scale,
+        "precision": model.provenance.precision,
+        "precision_reason": model.provenance.precision_reason,
+        "notes": list(model.notes),
+        "version": model.provenance.version,
+    }

@@ -32,16 +32,17 @@ from .patterns import Patterns, restrict_patterns
 
 def write_moments(moments: Moments, path: str | os.PathLike[str]) -> None:
     """What :meth:`Moments.save` does."""
-    write_sealed(path, _to_body(moments))
+    write_sealed(path, [pack_moments(moments)])
 
 
-def _to_body(moments: Moments) -> list[bytes]:
-    """The length of the header, the header, the sums of each fold, and those of all rows.
+def pack_moments(moments: Moments) -> bytes:
+    """Moments as the bytes that their file holds between its head and its seal.
 
-    The last are left out where they follow from the others.
+    The length of the header, the header, the sums of each fold, and those of all rows; the last
+    are left out where they follow from the others.
     """
     folds, axis = moments.folds, None
-    members = [b"".join(_to_body(fold)) for fold in (folds or {}).values()]
+    members = [pack_moments(fold) for fold in (folds or {}).values()]
     if folds is not None:
         lengths = [len(member) for member in members]
         axis = {**to_record(folds.rule), "labels": list(folds), "lengths": lengths}
@@ -49,7 +50,7 @@ def _to_body(moments: Moments) -> list[bytes]:
     ledger = moments.ledger.identified(lambda: hashlib.sha256(content).hexdigest())
     text = json.dumps(_header(moments, ledger) | {"axis": axis}, allow_nan=False).encode()
     rest = b"" if members and moments.precision == "exact" else content
-    return [len(text).to_bytes(8, "little"), text, *members, rest]
+    return b"".join([len(text).to_bytes(8, "little"), text, *members, rest])
 
 
 def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
@@ -104,10 +105,18 @@ def read_moments(path: str | os.PathLike[str]) -> Moments:
     """What :func:`write_moments` wrote; MomentsFileError for anything else.  Executes nothing."""
     body = read_sealed(path)
     try:
+        return unpack_moments(body)
+    except ValueError as error:
+        raise MomentsFileError.of(os.fspath(path), str(error)) from error
+
+
+def unpack_moments(body: bytes) -> Moments:
+    """What :func:`pack_moments` packed; ValueError, with the reason, for anything else."""
+    try:
         return _from_body(body)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = error.found.rstrip(".") if isinstance(error, MomentsError) else str(error)
-        raise MomentsFileError.of(os.fspath(path), reason) from error
+        raise ValueError(reason) from error
 
 
 def _from_body(body: bytes) -> Moments:
@@ -122,14 +131,14 @@ def _from_folds(header: dict[str, Any], axis: dict[str, Any], content: bytes) ->
     """Moments that are the sum of their folds."""
     labels, lengths = [str(label) for label in axis["labels"]], map(_whole, axis["lengths"])
     ends = list(accumulate(lengths, initial=0))
-    if len(labels) != len(ends) - 1 or not labels:
+    if len(labels) != len(ends) - 1:
         raise ValueError("its folds are not all there")
     folds = [_from_body(content[a:b]) for a, b in pairwise(ends)]
     members = dict(zip(labels, folds, strict=True))
     if len(members) < len(labels) or any(fold.folds is not None for fold in folds):
         raise ValueError("a fold stands twice, or in another")
     encoded = content[ends[-1] :]
-    if header["precision"] == "exact":
+    if folds and header["precision"] == "exact":
         if encoded:
             raise ValueError("something stands after its folds")
         encoded = b"".join(reduce(add, folds).encode())

@@ -17,7 +17,7 @@ from ..data.folds import ByTime, Contiguous, Hashed, Rule
 from ..data.table import Column, Kind, Part, Schema, Source
 from ..errors import ColumnKindError, FoldsError
 from ..typing import Floats
-from .executors import map_parts
+from .errands import map_parts
 from .moments import Moments
 
 TIMES = 1 << 20
