@@ -148,8 +148,9 @@ def main(file: str, name: str, *columns: str) -> None:
     begun = perf_counter()
     coefficients = work()
     seconds = perf_counter() - begun
-    peaks = {"": peak for peak in measure_peak()}
-    value = {"coefficients": coefficients, "start": start, "peak": peaks.get("", 0.0)}
+    (peak,) = measure_peak() or [0.0]
+    peaks = {"": peak} if peak else {}
+    value = {"coefficients": coefficients, "start": start, "peak": peak}
     print(json.dumps({"seconds": {"": seconds}, "peaks": peaks, "value": value}))
 
 
