@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ from .racing import race
 from .version import version_option
 
 OUR_BUG = 70
+
+NO_MEMORY = re.compile("start new thread|map segment|[Cc]annot allocate memory")
+"""What packages say where memory is missing, and raise as something else."""
 
 LINES = 100_000
 """Lines of an epoch table, at the most."""
@@ -72,10 +76,10 @@ def _run(arguments: Sequence[str]) -> int:
     except Terminated:
         click.echo(describe_stop(TERMINATED), err=True)
         return TERMINATED
-    except MemoryError:
-        click.echo(f"steepest: {TooLargeError.memory()}", err=True)
-        return TooLargeError.exit_code
     except Exception as error:
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            click.echo(f"steepest: {TooLargeError.memory()}", err=True)
+            return TooLargeError.exit_code
         if os.environ.get("STEEPEST_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}".partition("\n")[0]
