@@ -28,6 +28,7 @@ from .interruption import (
 from .moments import forget, merge, scan, show
 from .options import print_json, say
 from .racing import race
+from .speeds import rates
 from .version import version_option
 
 OUR_BUG = 70
@@ -126,13 +127,15 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race):
+for command in (scan, merge, forget, show, check, race, rates):
     steepest.add_command(command)
 
 
 @steepest.command()
 @options.data
 @options.descent
+@options.steps
+@options.scheduling
 @click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
 @click.option(
     "--collinear",
@@ -160,6 +163,7 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
+      steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -189,6 +193,8 @@ def fit(
 @steepest.command()
 @options.data
 @options.descent
+@options.steps
+@options.scheduling
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
 @options.scanning
@@ -208,6 +214,7 @@ def descend(
     Examples:
       steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
       steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
+      steepest descend homes.csv --target price --rule adam --schedule cosine --learning-rate 0.1
     """
     from ..errors import OptionError
     from .terminal import epoch_rows, epoch_table
