@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
+from ..sums.normal import ExactNormal
 from ..sums.problem import Problem
 from ..typing import Floats
-from .certified import find_loss, solve_exactly
 from .quadratic import find_coordinates
 from .solve import decompose
 
@@ -25,9 +27,9 @@ BRACKETS = 4
 class HeldOut:
     """The mean squared error of some rows, from their moments.
 
-    loss(b, w) = floor + ‖F (w - ŵ)‖² + (ȳ - b - x̄w)², with ŵ the coefficients and ``floor`` the
-    loss of their own least squares, and FᵀF their covariance: nothing cancels, and it is never
-    negative.
+    loss(b, w) = floor + ‖F (w - ŵ)‖² - 2 s (w - ŵ) + (ȳ - b - x̄w)², with ŵ the coefficients and
+    ``floor`` the loss of their own least squares, FᵀF their covariance, and s what ŵ, which is a
+    double, leaves of their gradient: nothing cancels, and it is never negative.
     """
 
     floor: float
@@ -40,6 +42,8 @@ class HeldOut:
     rows: int
     variance: float
     """Of the target, (÷ W)."""
+    slope: Floats
+    """s, shape (p,)."""
 
     def loss(self, intercept: Floats, coef: Floats) -> Floats:
         """Of T intercepts, shape (T,), and coefficients, shape (T, p): losses, shape (T,)."""
@@ -49,8 +53,10 @@ class HeldOut:
     def loss_about(self, shift: Floats, coef: Floats) -> Floats:
         """The same where the mean error is known better: ȳ - b - x̄w, shape (T,)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            spread = (coef - self.centre) @ self.factor.T
-            return np.asarray(self.floor + np.sum(spread**2, axis=-1) + shift**2)
+            gap = coef - self.centre
+            spread = gap @ self.factor.T
+            centred = self.floor - 2 * (gap @ self.slope) + np.sum(spread**2, axis=-1)
+            return np.asarray(np.maximum(centred, 0.0) + shift**2)
 
 
 def build_held_out(problem: Problem) -> HeldOut:
@@ -63,14 +69,9 @@ def build_held_out(problem: Problem) -> HeldOut:
     spectrum = decompose(kept, coordinates)
     centre, floor = np.zeros(p), spectrum.floor
     centre[varies] = coordinates.destandardise(spectrum.least_squares)
-    if problem.exact is not None:
-        exact = kept.exact
-        limit = exact and solve_exactly(exact, l2=0.0, scale="standard", intercept=True)
-        if limit:
-            centre[varies], floor = limit.optimum.coef, limit.optimum.loss
-        else:
-            own = float(problem.target_mean - np.ldexp(problem.mean, lift) @ centre)
-            floor = find_loss(problem.exact, own, centre)
+    slope = np.zeros(p)
+    if kept.exact is not None:
+        floor, slope[varies] = find_residual(kept.exact, centre[varies])
     values, basis = np.linalg.eigh(problem.scatter / problem.weight)
     factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T
     return HeldOut(
@@ -81,6 +82,26 @@ def build_held_out(problem: Problem) -> HeldOut:
         problem.target_mean,
         problem.rows.used,
         problem.target_scatter / problem.weight,
+        slope,
+    )
+
+
+def find_residual(normal: ExactNormal, coef: Floats) -> tuple[float, Floats]:
+    """Of coefficients with their best intercept, the loss, and Σ w (x - x̄) e/W, shape (p,).
+
+    In whole numbers, and rounded once.  O(p²).
+    """
+    matrix, weight = normal.centred(intercept=True)
+    units = [normal.unit(j) for j in range(len(matrix))]
+    parts = [-Fraction(float(w)) * unit for w, unit in zip(coef, units, strict=False)]
+    parts.append(units[-1])
+    below = math.lcm(*(part.denominator for part in parts))
+    whole = np.array([int(part * below) for part in parts], dtype=object)
+    moved = np.dot(matrix, whole)
+    scale = Fraction(1, below * weight * weight)
+    loss = float(int(np.dot(whole, moved)) * scale / below)
+    return loss, np.array(
+        [float(int(m) * unit * scale) for m, unit in zip(moved[:-1], units, strict=False)]
     )
 
 
