@@ -13,6 +13,7 @@ import click
 
 from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
 from . import options
+from .applications import predict, score
 from .check import check
 from .inputs import check_apart
 from .interruption import (
@@ -124,7 +125,7 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race, rates, study, select):
+for command in (scan, merge, forget, show, check, race, rates, study, select, predict, score):
     steepest.add_command(command)
 
 
@@ -142,6 +143,7 @@ for command in (scan, merge, forget, show, check, race, rates, study, select):
     metavar="shortest|refuse",
     help="What to do when columns are sums of each other.",
 )
+@options.holding
 @click.option("-o", "--output", metavar="MODEL", help="Save the model to this file.")
 @options.scanning
 @options.output
@@ -164,6 +166,8 @@ def fit(
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
       steepest fit homes.parquet --target price --l1 0.1 --penalty area=0
+      steepest fit homes.parquet --target price --validation 0.2 --seed 7
+      steepest fit homes.parquet --target price,rent --features area,rooms
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -171,23 +175,31 @@ def fit(
     """
     from ..store import check_model_place
 
+    targets = options.split_names(chosen["target"] or "")
     if output is not None:
+        if len(targets) > 1:
+            raise click.UsageError("'--output' holds one model, and there are several targets.")
         check_model_place(output)
     check_apart(checkpoint, output, files)
+    if targets:
+        chosen["target"] = targets if len(targets) > 1 else targets[0]
     with keeping_scan(checkpoint) as kept:
-        model = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
+        found = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
         if output is not None:
-            model.save(output)
+            found.save(output)
+    models = {found.target: found} if len(targets) < 2 else dict(found)
     if as_json:
         from .overview import model_object
 
-        print_json(model_object(model))
+        objects = [model_object(model) for model in models.values()]
+        print_json(objects[0] if len(targets) < 2 else {"models": objects})
         return
+    from ..models.several import list_notes
     from .terminal import describe_fit
 
-    click.echo("\n".join(describe_fit(model)))
+    click.echo("\n\n".join("\n".join(describe_fit(model)) for model in models.values()))
     if not quiet:
-        say(model.notes)
+        say(list_notes(models))
 
 
 @steepest.command()
@@ -197,6 +209,7 @@ def fit(
 @options.scheduling
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
+@options.holding
 @options.scanning
 @options.output
 def descend(
@@ -215,6 +228,7 @@ def descend(
       steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
       steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
       steepest descend homes.csv --target price --rule adam --schedule cosine --learning-rate 0.1
+      steepest descend homes.csv --target price --validation 0.2 --epochs 1000
     """
     from ..errors import OptionError
     from .terminal import epoch_rows, epoch_table
@@ -240,87 +254,6 @@ def descend(
     if not quiet:
         rate = f"learning rate {model.learning_rate:.6g}: {model.learning_rate_reason}."
         say([*([rate] if model.names else []), *model.notes])
-
-
-@steepest.command()
-@click.argument("model", metavar="MODEL")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@options.database
-@click.option(
-    "-o",
-    "--output",
-    default="-",
-    metavar="OUT",
-    help="A .csv or .parquet file; - for CSV on standard output.",
-)
-@click.option(
-    "--keep",
-    type=options.Names(),
-    multiple=True,
-    help="Columns to write before the predictions, such as a key.",
-)
-@click.option(
-    "--unseen",
-    type=click.Choice(["refuse", "null", "reference"]),
-    default="refuse",
-    help="What a level gives that the model has not seen.  Default: refuse.",
-)
-@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
-@click.option(
-    "--flag-extrapolation",
-    is_flag=True,
-    help="Say in a column whether a number lies outside of what the fit has seen.",
-)
-@click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
-@options.progress
-@click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
-def predict(
-    model: str,
-    files: Sequence[str],
-    table: str | None,
-    query: str | None,
-    output: str,
-    keep: Sequence[Sequence[str]],
-    unseen: str,
-    strict: bool,
-    flag_extrapolation: bool,
-    raw: bool,
-    progress: str,
-    quiet: bool,
-) -> None:
-    """Predict each row of FILE..., in their order: a column named prediction.
-
-    A row with a null in a column that the model uses gets a null, NA in CSV.  Text that a
-    spreadsheet would run as a formula gets an apostrophe before it in CSV.
-
-    \b
-    Examples:
-      steepest predict model.json examples/penguins.csv
-      steepest predict model.json 'new/*.parquet' --keep id -o predictions.parquet
-    """
-    from ..data.open import open_source
-    from ..data.predictor import Manner
-    from ..models.model import note_unseen
-    from ..models.record import load_model
-    from .inputs import read_tables
-    from .predictions import check_output, name_columns, write_predictions
-    from .progress import show_progress
-
-    kept = tuple(name for names in keep for name in names)
-    manner = Manner(unseen, strict, flag_extrapolation)
-    check_output(output, [model, *files], name_columns(kept, manner))
-    loaded = load_model(model)
-    with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(read_tables(files, table, query))
-        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
-    if not quiet:
-        notes = note_unseen(manner)
-        if nulls:
-            reason = " or holds an unseen level" if unseen == "null" else ""
-            notes.append(
-                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
-            )
-        say(notes)
 
 
 def _fit(
