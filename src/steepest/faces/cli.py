@@ -13,7 +13,6 @@ import click
 
 from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
 from . import options
-from .applications import predict, score
 from .check import check
 from .inputs import check_apart
 from .interruption import (
@@ -27,6 +26,7 @@ from .interruption import (
 )
 from .moments import forget, merge, scan, show
 from .options import print_json, say
+from .predicting import predict, score
 from .racing import race
 from .speeds import rates
 from .studying import select, study
