@@ -19,6 +19,7 @@ from ..data.choice import Wanted
 from ..data.design import join_reads
 from ..data.expansions import Expansion
 from ..data.predictor import LinearPredictor, Manner, check_columns
+from ..data.strips import columns_of
 from ..data.table import Column, Kind, Part, Schema, Source
 from ..data.terms import Term
 from ..errors import ColumnKindError, EmptySourceError
@@ -198,7 +199,7 @@ class ScoredPart:
             columns = {TARGET: target, ERROR: target - predicted}
             columns[SIZE] = np.abs(columns[ERROR])
             if scored.weights:
-                columns[WEIGHT] = batch.numbers([scored.weights])[:, 0]
+                columns[WEIGHT] = columns_of(batch.numbers([scored.weights]))[0]
             if manner.rows_unseen:
                 scored.met.append(manner.rows_unseen)
             row += batch.n_rows
