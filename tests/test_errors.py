@@ -175,6 +175,7 @@ SPECIAL = {
     ("WorkerError", "no_file", "host"): "node7",
     ("WorkerError", "no_file", "path"): "data/homes.csv",
     ("WorkerError", "strange", "reason"): "No module named 'steepest'",
+    ("SourceError", "broken_off", "reason"): "Stale file handle",
     ("SourceError", "no_race", "where"): "'homes.csv'",
     ("SourceError", "changed", "rows"): 344,
     ("TooLargeError", "rows", "rows"): 500_000_000,

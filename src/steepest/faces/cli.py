@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
+from ..errors import SteepestWarning
 from . import options
 from .check import check
+from .endings import conclude
 from .inputs import check_apart
-from .interruption import (
-    INTERRUPTED,
-    TERMINATED,
-    Terminated,
-    describe_stop,
-    interruptible,
-    keeping_scan,
-    raise_heard,
-)
+from .interruption import interruptible, keeping_scan
 from .moments import forget, merge, scan, show
 from .options import print_json, say
 from .predicting import predict, score
@@ -31,8 +21,6 @@ from .racing import race
 from .speeds import rates
 from .studying import select, study
 from .version import version_option
-
-OUR_BUG = 70
 
 LINES = 100_000
 """Lines of an epoch table, at the most."""
@@ -46,63 +34,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
     with interruptible():
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
-        code = _main(arguments)
-        sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except SteepestError as error:
-        click.echo(f"steepest: {error}", err=True)
-        return error.exit_code
-    except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
-        _close_stdout()
-        return 0
-    except OSError as error:
-        _close_stdout()
-        refused = OutputError.of("standard output", error.strerror or str(error))
-        click.echo(f"steepest: {refused}", err=True)
-        return refused.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(describe_stop(INTERRUPTED), err=True)
-        return INTERRUPTED
-    except Terminated:
-        click.echo(describe_stop(TERMINATED), err=True)
-        return TERMINATED
-    except MemoryError:
-        click.echo(f"steepest: {TooLargeError.memory()}", err=True)
-        return TooLargeError.exit_code
-    except Exception as error:
-        if os.environ.get("STEEPEST_DEBUG"):
-            raise
-        what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        click.echo(
-            f"steepest: this is a bug of steepest, not of your data: {what}\n\n"
-            "Hint: STEEPEST_DEBUG=1 shows the traceback to report.",
-            err=True,
+        return conclude(
+            lambda: steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
         )
-        return OUR_BUG
-    return code if isinstance(code, int) else 0
-
-
-def _main(arguments: Sequence[str]) -> Any:
-    try:
-        return steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
-    except Exception:
-        raise_heard()  # a query that is interrupted may say so in its own way
-        raise
-
-
-def _close_stdout() -> None:
-    """Let what is still to be written fall away, so that Python's exit does not try again."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(
