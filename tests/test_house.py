@@ -73,9 +73,10 @@ def test_public_names_have_their_docstring(name):
 
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
-        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "Rates", "Selection",
-        "SteepestError", "SteepestWarning", "Study", "check_gradient", "descend", "fit", "load",
-        "merge", "open_table", "race", "rates", "scan", "select", "study",
+        "Audit", "Checkup", "Descent", "Model", "Models", "Moments", "Race", "Rates", "Score",
+        "Selection", "SteepestError", "SteepestWarning", "Study", "Validation", "check_gradient",
+        "descend", "fit", "load", "merge", "open_table", "race", "rates", "scan", "select",
+        "study",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):
