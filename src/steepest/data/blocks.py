@@ -1,58 +1,104 @@
-"""Whole lines of a file of text, some megabytes at a time."""
+"""Whole records of a file of text, about a megabyte at a time.
+
+What is packed is unpacked by another thread, a piece ahead of whoever reads.
+"""
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from ..errors import SourceError
 from .file import File
-from .packing import find_packing, open_unpacked
+from .packing import open_unpacked
 
-LONGEST_LINE = 1 << 24
-"""Bytes of a line, at the most."""
+BLOCK_BYTES = 1 << 20
+
+LONGEST_RECORD = 1 << 26
+"""Bytes of a record, at the most."""
 
 
 class Block(NamedTuple):
-    """Whole lines of a file."""
+    """Whole records of a file."""
 
     text: bytes
-    first_line: int
+    start: int
+    """Where it begins, in bytes of the text."""
     read: int
     """Bytes of the file, packed as they may be, that are read when it ends."""
-
-    @property
-    def lines(self) -> list[bytes]:
-        return self.text.split(b"\n")
+    whole: bool = True
+    """Whether it ends where a record does; if not, the record is too long for a table."""
 
 
-def read_blocks(file: File, size: int) -> Iterator[Block]:
-    """The lines of a file, in blocks of about so many bytes.
+class Span(NamedTuple):
+    """A range of a file's text, in bytes of it once it is unpacked; to its end without a stop."""
 
-    SourceError for no bytes, for UTF-16, and for a line without end.
-    """
-    with open_unpacked(file.path, find_packing(file.path)) as (stream, position):
-        rest, line = b"", 1
-        while data := stream.read(size):
-            if line == 1 and not rest:
-                data = _read_mark(data, file.name)
-            text = rest + data
-            cut = text.rfind(b"\n") + 1
-            whole, rest = text[:cut], text[cut:]
-            if whole:
-                yield Block(whole, line, position())
-                line += whole.count(b"\n")
-            if len(rest) > LONGEST_LINE:
-                raise SourceError.line(file.name, line, f"it has more than {LONGEST_LINE:,} bytes")
-        if rest:
-            yield Block(rest, line, position())
-        elif line == 1:
-            raise SourceError.empty_file(file.name)
+    packing: str
+    start: int
+    stop: int | None = None
+    most: int | None = None
+    """Bytes that it may unpack to, at the most."""
 
 
-def _read_mark(data: bytes, name: str) -> bytes:
-    """The start of a file without its byte order mark."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SourceError.not_utf8(name, "UTF-16")
-    return data.removeprefix(codecs.BOM_UTF8)
+def read_blocks(
+    file: File,
+    span: Span,
+    cut: Callable[[bytes], int],
+    size: int = BLOCK_BYTES,
+    longest: int = LONGEST_RECORD,
+) -> Iterator[Block]:
+    """The records of a range, in blocks of about so many bytes; ``cut`` tells what is whole."""
+    rest, place, position = b"", span.start, 0
+    pieces = _read_packed(file, span, size) if span.packing else _read_plain(file, span, size)
+    for data, position in pieces:
+        text = rest + data
+        whole = cut(text)
+        if whole:
+            yield Block(text[:whole], place, position)
+            place, text = place + whole, text[whole:]
+        rest = text
+        if len(rest) > longest:
+            yield Block(rest, place, position, whole=False)
+            return
+    if rest:
+        yield Block(rest, place, position)
+
+
+def _read_plain(file: File, span: Span, size: int) -> Iterator[tuple[bytes, int]]:
+    at = span.start
+    with open_unpacked(file.path, "") as (stream, _):
+        while data := stream.read_at(size if span.stop is None else min(size, span.stop - at), at):
+            at += len(data)
+            yield data, at
+
+
+def _read_packed(file: File, span: Span, size: int) -> Iterator[tuple[bytes, int]]:
+    with (
+        open_unpacked(file.path, span.packing) as (stream, position),
+        ThreadPoolExecutor(1, "steepest-unpack") as ahead,
+    ):
+        _skip(stream, span.start)
+        total = span.start
+        coming = ahead.submit(_take, stream, position, size)
+        while True:
+            data, read = coming.result()
+            if not data:
+                return
+            coming = ahead.submit(_take, stream, position, size)
+            total += len(data)
+            if span.most is not None and total > span.most:
+                raise SourceError.expanded(file.name, span.most)
+            yield data, read
+
+
+def _take(stream: Any, position: Callable[[], int], size: int) -> tuple[bytes, int]:
+    return stream.read(size), position()
+
+
+def _skip(stream: Any, count: int) -> None:
+    while count > 0:
+        piece = stream.read(min(count, BLOCK_BYTES))
+        if not piece:
+            return
+        count -= len(piece)
