@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ColumnKindError, EmptySourceError, SourceError
@@ -31,6 +30,7 @@ from .dialect import (
 )
 from .file import File
 from .packing import find_packing, open_text, open_unpacked
+from .places import measure
 from .table import Batch, Kind, Schema
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class DelimitedFile(File):
 
     @cached_property
     def size(self) -> float:
-        return float(Path(self.path).stat().st_size)
+        return float(measure(self.path))
 
     def parts(self) -> Sequence[DelimitedFile]:
         return [self]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from ..errors import SourceError, SteepestError
+from .places import Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -25,20 +25,6 @@ def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[in
         if rows >= least or i == len(lengths) - 1:
             yield tuple(groups), first, rows
             groups, first, rows = [], first + rows, 0
-
-
-class Stamp(NamedTuple):
-    """What tells one state of a file from another."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """The state that a file is in now; OSError where there is none."""
-        found = Path(path).stat()
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from functools import cached_property, partial, reduce
 from ..errors import SourceError, counted
 from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
-from .file import File, Stamp
+from .file import File
 from .ipc import ArrowFile
 from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import check_readable, find_files
+from .places import Stamp, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .table import Kind, Part, Schema, Source
 
@@ -151,7 +152,7 @@ def _open_text(
 
 def _unpack_xz(path: str, title: str) -> Spool:
     try:
-        with lzma.open(path) as stream:
+        with open_bytes(path) as raw, lzma.open(raw) as stream:
             held = spool(read_pieces(stream))
     except (lzma.LZMAError, EOFError) as error:
         raise SourceError.unreadable(title, "xz", str(error)) from None

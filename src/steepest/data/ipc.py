@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .file import File, gather_groups
+from .places import measure, open_bytes
 from .table import Batch, Schema
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ArrowFile(File):
     @cached_property
     def size(self) -> float:
         """Rows of a file, bytes of a stream, which does not tell."""
-        return float(self.n_rows) if self._is_file else float(Path(self.path).stat().st_size)
+        return float(self.n_rows) if self._is_file else float(measure(self.path))
 
     @property
     def known_rows(self) -> int | None:
@@ -91,17 +91,15 @@ class ArrowFile(File):
 
     @cached_property
     def _is_file(self) -> bool:
-        with Path(self.path).open("rb") as file:
-            return file.read(len(FILE_START)) == FILE_START
+        with open_bytes(self.path) as file:
+            return bytes(file.read(len(FILE_START))) == FILE_START
 
     @contextmanager
     def _open(self, columns: Sequence[str] | None = None) -> Iterator[tuple[Any, Any]]:
         """A reader of these columns, and how many bytes of the file are read."""
-        import pyarrow as pa
         from pyarrow import ipc
 
-        # Not mapped into memory: a file that is cut off meanwhile would kill the process.
-        with pa.OSFile(self.path) as raw:
+        with open_bytes(self.path) as raw:
             opened = ipc.open_file if self._is_file else ipc.open_stream
             options = ipc.IpcReadOptions(use_threads=False)
             reader = opened(raw, options=options)

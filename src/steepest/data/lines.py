@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ColumnKindError, SourceError
@@ -20,6 +19,7 @@ from .arrow import ArrowBatch, arrow_kind, arrow_schema
 from .blocks import Block, read_blocks
 from .file import File
 from .mistakes import Object, read_objects
+from .places import measure
 from .table import Batch, Kind, Schema
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class LinesFile(File):
 
     @cached_property
     def size(self) -> float:
-        return float(Path(self.path).stat().st_size)
+        return float(measure(self.path))
 
     def parts(self) -> Sequence[LinesFile]:
         return [self]

@@ -6,8 +6,9 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from .places import open_bytes
 
 STARTS = {
     "gzip": rb"\x1f\x8b\x08",
@@ -24,7 +25,7 @@ ENDINGS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
 
 def find_packing(path: str) -> str:
     """The name of a file's packing; empty if it is not packed."""
-    with Path(path).open("rb") as file:
+    with open_bytes(path) as file:
         head = file.read(10)
     return next((name for name, start in STARTS.items() if re.match(start, head)), "")
 
@@ -33,12 +34,11 @@ def find_packing(path: str) -> str:
 def open_unpacked(path: str, packing: str) -> Iterator[tuple[Any, Callable[[], int]]]:
     """The bytes of a file, unpacked, and how many of the file's own are read.
 
-    Arrow's own streams: a file of Python's would be read by Arrow's thread, which a process
-    that is told to stop does not wait for.  Arrow does not know xz.
+    Arrow does not know xz.
     """
     import pyarrow as pa
 
-    with pa.OSFile(path) as raw:
+    with open_bytes(path) as raw:
         yield (pa.CompressedInputStream(raw, packing) if packing else raw), raw.tell
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .file import File, gather_groups
+from .places import Place, open_bytes
 from .table import Batch, Schema
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class ParquetFile(File):
         from pyarrow import parquet
 
         return parquet.ParquetFile(
-            self.path,
+            open_bytes(self.path) if isinstance(self.path, Place) else self.path,
             read_dictionary=list(texts) or None,
             pre_buffer=False,
             buffer_size=READ_BYTES,

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import SourceError, SourceNotFoundError
+from .places import Place, measure
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _check_regular(path: Path) -> None:
 
 def check_readable(path: str, title: str = "") -> None:
     """SourceError for a file of no bytes, or that may not be read."""
-    if Path(path).stat().st_size == 0:
+    if measure(path) == 0:
         raise SourceError.empty_file(title or path)
-    if not os.access(path, os.R_OK):
+    if not isinstance(path, Place) and not os.access(path, os.R_OK):
         raise SourceError.unreadable(title or path, "a file", "You have no permission to read it")
