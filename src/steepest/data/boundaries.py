@@ -42,22 +42,27 @@ def find_quotes(text: bytes, quote: str) -> Places:
     return np.flatnonzero(np.frombuffer(text, np.uint8) == ord(quote))
 
 
-def find_ends(text: bytes) -> Places:
-    """The last byte of each line end in a text; a CR at its very end is one."""
+def find_ends(text: bytes, *, carriages: bool = True) -> Places:
+    """The last byte of each line end in a text: LF, CRLF or CR, or LF alone.
+
+    A CR at its very end is one.
+    """
     places = np.frombuffer(text, np.uint8)
-    if b"\r" not in text:
+    if not carriages or b"\r" not in text:
         return np.flatnonzero(places == LF)
     ends = places == LF
     ends |= (places == CR) & np.append(places[1:] != LF, True)
     return np.flatnonzero(ends)
 
 
-def find_record_ends(text: bytes, quote: str, inside: int = 0) -> tuple[Places, int]:
+def find_record_ends(
+    text: bytes, quote: str, inside: int = 0, *, carriages: bool = True
+) -> tuple[Places, int]:
     """The line ends that end records, and how many quotes there are.
 
     ``inside`` is 1 where the text begins within quotes.
     """
-    ends, quotes = find_ends(text), find_quotes(text, quote)
+    ends, quotes = find_ends(text, carriages=carriages), find_quotes(text, quote)
     if len(quotes) or inside:
         ends = ends[(np.searchsorted(quotes, ends) + inside) % 2 == 0]
     return ends, len(quotes)
@@ -97,9 +102,19 @@ def count_blank(text: bytes, ends: Places, before: int) -> int:
 
 
 def plan_cuts(
-    read: Reads, start: int, size: int, quote: str, step: int, *, blank: bool
+    read: Reads,
+    start: int,
+    size: int,
+    quote: str,
+    step: int,
+    *,
+    blank: bool,
+    carriages: bool = True,
 ) -> list[Cut]:
-    """Ranges of about so many bytes, cut where records end, from the first byte of the rows on."""
+    """Ranges of about so many bytes, cut where records end, from the first byte of the rows on.
+
+    ``blank`` says whether an empty line is a record, ``carriages`` whether a CR ends one.
+    """
     places = [start, *range(start + step, size, step), size]
     segments = list(zip(places, places[1:], strict=False))
     with ThreadPoolExecutor(2 if size - start > SPREAD_BYTES else 1) as workers:
@@ -108,11 +123,15 @@ def plan_cuts(
         ends = [start]
         for place, within in zip(places[1:-1], inside[1:-1], strict=True):
             if place > ends[-1]:
-                ends.append(_find_next(read, place, size, quote, int(within)))
+                found = _find_next(read, place, size, quote, int(within), carriages=carriages)
+                ends.append(found)
         ends = sorted({*ends, size})
         ranges = list(zip(ends, ends[1:], strict=False))
         rows = list(
-            workers.map(lambda ab: count_rows(read, *ab, quote, blank=blank), ranges[:-1])
+            workers.map(
+                lambda ab: count_rows(read, *ab, quote, blank=blank, carriages=carriages),
+                ranges[:-1],
+            )
         )
     firsts = np.cumsum([1, *rows]).tolist()
     return [Cut(a, b, first) for (a, b), first in zip(ranges, firsts, strict=False)]
@@ -140,21 +159,25 @@ def _count_quotes(read: Reads, start: int, stop: int, quote: str) -> int:
     return sum(len(find_quotes(piece, quote)) for piece in read_range(read, start, stop))
 
 
-def _find_next(read: Reads, start: int, size: int, quote: str, inside: int) -> int:
+def _find_next(
+    read: Reads, start: int, size: int, quote: str, inside: int, *, carriages: bool
+) -> int:
     """The first byte after the end of the record that a byte stands in."""
     for piece in read_range(read, start, size):
-        ends, quotes = find_record_ends(piece, quote, inside)
+        ends, quotes = find_record_ends(piece, quote, inside, carriages=carriages)
         if len(ends):
             return start + int(ends[0]) + 1
         start, inside = start + len(piece), (inside + quotes) % 2
     return size
 
 
-def count_rows(read: Reads, start: int, stop: int, quote: str, *, blank: bool) -> int:
+def count_rows(
+    read: Reads, start: int, stop: int, quote: str, *, blank: bool, carriages: bool = True
+) -> int:
     """Records of a range that begins with one, with or without empty ones."""
     rows, inside, before = 0, 0, 0
     for piece in read_range(read, start, stop):
-        ends, quotes = find_record_ends(piece, quote, inside)
+        ends, quotes = find_record_ends(piece, quote, inside, carriages=carriages)
         rows += len(ends) - (0 if blank else count_blank(piece, ends, before))
         inside = (inside + quotes) % 2
         before = len(piece) - 1 - int(ends[-1]) if len(ends) else before + len(piece)

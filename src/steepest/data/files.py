@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 
@@ -135,37 +135,47 @@ def _open_text(
     packing = find_packing(path)
     if packing == "xz":
         title = title or path
-        held = _unpack_xz(path, title)
+        held = _unpack_xz(path, title, dialect.max_bytes)
         path, packing = held.path, ""
     if not dialect.is_utf8:
         title = title or path
-        held = _decode(path, packing, title, dialect.encoding)
+        held = _decode(path, packing, title, dialect)
         path = held.path
     opened = opened or _guess_format(path, title)
     if opened is LinesFile:
         dialect.refuse_said(f"'{title or path}'", encoded=True)
-    else:
-        opened = partial(opened, dialect=dialect)
-    file = opened(path, title=title, stamp=Stamp.of(path))
+    file = opened(path, title=title, stamp=Stamp.of(path), dialect=dialect)
     return Spooled(file, held) if held else file
 
 
-def _unpack_xz(path: str, title: str) -> Spool:
+def _unpack_xz(path: str, title: str, most: int | None) -> Spool:
     try:
         with open_bytes(path) as raw, lzma.open(raw) as stream:
-            held = spool(read_pieces(stream))
+            held = spool(_guard(read_pieces(stream), title, most))
     except (lzma.LZMAError, EOFError) as error:
         raise SourceError.unreadable(title, "xz", str(error)) from None
     check_readable(held.path, title)
     return held
 
 
-def _decode(path: str, packing: str, title: str, encoding: str) -> Spool:
+def _decode(path: str, packing: str, title: str, dialect: Dialect) -> Spool:
+    encoding, most = dialect.encoding, dialect.max_bytes if packing else None
     with File(path, title).reading(), open_text(path, packing, encoding, "strict") as text:
         try:
-            return spool(piece.encode() for piece in read_pieces(text))
+            pieces = (piece.encode() for piece in read_pieces(text))
+            return spool(_guard(pieces, title, most))
         except UnicodeError as error:
             raise SourceError.undecodable(title, encoding, str(error)) from None
+
+
+def _guard(pieces: Iterable[bytes], title: str, most: int | None) -> Iterator[bytes]:
+    """Pieces of what a file unpacks to; SourceError where that is more than was allowed."""
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if most is not None and total > most:
+            raise SourceError.expanded(title, most)
+        yield piece
 
 
 def _guess_format(path: str, title: str) -> Callable[..., Source]:

@@ -62,6 +62,11 @@ class Partition:
         value = self.keys[name].as_py()
         return (value, value) if isinstance(value, int | float) else None
 
+    def tell_infinite(self, value: float, name: str, row: int) -> Exception | None:
+        """The error for an infinity of the file's own, where it has words of its own for it."""
+        own = getattr(self.source, "tell_infinite", None)
+        return own(value, name, row) if own and name not in self.keys else None
+
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)
         for name in self.keys:

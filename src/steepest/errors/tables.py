@@ -136,11 +136,13 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def not_utf8(cls, path: str, encoding: str = "") -> SourceError:
+    def not_utf8(cls, path: str, encoding: str = "", line: int | None = None) -> SourceError:
+        said = (encoding or "latin1").lower()
+        place = f" in line {line:,}" if line else ""
         return cls(
-            f"'{path}' is {encoding or 'not UTF-8'}.",
+            f"'{path}' is {encoding or 'not UTF-8'}{place}.",
             "Text is read as UTF-8 unless something else is said.",
-            f"steepest.open_table('{path}', encoding='{(encoding or 'latin1').lower()}'), or "
+            f"--encoding {said}, or steepest.open_table('{path}', encoding='{said}'), or "
             f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
         )
 
@@ -153,20 +155,57 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def decimal_comma(cls, path: str, name: str, value: str) -> SourceError:
+    def decimal_comma(cls, path: str, name: str, value: str, delimiter: str) -> SourceError:
+        mark = {"\t": "'\\t'"}.get(delimiter, f"'{delimiter}'")
         return cls(
             f"column '{name}' of '{path}' seems to hold numbers with decimal commas: '{value}'.",
             "With points, it would be text, one level a number.",
-            f"steepest.open_table('{path}', decimal=',')",
+            f"--delimiter {'tab' if delimiter == chr(9) else mark} --decimal ',', or "
+            f"steepest.open_table('{path}', delimiter={mark}, decimal=',')",
         )
 
     @classmethod
-    def ragged(cls, path: str, line: str | None, expected: int, got: int) -> SourceError:
-        place = f"line {int(line):,}" if line else "one line"
+    def ragged(cls, path: str, line: int, expected: int, got: int) -> SourceError:
         return cls(
-            f"{place} of '{path}' has {counted(got, 'field')}, where {expected:,} are expected.",
+            f"line {line:,} of '{path}' has {counted(got, 'field')}, where {expected:,} are "
+            "expected.",
             "A line with a field too few or too many cannot be matched to its columns.",
-            "mend that line, or put its text in quotes if it holds the delimiter.",
+            "mend that line, or --ragged drop (ragged='drop') leaves such lines out and counts "
+            "them.",
+        )
+
+    @classmethod
+    def unclosed_quote(cls, path: str, line: int, shown: str) -> SourceError:
+        return cls(
+            f"the quote that opens in line {line:,} of '{path}' is not closed there: {shown}",
+            "All that follows would belong to that field, line ends too.",
+            "close it, or --quote '' (quote=None) if quotes are plain text in this file.",
+        )
+
+    @classmethod
+    def stray_quote(cls, path: str, line: int, shown: str) -> SourceError:
+        cut = shown if len(shown) <= 60 else shown[:60] + "..."
+        return cls(
+            f"line {line:,} of '{path}' has a quote out of place: {cut}",
+            "A field is in quotes as a whole, with quotes inside doubled, or has none.",
+            "double the quote and put the field in quotes, or --quote '' (quote=None) if quotes "
+            "are plain text.",
+        )
+
+    @classmethod
+    def long_field(cls, path: str, line: int, found: int, most: int) -> SourceError:
+        return cls(
+            f"line {line:,} of '{path}' has a field of {found:,} bytes.",
+            f"A field has {most:,} bytes at the most; perhaps a quote is not closed.",
+            "mend that line.",
+        )
+
+    @classmethod
+    def expanded(cls, path: str, most: int) -> SourceError:
+        return cls(
+            f"'{path}' unpacks to more than {most:,} bytes.",
+            "That is as much as was allowed.",
+            f"--max-bytes {most * 10} (max_bytes={most * 10}) if the file can be trusted.",
         )
 
     @classmethod
@@ -174,7 +213,8 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' seems to have no header: its first line is all numbers, {listed(names)}.",
             "Columns are found by name, and the first line gives the names.",
-            f"steepest.scan('{path}', names=[...]), or write the names as the first line.",
+            "--no-header calls the columns x1, x2 and so on, --names a,b,... names them; "
+            f"steepest.open_table('{path}', header=False) or names=[...].",
         )
 
     @classmethod

@@ -180,12 +180,11 @@ class Collector:
         infinite = np.argwhere(np.isinf(block.numbers))
         if infinite.size:
             i, column = (int(place) for place in infinite[0])
-            raise ValueFoundError.infinite(
-                float(block.numbers[i, column]),
-                self.design.numbers[column],
-                self._part.where,
-                int(places[i]),
-            )
+            name, row = self.design.numbers[column], int(places[i])
+            tell = getattr(self._part, "tell_infinite", None)
+            value = float(block.numbers[i, column])
+            told = tell(value, name, row) if tell else None
+            raise told or ValueFoundError.infinite(value, name, self._part.where, row)
         null = np.isnan(block.numbers)
         missing = {name: null[:, j] for j, name in enumerate(self.design.numbers)}
         for name, (own, _) in zip(self.design.categories, block.codes, strict=True):
