@@ -8,8 +8,12 @@ import sys
 def main() -> None:
     """Run the command line and end with its exit code."""
     from .faces.cli import run
+    from .faces.interruption import WORDS, leave
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code in WORDS:  # Python would wait for threads that read a file to its end
+        leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

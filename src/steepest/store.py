@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import re
-import secrets
+import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .drafts import drop_draft, make_draft
 from .errors import CheckpointError, ModelFileError, MomentsFileError, OutputError, SteepestError
 
 FORMAT = 1
@@ -39,6 +40,7 @@ class Sealed(NamedTuple):
 
 MOMENTS = Sealed(MOMENTS_HEAD, MOMENTS_FORMAT, "moments", MomentsFileError)
 CHECKPOINT = Sealed(b"\x89steepest checkpoint\r\n\x1a\n", 1, "a checkpoint", CheckpointError)
+PARTIAL = Sealed(b"\x89steepest partial\r\n\x1a\n", 1, "the checkpoint of a scan", CheckpointError)
 
 
 @contextmanager
@@ -52,9 +54,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     check_writable(path)
     target = Path(path)
     target = target.resolve() if target.is_symlink() else target
-    draft = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
+    try:
+        draft = make_draft(target.parent, f".{target.name[:40]}.", ".part")
+    except OSError as error:
+        raise OutputError.of(os.fspath(path), error.strerror or str(error)) from error
     try:
         yield draft
+        draft.chmod(_permissions(target))
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(target)
@@ -64,7 +70,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise OutputError.of(os.fspath(path), error.strerror or str(error)) from error
     finally:
-        draft.unlink(missing_ok=True)
+        drop_draft(draft)
+
+
+def _permissions(target: Path) -> int:
+    """Those of the file that is replaced, or of any new file."""
+    with suppress(OSError):
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -29,6 +29,8 @@ import steepest
 from steepest.data import arrow, delimited, lines, memory
 from steepest.data import ipc as arrow_files
 from steepest.data import parquet as parquet_files
+from steepest.data.open import open_source
+from steepest.sums.archive import pack_moments
 
 Row = dict[str, Any]
 Array = np.ndarray
@@ -347,21 +349,6 @@ def _level(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def bits(value: Any) -> Any:
-    """Moments as nested tuples, arrays as their bytes: equal only bit for bit."""
-    if isinstance(value, np.ndarray):
-        if value.dtype == object:  # whole numbers of any size
-            return (value.shape, value.ravel().tolist())
-        return (str(value.dtype), value.shape, value.tobytes())
-    if isinstance(value, steepest.Moments):
-        return [(sorted(null), bits(vars(sums))) for null, sums in value.patterns.items()]
-    if isinstance(value, dict):
-        return [(key, bits(item)) for key, item in value.items()]
-    if isinstance(value, tuple):
-        return tuple(bits(item) for item in value)
-    return value
-
-
 @pytest.mark.parametrize("batch", [1, 7, 1_000, None])
 def test_every_source_gives_the_same_moments(
     source: Any, batch: int | None, monkeypatch: pytest.MonkeyPatch
@@ -442,14 +429,14 @@ def test_executors_do_not_change_a_bit(
     monkeypatch.setattr(memory, "PART_ROWS", 200)
     monkeypatch.setattr(parquet_files, "PART_ROWS", 200)
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
-    sized = not hasattr(steepest.data.open.open_source(source), "stays")
-    alone = bits(steepest.scan(source, precision=precision))
+    sized = not hasattr(open_source(source), "stays")
+    alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):
         reports: list[Any] = []
         moments = steepest.scan(
             source, precision=precision, executor=executor, on_progress=reports.append
         )
-        assert bits(moments) == alone
+        assert pack_moments(moments) == alone
         assert reports[-1].rows == ROWS
         assert reports[-1].fraction == (pytest.approx(1.0) if sized else None)
         assert [r.rows for r in reports] == sorted(r.rows for r in reports)

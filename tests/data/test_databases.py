@@ -233,7 +233,7 @@ def test_files_that_are_no_databases(kind: str, write: Any, tmp_path: Path, refu
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me:s3cret@host/db", "s3://key:s3cret@bucket/t.parquet",
+    "url", ["postgresql://me:s3cret@host/db", "redis://key:s3cret@bucket/t",
             "sqlite://me:s3cret@host/t.db?table=t", "mysql+x://u:s3cret@h/d"]
 )  # fmt: skip
 def test_other_urls_are_refused_and_not_repeated(url: str, refused: Any) -> None:

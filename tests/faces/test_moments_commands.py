@@ -39,6 +39,9 @@ TRANSCRIPTS: dict[str, Sequence[str]] = {
     "show_help": ("show", "--help"),
     "scan": SCAN,
     "scan_weights": ("scan", "w.csv", "--weights", "w", "-o", "w.moments"),
+    "scan_folds": ("scan", "all.csv", "--folds", "5", "--seed", "1", "-o", "f.moments"),
+    "scan_islands": ("scan", "all.csv", "--folds", "island", "--json", "-o", "f.moments"),
+    "error_folds": ("scan", "w.csv", "--folds", "9", "-o", "f.moments"),
     "merge": ("merge", "a.moments", "b.moments", "-o", "both.moments"),
     "forget": ("forget", "all.moments", "a.moments", "-o", "rest.moments"),
     "show": ("show", "all.moments"),
@@ -228,3 +231,17 @@ def test_what_was_left_out_is_a_note(cli: Cli, workplace: Path) -> None:
     assert ran.err.startswith("note: 'day' was left out: it is a time")
     assert cli("show", "d.moments").err == ran.err
     assert cli("show", "d.moments", "--quiet").err == ""
+
+
+def test_rows_are_forgotten_in_their_folds(files: Path, cli: Cli) -> None:
+    assert cli("scan", "all.csv", "--folds", "5", "-o", "all5.moments").code == 0
+    assert cli("scan", "a.csv", "--folds", "all5.moments", "-o", "a5.moments").code == 0
+    assert cli("forget", "all5.moments", "a5.moments", "-o", "left.moments").code == 0
+    left, rest = steepest.load("left.moments"), steepest.scan("b.csv", folds=5)
+    assert [*left.folds.values()] == [*rest.folds.values()]
+    refused = cli("forget", "all5.moments", "a.moments", "-o", "left.moments")
+    assert refused.code == 1
+    assert "the right with no folds" in refused.err
+    assert "--folds MOMENTS" in refused.err
+    refused = cli("scan", "a.csv", "--folds", "a.moments", "-o", "x.moments")
+    assert "scanned without folds" in refused.err

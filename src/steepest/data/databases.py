@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ..errors import ColumnKindError, ColumnNameError, DatabaseError, SourceNotFoundError
 from . import memory
+from .stores import SCHEMES, WEB, scheme_of
 from .streams import Stream, from_relation, quote_name, translated
 from .table import Source
 
 if TYPE_CHECKING:
     import sqlite3
 
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 SELECT = re.compile(
     r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*(select|with|values)\b", re.IGNORECASE | re.DOTALL
 )
@@ -31,8 +31,8 @@ SQLITE_TABLES = "select name from sqlite_master where type in ('table', 'view') 
 
 
 def is_url(source: object) -> bool:
-    """Whether something is written as a URL."""
-    return isinstance(source, str) and URL.match(source) is not None
+    """Whether something is the URL of a database, or of nothing that is known."""
+    return isinstance(source, str) and scheme_of(source) not in (*SCHEMES, *WEB, "file", "")
 
 
 def is_connection(source: object) -> bool:

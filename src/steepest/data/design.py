@@ -52,6 +52,20 @@ class Block(NamedTuple):
             None if self.weights is None else self.weights[rows],
         )
 
+    def pick(self, rows: Any) -> Block:
+        """Some rows of all columns, by their places or a slice of them."""
+        numbers = self.numbers
+        if numbers.flags.c_contiguous:
+            numbers = numbers[rows]
+        else:
+            numbers = np.ascontiguousarray(numbers.T[:, rows]).T
+        return Block(
+            numbers,
+            tuple((codes[rows], levels) for codes, levels in self.codes),
+            {j: expansion.take(rows) for j, expansion in self.expansions.items()},
+            None if self.weights is None else self.weights[rows],
+        )
+
 
 class Reads(NamedTuple):
     """The columns of the table that are read, by what is wanted of them."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
-from ..errors import SourceError, SteepestError
-from .places import Stamp
+from ..errors import SourceError, SteepestError, StoreError
+from .places import Place, Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -46,6 +47,17 @@ class File:
     def where(self) -> str:
         return f"'{self.name}'"
 
+    @property
+    def identity(self) -> str:
+        """All that tells it, in this state, from others; empty where it is not there to stay."""
+        return _tell(self) if self.stamp and self.title in ("", self.path) else ""
+
+    def from_anywhere(self) -> Self:
+        """The same file for another process, which may run in another folder."""
+        if isinstance(self.path, Place):
+            return self
+        return replace(self, path=str(Path(self.path).absolute()), title=self.name)
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Arrow's errors in the house's own words; SourceError if the file changes meanwhile."""
@@ -67,11 +79,25 @@ class File:
             return
         try:
             now = Stamp.of(self.path)
-        except OSError:
+        except OSError as error:
+            if isinstance(self.path, Place) and not isinstance(error, FileNotFoundError):
+                raise StoreError.of(self.path, str(error)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
             raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:
         """The error to raise for one of Arrow's."""
+        if isinstance(self.path, Place) and "AWS Error" in message:
+            return StoreError.of(self.path, message)
         return SourceError.unreadable(self.name, self.format, message.partition("\n")[0])
+
+
+def _tell(value: Any) -> str:
+    """A value in words that do not depend on the process: sets in order."""
+    if is_dataclass(value):
+        told = (f"{f.name}={_tell(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__}({', '.join(told)})"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(_tell, value)))}}}"
+    return repr(value)

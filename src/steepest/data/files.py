@@ -21,6 +21,7 @@ from .partitions import place_files
 from .paths import check_readable, find_files
 from .places import Stamp, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
+from .stores import reaching
 from .table import Kind, Part, Schema, Source
 
 TEXT: dict[str, Callable[..., Source]] = {
@@ -107,11 +108,12 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
     """One file, by its ending."""
     opened = _find_format(path)
-    check_readable(path)
-    if opened not in TEXT.values():
-        dialect.refuse_said(f"'{path}'", encoded=False)
-        return opened(path, stamp=Stamp.of(path))
-    return _open_text(opened, path, "", dialect)
+    with reaching(path):
+        check_readable(path)
+        if opened not in TEXT.values():
+            dialect.refuse_said(f"'{path}'", encoded=False)
+            return opened(path, stamp=Stamp.of(path))
+        return _open_text(opened, path, "", dialect)
 
 
 def open_input(dialect: Dialect = PLAIN) -> Source:

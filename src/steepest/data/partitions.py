@@ -48,6 +48,18 @@ class Partition:
         return float(self.source.size)
 
     @property
+    def identity(self) -> str:
+        """That of the file, and the values of its folder; empty where the file has none."""
+        own = getattr(self.source, "identity", "")
+        keys = ", ".join(f"{name}={value.as_py()!r}" for name, value in self.keys.items())
+        return f"{own} in {keys}" if own else ""
+
+    def from_anywhere(self) -> Partition:
+        """The same for another process, which may run in another folder."""
+        moved = getattr(self.source, "from_anywhere", None)
+        return Partition(moved(), self.keys) if moved else self
+
+    @property
     def known_rows(self) -> int | None:
         """How many rows a part has; None where that is not told."""
         found: int | None = getattr(self.source, "known_rows", None)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..errors import SourceError, SourceNotFoundError
+from ..errors import SourceError, SourceNotFoundError, StoreError
 from .places import Place, measure
+from .stores import find_objects, is_store, scheme_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ def find_files(pattern: str) -> list[Found]:
 
     SourceNotFoundError where there is none, SourceError for what is no regular file.
     """
+    if is_store(pattern):
+        return [Found(place, _read_keys(folders)) for place, folders in find_objects(pattern)]
+    if scheme_of(pattern) == "file":
+        pattern = _read_file_url(pattern)
     try:
         path = Path(pattern).expanduser()
         found = path.exists()
@@ -45,6 +50,15 @@ def find_files(pattern: str) -> list[Found]:
         raise SourceNotFoundError.of(pattern, is_pattern, beside)
     fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
     return [Found(match, _read_keys(Path(match).parts[fixed:-1])) for match in matches]
+
+
+def _read_file_url(url: str) -> str:
+    """The path of a file:// URL, which this machine has; a file of that very name goes first."""
+    host, slash, rest = url.partition("://")[2].partition("/")
+    if host not in ("", "localhost"):
+        raise StoreError.another_machine(host)
+    path = slash + rest
+    return path if Path(path).exists() else unquote(path)
 
 
 def _list_folder(folder: Path) -> list[Found]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, AnyStr
 
+from ..drafts import drop_draft, make_draft
 from .table import Part, Schema
 
 
@@ -18,7 +18,7 @@ class Spool:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        weakref.finalize(self, _remove, path, os.getpid())
+        weakref.finalize(self, drop_draft, Path(path))
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Spooled:
 
 def spool(pieces: Iterable[bytes]) -> Spool:
     """Pieces of bytes, one after the other, in a file that nobody else may read."""
-    with tempfile.NamedTemporaryFile(prefix="steepest-", delete=False) as file:
-        held = Spool(file.name)
+    path = make_draft(Path(tempfile.gettempdir()), "steepest-", ".spool")
+    held = Spool(str(path))
+    with path.open("wb") as file:
         file.writelines(pieces)
     return held
 
@@ -53,8 +54,3 @@ def read_pieces(stream: IO[AnyStr]) -> Iterator[AnyStr]:
     """A stream front to back, a megabyte at a time."""
     while piece := stream.read(1 << 20):
         yield piece
-
-
-def _remove(path: str, owner: int) -> None:
-    if os.getpid() == owner:  # not in a fork
-        Path(path).unlink(missing_ok=True)

@@ -38,7 +38,7 @@ class Stream:
         self, where: str, start: Start, known: Schema | None = None, *, once: bool = False
     ) -> None:
         self.where = where
-        self._start, self._once, self._known = start, once, known
+        self._start, self.once, self._known = start, once, known
         self._is_arrow = known is not None
         self._begun = self._whole = False
         self._held: list[Iterator[Source]] = []
@@ -96,7 +96,7 @@ class Stream:
         return [c.name for c in known.columns if c.kind is Kind.NULL and c.name not in asked]
 
     def _begin(self, columns: Sequence[str] | None) -> Iterator[Source]:
-        if self._once and self._begun:
+        if self.once and self._begun:
             raise SourceError.exhausted(self.where)
         self._begun = True
         with translated(self.where, by_arrow=self._is_arrow):

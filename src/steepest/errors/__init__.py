@@ -3,7 +3,8 @@
 SteepestError                     exit code 1 unless said
 ├── SourceError                   OSError       a file or table cannot be read
 │   ├── SourceNotFoundError       FileNotFoundError
-│   └── DatabaseError             a database that cannot be asked, or not for this
+│   ├── DatabaseError             a database that cannot be asked, or not for this
+│   └── StoreError                a store of objects that cannot be reached
 ├── EmptySourceError              ValueError    no row, or none left
 ├── ColumnNotFoundError           KeyError
 ├── ColumnNameError               ValueError    a name twice, a target among the features
@@ -18,11 +19,13 @@ SteepestError                     exit code 1 unless said
 ├── TooFewRowsError               ValueError
 ├── CollinearError                ValueError
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
+├── FoldsError                    ValueError    folds that cannot be made, or do not fit together
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
+├── WorkerError                   RuntimeError  a cluster or a worker that cannot be had, or died
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
 ├── MomentsFileError              ValueError    the same, of a file of sums
-├── CheckpointError               ValueError    the same, of a descent that was interrupted
+├── CheckpointError               ValueError    the same, of work that was interrupted
 ├── ProgramError                  ValueError    exit 2: a script not to be read, or endless
 └── OutputError                   OSError       a place that cannot be written
 
@@ -46,8 +49,10 @@ from .fits import (
     OptionError,
     TooFewRowsError,
 )
-from .machine import KernelError, TooLargeError
+from .machine import KernelError, TooLargeError, WorkerError
 from .programs import ProgramError
+from .stores import StoreError
+from .studies import FoldsError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
@@ -61,6 +66,7 @@ __all__ = [
     "DatabaseError",
     "DivergedError",
     "EmptySourceError",
+    "FoldsError",
     "FormulaError",
     "GradientError",
     "KernelError",
@@ -76,9 +82,11 @@ __all__ = [
     "SourceNotFoundError",
     "SteepestError",
     "SteepestWarning",
+    "StoreError",
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",
+    "WorkerError",
     "counted",
     "listed",
     "nearest",

@@ -72,14 +72,14 @@ class MomentsFileError(SteepestError, ValueError):
 
 
 class CheckpointError(SteepestError, ValueError):
-    """A checkpoint that is not whole, not ours, or of another descent."""
+    """A checkpoint that is not whole, not ours, or of other work."""
 
     @classmethod
     def of(cls, path: str, reason: str) -> CheckpointError:
         return cls(
             f"'{path}' is not a whole checkpoint: {reason}.",
             "Its last 32 bytes must be the SHA-256 of every byte before them.",
-            "remove the file, and the descent starts afresh.",
+            "remove the file, and the work starts afresh.",
         )
 
     @classmethod
@@ -104,6 +104,23 @@ class CheckpointError(SteepestError, ValueError):
             f"'{path}' is the checkpoint of another descent: {'; '.join(differences)}.",
             "Only the same descent can go on as if it had never stopped.",
             "give the arguments of then, or another checkpoint.",
+        )
+
+    @classmethod
+    def another_scan(cls, path: str, differences: Sequence[str]) -> CheckpointError:
+        more = f"; {len(differences) - 3:,} more" if len(differences) > 3 else ""
+        return cls(
+            f"'{path}' is the checkpoint of another scan: {'; '.join(differences[:3])}{more}.",
+            "Only the same scan of the same files can go on as if it had never stopped.",
+            f"rm '{path}', and the scan starts afresh; or give the files and options of then.",
+        )
+
+    @classmethod
+    def unrecognised(cls, where: str) -> CheckpointError:
+        return cls(
+            f"a scan of {where} cannot be taken up again.",
+            "Its rows are in no file, so that nothing tells whether they are the same next time.",
+            "put the rows into files (Parquet, CSV, ...), or leave checkpoint out.",
         )
 
     @classmethod

@@ -17,9 +17,102 @@ class TooLargeError(SteepestError, MemoryError):
             f"race the first of them: rows={fitting:_}, on the command line --rows {fitting}",
         )
 
+    @classmethod
+    def memory(cls) -> TooLargeError:
+        return cls(
+            "there is not enough memory.",
+            "A scan needs about 500 MB whatever the length of the table, and more for many columns "
+            "or levels.",
+            "name the columns that are needed: columns=[...], on the command line --features a,b",
+        )
+
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
+
+
+class WorkerError(SteepestError, RuntimeError):
+    """Workers that cannot be had, or that failed otherwise than by what they read."""
+
+    @classmethod
+    def missing(cls) -> WorkerError:
+        return cls(
+            "Dask is not installed.",
+            "Work is spread over a cluster by its distributed scheduler.",
+            "pip install 'steepest[dask]'",
+        )
+
+    @classmethod
+    def unreachable(cls, address: str, reason: str) -> WorkerError:
+        return cls(
+            f"no scheduler answers at '{address}': {reason}.",
+            "It was waited for 5 seconds.",
+            "start it with dask scheduler, or read here: --executor threads:4",
+        )
+
+    @classmethod
+    def lost(cls, address: str, where: str) -> WorkerError:
+        return cls(
+            f"the scheduler at '{address}' is gone, while {where} was read.",
+            "What its workers had not sent yet is lost with it.",
+            "start it again; with a checkpoint (--checkpoint FILE) what was added up is kept.",
+        )
+
+    @classmethod
+    def lonely(cls, address: str, seconds: float) -> WorkerError:
+        return cls(
+            f"the scheduler at '{address}' has had no worker for {seconds:g} s.",
+            "Nobody reads.",
+            f"start some: dask worker '{address}'",
+        )
+
+    @classmethod
+    def deadly(cls, where: str) -> WorkerError:
+        return cls(
+            f"one worker after the other died while it read {where}.",
+            "Too little memory is the usual reason, and a file that crashes its decoder another.",
+            "read this file alone and here, or give each worker more memory.",
+        )
+
+    @classmethod
+    def died(cls, where: str) -> WorkerError:
+        return cls(
+            f"a worker process died, while {where} or what follows it was read.",
+            "It was killed, perhaps for want of memory, or crashed.",
+            "take fewer workers (--executor processes:2), or read here and leave executor unset.",
+        )
+
+    @classmethod
+    def version(cls, host: str, theirs: str, ours: str) -> WorkerError:
+        return cls(
+            f"the worker on '{host}' runs steepest {theirs}, and here it is {ours}.",
+            "Sums of different versions or kernels need not be the same in every bit.",
+            f"pip install steepest=={ours.partition(' ')[0]} there; a compiler makes the kernel.",
+        )
+
+    @classmethod
+    def strange(cls, reason: str) -> WorkerError:
+        return cls(
+            f"the cluster cannot read what it is asked for: {reason}.",
+            "Its scheduler and its workers need what is installed here.",
+            "install steepest there, in the version of here (steepest --version).",
+        )
+
+    @classmethod
+    def no_file(cls, host: str, path: str) -> WorkerError:
+        return cls(
+            f"the worker on '{host}' finds no file '{path}'.",
+            "Each worker reads the files itself, by the path that they have here.",
+            "put them where all workers see them, or read here and leave executor unset.",
+        )
+
+    @classmethod
+    def garbled(cls, where: str) -> WorkerError:
+        return cls(
+            f"the sums of {where} did not arrive as they were sent.",
+            "Their checksum does not fit.",
+            "run it again; if it happens again, look at the network and at the memory.",
+        )
 
 
 class KernelError(SteepestError, RuntimeError):

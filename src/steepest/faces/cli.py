@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import click
 
-from ..errors import OutputError, SteepestError, SteepestWarning
+from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
 from . import options
 from .check import check
+from .inputs import check_apart
+from .interruption import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    describe_stop,
+    interruptible,
+    keeping_scan,
+)
 from .moments import forget, merge, scan, show
 from .options import print_json, say
 from .racing import race
 from .version import version_option
 
-INTERRUPTED, TERMINATED, OUR_BUG = 130, 143, 70
+OUR_BUG = 70
 
 LINES = 100_000
 """Lines of an epoch table, at the most."""
-
-
-class Terminated(BaseException):
-    """SIGTERM came in."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -37,8 +40,12 @@ def run(arguments: Sequence[str]) -> int:
     0 done, 1 data, options, files or services, 2 usage, 3 a rate refused or a descent that
     diverged, 70 our own bug, 130 and 143 interrupted.  A closed pipe is silent.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
+    with interruptible():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
         sys.stdout.flush()
@@ -59,11 +66,14 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"steepest: {refused}", err=True)
         return refused.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("steepest: interrupted; nothing was written.", err=True)
+        click.echo(describe_stop(INTERRUPTED), err=True)
         return INTERRUPTED
     except Terminated:
-        click.echo("steepest: terminated; nothing was written.", err=True)
+        click.echo(describe_stop(TERMINATED), err=True)
         return TERMINATED
+    except MemoryError:
+        click.echo(f"steepest: {TooLargeError.memory()}", err=True)
+        return TooLargeError.exit_code
     except Exception as error:
         if os.environ.get("STEEPEST_DEBUG"):
             raise
@@ -81,10 +91,6 @@ def _close_stdout() -> None:
     """Let what is still to be written fall away, so that Python's exit does not try again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated(number, frame)
 
 
 @click.group(
@@ -122,9 +128,15 @@ for command in (scan, merge, forget, show, check, race):
     help="What to do when columns are sums of each other.",
 )
 @click.option("-o", "--output", metavar="MODEL", help="Save the model to this file.")
+@options.scanning
 @options.output
 def fit(
-    files: Sequence[str], output: str | None, as_json: bool, quiet: bool, **chosen: Any
+    files: Sequence[str],
+    output: str | None,
+    checkpoint: str | None,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Fit a linear model to the rows of FILE..., or to moments.
 
@@ -137,16 +149,21 @@ def fit(
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit year.moments --formula 'price ~ area + area^2'
+      steepest fit 'trips/*.parquet' --target tip --executor processes:8 --checkpoint tip.part
     """
     from ..store import check_model_place
 
     if output is not None:
         check_model_place(output)
-    model = _fit(files, quiet=quiet, **chosen)
-    if output is not None:
-        model.save(output)
+    check_apart(checkpoint, output, files)
+    with keeping_scan(checkpoint) as kept:
+        model = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
+        if output is not None:
+            model.save(output)
     if as_json:
-        print_json(_model_object(model))
+        from .overview import model_object
+
+        print_json(model_object(model))
         return
     from .terminal import describe_fit
 
@@ -160,9 +177,16 @@ def fit(
 @options.descent
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
+@options.scanning
 @options.output
 def descend(
-    files: Sequence[str], epochs: int, every: int | None, as_json: bool, quiet: bool, **chosen: Any
+    files: Sequence[str],
+    epochs: int,
+    every: int | None,
+    checkpoint: str | None,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Print the descent of a fit, epoch by epoch: loss(t) is the loss at w(t), from epoch 0.
 
@@ -176,7 +200,10 @@ def descend(
 
     if every is not None and every < 1:
         raise OptionError.outside("every", every, "a whole number of at least 1", "--every 10")
-    model = _fit(files, epochs=epochs, quiet=quiet, collinear="shortest", **chosen)
+    check_apart(checkpoint, None, files)
+    chosen |= {"epochs": epochs, "collinear": "shortest"}
+    with keeping_scan(checkpoint) as kept:
+        model = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
     step = every or max(1, epochs // 20)
     if epochs // step > LINES:
         raise OptionError.outside(
@@ -184,7 +211,9 @@ def descend(
         )
     shown = sorted({*range(0, epochs + 1, step), epochs})
     if as_json:
-        print_json({**_model_object(model), "path": epoch_rows(model, shown)})
+        from .overview import model_object
+
+        print_json({**model_object(model), "path": epoch_rows(model, shown)})
         return
     click.echo("\n".join(epoch_table(model, shown)))
     if not quiet:
@@ -221,6 +250,7 @@ def descend(
     help="Say in a column whether a number lies outside of what the fit has seen.",
 )
 @click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
+@options.progress
 @click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
 def predict(
     model: str,
@@ -231,6 +261,7 @@ def predict(
     strict: bool,
     flag_extrapolation: bool,
     raw: bool,
+    progress: str,
     quiet: bool,
 ) -> None:
     """Predict each row of FILE..., in their order: a column named prediction.
@@ -254,7 +285,7 @@ def predict(
     manner = Manner(unseen, strict, flag_extrapolation)
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)
-    with show_progress(quiet=quiet, prints=output == "-") as on_progress:
+    with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
         source = open_source(list(files))
         rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
@@ -274,56 +305,28 @@ def _fit(
     reference: Sequence[tuple[str, str]],
     quiet: bool,
     no_intercept: bool,
+    executor: str | None,
+    progress: str,
     **chosen: Any,
 ) -> Any:
     from ..models.fitting import fit as fit_model
     from .inputs import read_inputs
     from .progress import show_progress
+    from .workers import hiring
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
     source = read_inputs(files, chosen["precision"])
-    with show_progress(quiet=quiet) as on_progress:
+    with (
+        hiring(executor) as workers,
+        show_progress(progress, quiet=quiet) as on_progress,
+    ):
         return fit_model(
             source,
+            executor=workers,
             features=[name for names in features for name in names] if features else None,
             references=dict(reference),
             intercept=not no_intercept,
             on_progress=on_progress,
             **chosen,
         )
-
-
-def _model_object(model: Any) -> dict[str, Any]:
-    """A fit for machines."""
-    from ..models.record import finite, rows_record
-    from .terminal import coefficient_list
-
-    settings = model.settings
-    return {
-        "target": model.target,
-        "source": model.provenance.source,
-        "coefficients": coefficient_list(model.coefficients, model.se),
-        "references": dict(model.references),
-        "pooled": {name: list(levels) for name, levels in model.problem.pooled.items()},
-        "missing": model.problem.missing,
-        "offset": model.problem.offset or None,
-        "where": model.provenance.condition or None,
-        "loss": model.loss,
-        "objective": model.objective,
-        "r2": model.r2,
-        "se": model.se,
-        "residual_sd": model.residual_sd,
-        "certificate": model.certificate and model.certificate._asdict(),
-        "rows": rows_record(model.rows),
-        "learning_rate": finite(model.learning_rate),
-        "learning_rate_reason": model.learning_rate_reason,
-        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
-        "epochs": settings.epochs,
-        "l2": settings.l2,
-        "scale": settings.scale,
-        "precision": model.provenance.precision,
-        "precision_reason": model.provenance.precision_reason,
-        "notes": list(model.notes),
-        "version": model.provenance.version,
-    }

@@ -6,9 +6,9 @@ import glob
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import OptionError, OutputError, SourceError
+from ..errors import FoldsError, OptionError, OutputError, SourceError
 from ..store import holds_moments
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments |
     SourceError for moments beside tables, OptionError for a precision that they do not have.
     """
     paths = expand(files)
-    held = [path for path in paths if _is_moments(path)]
+    held = [path for path in paths if is_moments(path)]
     if not held:
         return list(files)
     others = [path for path in paths if path not in held]
@@ -38,10 +38,22 @@ def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments |
     return moments
 
 
+def read_rule(folds: str | None) -> Any:
+    """What ``--folds`` asks for: as it is, or the rule of the moments in a file."""
+    if folds is None or not is_moments(folds):
+        return folds
+    from ..sums.archive import read_moments
+
+    found = read_moments(folds).folds
+    if found is None:
+        raise FoldsError.missing()
+    return found.rule
+
+
 def refuse_moments(files: Sequence[str]) -> None:
     """SourceError for moments where rows are to be read."""
     for path in expand(files):
-        if _is_moments(path):
+        if is_moments(path):
             raise SourceError.scanned(path)
 
 
@@ -52,7 +64,8 @@ def expand(files: Sequence[str]) -> list[str]:
     return list(files)
 
 
-def _is_moments(path: str) -> bool:
+def is_moments(path: str) -> bool:
+    """Whether a file holds moments, as its name or its first bytes say."""
     return path.endswith(ENDING) or holds_moments(path)
 
 
@@ -63,3 +76,13 @@ def check_not_read(output: str, inputs: Sequence[str]) -> None:
         paths = [Path(path) for path in expand(inputs)]
         if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
             raise OutputError.of(output, "it is one of the files to be read")
+
+
+def check_apart(checkpoint: str | None, output: str | None, inputs: Sequence[str]) -> None:
+    """OutputError where the checkpoint is the output, or one of the inputs."""
+    if checkpoint is None:
+        return
+    check_not_read(checkpoint, inputs)
+    with suppress(OSError, ValueError):
+        if output is not None and Path(output).resolve() == Path(checkpoint).resolve():
+            raise OutputError.of(checkpoint, "it is to be the output, and the checkpoint")

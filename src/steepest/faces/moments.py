@@ -28,11 +28,17 @@ _place = click.option(
 )
 @options.formula
 @options.summing
+@options.folding
+@options.scanning
 @options.output
 def scan(
     files: Sequence[str],
     output: str,
     columns: Sequence[Sequence[str]],
+    folds: str | None,
+    checkpoint: str | None,
+    executor: str | None,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -44,17 +50,36 @@ def scan(
       steepest scan 'june/*.csv' -o june.moments
       steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
       steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
+      steepest scan 'years/*.parquet' --checkpoint years.part -o years.moments
+      steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import refuse_moments
+    from .inputs import check_apart, read_rule, refuse_moments
+    from .interruption import keeping_scan
     from .progress import show_progress
+    from .workers import hiring
 
     _check_place(output, files)
+    check_apart(checkpoint, output, files)
     refuse_moments(files)
     names = [name for some in columns for name in some] if columns else None
-    with show_progress(quiet=quiet) as on_progress:
-        moments = scan_tables(list(files), columns=names, on_progress=on_progress, **chosen)
-    _save(moments, output, as_json=as_json, quiet=quiet)
+    rule = read_rule(folds)
+    with keeping_scan(checkpoint) as kept:
+        with (
+            hiring(executor) as workers,
+            show_progress(progress, quiet=quiet) as on_progress,
+        ):
+            moments = scan_tables(
+                list(files),
+                columns=names,
+                folds=rule,
+                executor=workers,
+                checkpoint=kept,
+                on_progress=on_progress,
+                **chosen,
+            )
+        moments.save(output)
+    _print(moments, output, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -82,7 +107,8 @@ def merge(
     moments = merge_moments(
         *(read_moments(path) for path in expand(files)), allow_overlap=allow_overlap
     )
-    _save(moments, output, as_json=as_json, quiet=quiet)
+    moments.save(output)
+    _print(moments, output, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -108,7 +134,8 @@ def forget(whole: str, files: Sequence[str], output: str, as_json: bool, quiet: 
     moments = read_moments(whole)
     for path in expand(files):
         moments -= read_moments(path)
-    _save(moments, output, as_json=as_json, quiet=quiet)
+    moments.save(output)
+    _print(moments, output, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -142,10 +169,9 @@ def _check_place(output: str, inputs: Sequence[str]) -> None:
     check_moments_place(output)
 
 
-def _save(moments: Moments, output: str, *, as_json: bool, quiet: bool) -> None:
+def _print(moments: Moments, output: str, *, as_json: bool, quiet: bool) -> None:
     from .overview import list_notes, summary_lines, summary_object
 
-    moments.save(output)
     if as_json:
         options.print_json({"output": output, **summary_object(moments)})
         return

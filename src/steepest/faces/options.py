@@ -75,6 +75,15 @@ summing = together(
         help="exact: no sum is rounded.  Default: exact up to 100 columns of numbers and booleans.",
     ),
 )
+folding = together(
+    click.option(
+        "--folds",
+        metavar="FOLDS",
+        help="Keep the sums of folds: 5 by a hash of the values, contiguous:5, time:COLUMN:5, a "
+        "COLUMN whose values are the folds, or those of a file of moments.",
+    ),
+    click.option("--seed", type=int, default=0, metavar="N", help="Of the hash.  Default: 0."),
+)
 data = together(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
     click.option("--target", metavar="COLUMN", help="The column to explain."),
@@ -130,6 +139,26 @@ descent = together(
         help="Centre and scale the columns for the descent, or not.",
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "off"]),
+    default="auto",
+    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
+)
+scanning = together(
+    click.option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+    ),
+    click.option(
+        "--executor",
+        metavar="WHO",
+        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+        "Default: a thread a core.",
+    ),
+    progress,
 )
 output = together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),

@@ -1,4 +1,4 @@
-"""Moments as plain text and as JSON."""
+"""Moments as plain text and as JSON, and fits as JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 
 from .. import __version__
 from ..errors import counted, listed
+from ..models.record import finite, rows_record
 from ..sums.summary import find_condition
-from .terminal import align, number
+from .terminal import align, coefficient_list, number
 
 if TYPE_CHECKING:
+    from ..models.model import Model
     from ..sums.moments import Moments
 
 PAIRS_SHOWN = 6
@@ -37,6 +39,11 @@ def summary_object(moments: Moments) -> dict[str, Any]:
         "weights": moments.weights or None,
         "weight_kind": moments.weight_kind or None,
         "fingerprint": moments.fingerprint if moments.precision == "exact" else None,
+        "folds": moments.folds
+        and {
+            "rule": str(moments.folds.rule),
+            "rows": {label: fold.n_read for label, fold in moments.folds.items()},
+        },
         "parts": [entry._asdict() for entry in moments.parts],
         "parts_known": moments.ledger.known,
         "left_out": dict(moments.left_out),
@@ -98,6 +105,11 @@ def summary_lines(moments: Moments) -> list[str]:
     lines.append(("precision", moments.precision + reason))
     if moments.precision == "exact":
         lines.append(("fingerprint", moments.fingerprint))
+    if moments.folds is not None:
+        counts = [f"{label}: {fold.n_read:,}" for label, fold in moments.folds.items()]
+        more = f" and {len(counts) - PARTS_SHOWN:,} more" if len(counts) > PARTS_SHOWN else ""
+        shown = ", ".join(counts[:PARTS_SHOWN])
+        lines.append(("folds", f"{moments.folds.rule}  (rows {shown}{more})"))
     parts = moments.parts
     if len(parts) != 1 or not moments.ledger.known:
         lines.append(("parts", _count_parts(moments)))
@@ -147,7 +159,7 @@ def describe_moments(moments: Moments) -> list[str]:
 def list_notes(moments: Moments) -> list[str]:
     """Sentences that a reader should not miss."""
     notes = [f"'{name}' was left out: {reason}." for name, reason in moments.left_out.items()]
-    notes += moments.remarks
+    notes += [*moments.remarks, *(moments.folds.notes if moments.folds else [])]
     if moments.rounded:
         verb = "holds" if len(moments.rounded) == 1 else "hold"
         notes.append(
@@ -155,3 +167,35 @@ def list_notes(moments: Moments) -> list[str]:
             "to doubles."
         )
     return notes
+
+
+def model_object(model: Model) -> dict[str, Any]:
+    """A fit for machines."""
+    settings = model.settings
+    return {
+        "target": model.target,
+        "source": model.provenance.source,
+        "coefficients": coefficient_list(model.coefficients, model.se),
+        "references": dict(model.references),
+        "pooled": {name: list(levels) for name, levels in model.problem.pooled.items()},
+        "missing": model.problem.missing,
+        "offset": model.problem.offset or None,
+        "where": model.provenance.condition or None,
+        "loss": model.loss,
+        "objective": model.objective,
+        "r2": model.r2,
+        "se": model.se,
+        "residual_sd": model.residual_sd,
+        "certificate": model.certificate and model.certificate._asdict(),
+        "rows": rows_record(model.rows),
+        "learning_rate": finite(model.learning_rate),
+        "learning_rate_reason": model.learning_rate_reason,
+        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
+        "epochs": settings.epochs,
+        "l2": settings.l2,
+        "scale": settings.scale,
+        "precision": model.provenance.precision,
+        "precision_reason": model.provenance.precision_reason,
+        "notes": list(model.notes),
+        "version": model.provenance.version,
+    }

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 @options.descent
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--rows", type=int, metavar="N", help="Take the first N rows.  Default: all.")
+@options.progress
 @options.output
 def race(
     files: Sequence[str],
     features: Sequence[Sequence[str]],
     reference: Sequence[tuple[str, str]],
     no_intercept: bool,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -52,7 +54,7 @@ def race(
     standings: list[Race] = []
     try:
         with ExitStack() as reading, show_race(quiet=quiet) as draw:
-            on_progress = reading.enter_context(show_progress(quiet=quiet))
+            on_progress = reading.enter_context(show_progress(progress, quiet=quiet))
 
             def on_turn(standing: Race) -> None:
                 reading.close()  # one moving thing at a time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -17,6 +18,7 @@ from ..data.open import open_source
 from ..data.table import Kind, Schema
 from ..data.terms import settle
 from ..errors import ColumnKindError, SteepestWarning
+from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole, scan_source
 from ..typing import OnProgress
@@ -49,6 +51,7 @@ def fit(
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Model:
     """Fit a linear model by gradient descent, from a table or from its moments.
@@ -100,8 +103,8 @@ def fit(
         or raise CollinearError.
     references : mapping of str to str, optional
         The reference level of a category: ``{"city": "Oslo"}``; the first by default.
-    names, precision, executor, on_progress
-        As for :func:`steepest.scan`.
+    names, precision, executor, checkpoint, on_progress
+        As for :func:`steepest.scan`; the checkpoint is removed when the fit is made.
 
     Returns
     -------
@@ -154,29 +157,35 @@ def fit(
             max_levels=check_whole("max_levels", max_levels, 1),
         ),
     )
-    if isinstance(source, Moments):
-        moments = source
-        check_scanned(request, moments)
-    else:
-        opened = open_source(source, names)
-        check_target(opened.schema(request.wanted.sources), request.target)
-        moments = scan_source(
-            opened, request.wanted, precision=precision, executor=executor, on_progress=on_progress
+    with keeping(checkpoint) as kept:
+        if isinstance(source, Moments):
+            moments = source
+            check_scanned(request, moments)
+        else:
+            opened = open_source(source, names)
+            check_target(opened.schema(request.wanted.sources), request.target)
+            moments = scan_source(
+                opened,
+                request.wanted,
+                precision=precision,
+                executor=executor,
+                checkpoint=kept,
+                on_progress=on_progress,
+            )
+        problem = moments.problem(
+            request.target,
+            request.features,
+            intercept=request.intercept,
+            references=references,
+            missing=missing,
+            offset=request.offset,
+            rare=rare,
+            limit_only=epochs is None and learning_rate is None and w is None,
         )
-    problem = moments.problem(
-        request.target,
-        request.features,
-        intercept=request.intercept,
-        references=references,
-        missing=missing,
-        offset=request.offset,
-        rare=rare,
-        limit_only=epochs is None and learning_rate is None and w is None,
-    )
-    settings = Settings(learning_rate, epochs, float(l2), scale, request.intercept, (0.0, ()))
-    if request.features is not None:  # what was not asked for is not missed
-        moments = replace(moments, left_out={})
-    model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)
+        settings = Settings(learning_rate, epochs, float(l2), scale, request.intercept, (0.0, ()))
+        if request.features is not None:  # what was not asked for is not missed
+            moments = replace(moments, left_out={})
+        model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)
     for note in model.notes:
         warnings.warn(note, SteepestWarning, stacklevel=2)
     return model

@@ -9,15 +9,21 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from itertools import accumulate, pairwise
+from operator import add
 from typing import Any
 
 from .. import __version__
+from ..data.folds import from_record, to_record
 from ..data.formula import parse_expression
 from ..data.table import Column, Kind
 from ..errors import MomentsError, MomentsFileError
 from ..store import decode_json, read_sealed, write_sealed
 from .decoding import LARGEST_EXPONENT, Units, decode_content
 from .exact import ExactSums
+from .folds import Folds
 from .ledger import Entry, Ledger
 from .moments import Moments
 from .observations import Observations
@@ -26,10 +32,25 @@ from .patterns import Patterns, restrict_patterns
 
 def write_moments(moments: Moments, path: str | os.PathLike[str]) -> None:
     """What :meth:`Moments.save` does."""
+    write_sealed(path, [pack_moments(moments)])
+
+
+def pack_moments(moments: Moments) -> bytes:
+    """Moments as the bytes that their file holds between its head and its seal.
+
+    The length of the header, the header, the sums of each fold, and those of all rows; the last
+    are left out where they follow from the others.
+    """
+    folds, axis = moments.folds, None
+    members = [pack_moments(fold) for fold in (folds or {}).values()]
+    if folds is not None:
+        lengths = [len(member) for member in members]
+        axis = {**to_record(folds.rule), "labels": list(folds), "lengths": lengths}
     content = b"".join(moments.encode())
     ledger = moments.ledger.identified(lambda: hashlib.sha256(content).hexdigest())
-    header = json.dumps(_header(moments, ledger), allow_nan=False).encode()
-    write_sealed(path, [len(header).to_bytes(8, "little"), header, content])
+    text = json.dumps(_header(moments, ledger) | {"axis": axis}, allow_nan=False).encode()
+    rest = b"" if members and moments.precision == "exact" else content
+    return b"".join([len(text).to_bytes(8, "little"), text, *members, rest])
 
 
 def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
@@ -84,16 +105,47 @@ def read_moments(path: str | os.PathLike[str]) -> Moments:
     """What :func:`write_moments` wrote; MomentsFileError for anything else.  Executes nothing."""
     body = read_sealed(path)
     try:
-        end = 8 + int.from_bytes(body[:8], "little")
-        return _from_record(decode_json(body[8:end]), body[end:])
+        return unpack_moments(body)
+    except ValueError as error:
+        raise MomentsFileError.of(os.fspath(path), str(error)) from error
+
+
+def unpack_moments(body: bytes) -> Moments:
+    """What :func:`pack_moments` packed; ValueError, with the reason, for anything else."""
+    try:
+        return _from_body(body)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = error.found.rstrip(".") if isinstance(error, MomentsError) else str(error)
-        raise MomentsFileError.of(os.fspath(path), reason) from error
+        raise ValueError(reason) from error
+
+
+def _from_body(body: bytes) -> Moments:
+    end = 8 + int.from_bytes(body[:8], "little")
+    header = decode_json(body[8:end])
+    if header["axis"] is not None:
+        return _from_folds(header, header["axis"], body[end:])
+    return _from_record(header, body[end:])
+
+
+def _from_folds(header: dict[str, Any], axis: dict[str, Any], content: bytes) -> Moments:
+    """Moments that are the sum of their folds."""
+    labels, lengths = [str(label) for label in axis["labels"]], map(_whole, axis["lengths"])
+    ends = list(accumulate(lengths, initial=0))
+    if len(labels) != len(ends) - 1:
+        raise ValueError("its folds are not all there")
+    folds = [_from_body(content[a:b]) for a, b in pairwise(ends)]
+    members = dict(zip(labels, folds, strict=True))
+    if len(members) < len(labels) or any(fold.folds is not None for fold in folds):
+        raise ValueError("a fold stands twice, or in another")
+    encoded = content[ends[-1] :]
+    if folds and header["precision"] == "exact":
+        if encoded:
+            raise ValueError("something stands after its folds")
+        encoded = b"".join(reduce(add, folds).encode())
+    return replace(_from_record(header, encoded), folds=Folds(from_record(axis), members))
 
 
 def _from_record(header: dict[str, Any], content: bytes) -> Moments:
-    if header["axis"] is not None:
-        raise ValueError("its sums have a leading axis, which this steepest does not read")
     columns = tuple(_read_column(item) for item in header["columns"])
     units: Units = {str(n): (_unit(two), _unit(five)) for n, (two, five) in header["units"].items()}
     found = decode_content(content, columns, units, _unit(header["weight_unit"]))

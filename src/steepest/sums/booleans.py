@@ -46,6 +46,7 @@ def restore_booleans(moments: Moments, columns: Sequence[Column]) -> Moments:
     restored = tuple(replace(c, kind=kinds[c.name]) for c in moments.columns)
     if restored == moments.columns:
         return moments
+    folds = moments.folds and moments.folds.map(lambda fold: restore_booleans(fold, columns))
     numbers = tuple(c.name for c in restored if c.kind is Kind.NUMBER)
     categories = tuple(c.name for c in restored if c.kind is Kind.CATEGORY)
     patterns = {
@@ -56,7 +57,7 @@ def restore_booleans(moments: Moments, columns: Sequence[Column]) -> Moments:
         )
         for null, sums in moments.patterns.items()
     }
-    return replace(moments, columns=restored, patterns=patterns)
+    return replace(moments, columns=restored, patterns=patterns, folds=folds)
 
 
 def _restore(sums: AnySums, numbers: Sequence[str], categories: Sequence[str]) -> AnySums:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -48,11 +48,19 @@ def join(a: Moments, b: Moments, design: Design) -> Moments:
     if len(total.patterns) > PATTERNS:
         names = sorted(set().union(*total.patterns), key=[*total.names, total.weights].index)
         raise MomentsError.too_many_patterns(len(total.patterns), names)
-    crowded = total.crowded(design.optional)
+    crowded = find_crowded(total, design.optional)
     total = total.without(crowded) if crowded else total
     for name in total.categories:
         check_levels(name, count_levels(total.patterns, name), design)
     return total
+
+
+def find_crowded(moments: Moments, optional: Iterable[str]) -> dict[str, str]:
+    """Those of some categories that have too many levels for a scan that did not name them."""
+    names = [name for name in optional if name in moments.categories]
+    counts = {name: count_levels(moments.patterns, name) for name in names}
+    reason = f"it has over {LEVELS_UNASKED:,} levels"
+    return {name: reason for name, levels in counts.items() if levels > LEVELS_UNASKED}
 
 
 def check_levels(name: str, levels: int, design: Design) -> None:
@@ -61,11 +69,17 @@ def check_levels(name: str, levels: int, design: Design) -> None:
         raise MomentsError.too_many_levels(name, levels, design.max_levels, len(design.numbers))
 
 
-def collect(design: Design, precision: str, part: Any, watch: Watch | None = None) -> Moments:
+def collect(
+    design: Design,
+    precision: str,
+    part: Any,
+    watch: Watch | None = None,
+    kind: Callable[[Design, Any, str], Any] | None = None,
+) -> Moments:
     """The moments of one part: the work that an executor is given."""
     if precision == "exact":
         check_arithmetic()  # of this thread
-    collector = Collector(design, part, precision)
+    collector = (kind or Collector)(design, part, precision)
     # In this process the scan has seen to BLAS for all its threads.
     with one_blas_thread() if watch is None else nullcontext(), np.errstate(all="ignore"):
         reads = design.reads
@@ -99,7 +113,8 @@ class Collector:
         self._patterns: dict[frozenset[str], Any] = {}
         self._total = Moments.zero()
         self._rounded: set[str] = set()
-        self._first_nulls: dict[str, str] = {}
+        self.first_nulls: dict[str, int] = {}
+        """The first row in which each column is null."""
         self._filtered = 0
         self._low = np.full(len(design.numbers), np.inf)
         self._high = np.full(len(design.numbers), -np.inf)
@@ -114,12 +129,20 @@ class Collector:
         ]
 
     def add(self, batch: Batch) -> None:
+        block, rows = self.read(batch)
+        self._filtered += batch.n_rows - len(rows)
+        self.keep(block, rows)
+
+    def read(self, batch: Batch) -> tuple[Block, NDArray[np.int64]]:
+        """The rows of a batch that are taken, and their numbers."""
         exact = self._precision == "exact"
         where, row = self._part.where, self._row
         block = self.design.block(batch, where, row, exact=exact)
         self._row += batch.n_rows
-        rows = row + (np.arange(batch.n_rows) if block.places is None else block.places)
-        self._filtered += batch.n_rows - len(rows)
+        return block, row + (np.arange(batch.n_rows) if block.places is None else block.places)
+
+    def keep(self, block: Block, rows: NDArray[np.int64]) -> None:
+        """Add rows that are taken."""
         if block.weights is not None:
             self._check_weights(block.weights, rows)
             counted = np.flatnonzero(block.weights != 0)
@@ -192,9 +215,8 @@ class Collector:
         if block.weights is not None:
             missing[self.design.weights] = np.isnan(block.weights)
         missing = {name: mask for name, mask in missing.items() if mask.any()}
-        first = {name: int(places[np.argmax(mask)]) for name, mask in missing.items()}
-        for name in sorted(first.keys() - self._first_nulls.keys(), key=lambda n: (first[n], n)):
-            self._first_nulls[name] = f"row {first[name]:,} of {self._part.where}"
+        for name in missing.keys() - self.first_nulls.keys():
+            self.first_nulls[name] = int(places[np.argmax(missing[name])])
         self._nulls_expected = bool(missing)
         for names, rows in _patterns(missing, len(block.numbers)):
             kept = [j for j, name in enumerate(self.design.numbers) if name not in names]
@@ -236,9 +258,24 @@ class Collector:
             name for name, size in sizes if size > LEVELS_UNASKED and name in self.design.optional
         }
         if crowded:
-            self._close()
-            kept = tuple(c for c in self.design.columns if c.name not in crowded)
-            self.design = replace(self.design, columns=kept)
+            self.leave_out(crowded)
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Go on without some columns."""
+        self._close()
+        kept = tuple(c for c in self.design.columns if c.name not in names)
+        self.design = replace(self.design, columns=kept)
+
+    def leave_out_too(self, reasons: Mapping[str, str]) -> None:
+        """Do without columns that others had to leave out."""
+        if not {*reasons}.isdisjoint(self.design.names):
+            self.leave_out(reasons)
+            self._total = self._total.without(reasons) if self._total.columns else self._total
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What was left out so far, with the reason."""
+        return self._total.left_out
 
     def _close(self) -> None:
         if self._patterns:
@@ -267,10 +304,22 @@ class Collector:
         return replace(
             total,
             rounded=frozenset(self._rounded),
-            observed=Observations(self._first_nulls, self._find_ranges()),
+            observed=Observations(
+                name_first_nulls([self.first_nulls], self._part.where), self._find_ranges()
+            ),
             condition=self.design.where if total.columns else "",
             filtered=self._filtered,
         )
+
+
+def name_first_nulls(found: Iterable[Mapping[str, int]], where: str) -> dict[str, str]:
+    """Where the first null of each column was met, in words, in the order of the rows."""
+    first: dict[str, int] = {}
+    for own in found:
+        for name, row in own.items():
+            first[name] = min(row, first.get(name, row))
+    ordered = sorted(first.items(), key=lambda item: (item[1], item[0]))
+    return {name: f"row {row:,} of {where}" for name, row in ordered}
 
 
 def _patterns(

@@ -63,6 +63,10 @@ class Equations:
     asked: Asked
     where: str
     observed: Observations = field(default_factory=Observations)
+    frame: Problem | None = None
+    """The problem of other rows whose terms are to be these; levels without rows here are 0."""
+    fills: tuple[float | None, ...] = ()
+    """What stands in for the nulls of its terms; where empty, what is found here."""
 
     def build(self) -> Problem:
         """The problem; errors say what the moments cannot tell, and what no fit can use."""
@@ -76,15 +80,20 @@ class Equations:
         rows = account(self.content, features, required, self.asked.missing, self.observed)
         groups = self._gather(columns, features, required)
         pooled: Pooled = {}
-        if self.asked.rare:
+        if self.frame is not None:
+            pooled = dict(self.frame.pooled)
+        elif self.asked.rare:
             weighted = self.content.weight_kind == "analytic"
             pooled = find_rare(groups.values(), columns, self.asked.rare, weighted=weighted)
         if pooled:
             groups = {null: pool_levels(sums, columns, pooled) for null, sums in groups.items()}
-        terms, references = self._name_terms(groups)
-        if self.asked.missing == "indicator":
-            terms += _mark_nulls(tell_nulls(columns, features), groups)
-        absorbed = self._absorb(groups, terms)
+        if self.frame is not None:
+            terms, references, absorbed = list(self.frame.terms), dict(self.frame.references), []
+        else:
+            terms, references = self._name_terms(groups)
+            if self.asked.missing == "indicator":
+                terms += _mark_nulls(tell_nulls(columns, features), groups)
+            absorbed = self._absorb(groups, terms)
         apart = {*absorbed}
         terms = [term for term in terms if term not in apart]
         normal, fills = self._add_up(groups, columns, terms, last, absorbed)
@@ -153,7 +162,7 @@ class Equations:
                 )
                 groups.setdefault(null & {*numbers, *categories}, []).append(kept)
         never = [name for name in features if all(name in null for null in groups)]
-        if never:
+        if never and not self.fills:
             raise EmptySourceError.no_value(never[0])
         return {null: reduce(add, sums) for null, sums in groups.items()}
 
@@ -224,9 +233,9 @@ class Equations:
     ) -> tuple[ExactNormal | DenseNormal, tuple[float | None, ...]]:
         """The equations of all rows, and what stands in for each term's nulls."""
         q = len(terms) + len(last)
-        if len(groups) == 1:
+        if len(groups) == 1 and not self.fills:
             normal = _cut(next(iter(groups.values())), [*terms, *last], columns, absorbed)
-            filled = self.asked.missing == "mean"
+            filled = self._fills_all
             return normal, tuple(normal.mean_of(j) for j in range(len(terms))) if filled else ()
         cut: dict[frozenset[str], tuple[list[int], ExactNormal | DenseNormal]] = {}
         for null, sums in groups.items():
@@ -234,13 +243,19 @@ class Equations:
             here += range(len(terms), q)
             every = [*terms, *last]
             cut[null] = here, _cut(sums, [every[j] for j in here], columns, absorbed)
-        means = _find_means(list(cut.values()), terms)
+        means = [fill or 0.0 for fill in self.fills] or _find_means(list(cut.values()), terms)
         every_row = []
         for null, (here, normal) in cut.items():
             absent = [j for j in range(len(terms)) if j not in {*here}]
             values = [self._fill(terms[j], means[j], null) for j in absent]
             every_row.append(normal.spread(here, q).fill(absent, values))
         return reduce(_plus, every_row), self._find_fills(terms, means, groups)
+
+    @property
+    def _fills_all(self) -> bool:
+        """Whether every term is given what stands in for its nulls, met here or not."""
+        framed = self.frame is not None and self.asked.missing == "indicator"
+        return framed or self.asked.missing == "mean"
 
     def _fill(self, term: Term, mean: float, null: frozenset[str]) -> float:
         if term.null:
@@ -257,7 +272,7 @@ class Equations:
         met = frozenset().union(*groups)
         fills: list[float | None] = []
         for term, mean in zip(terms, means, strict=True):
-            known = self.asked.missing == "mean" or not met.isdisjoint(term.columns)
+            known = self._fills_all or not met.isdisjoint(term.columns)
             fills.append(mean if known and not term.null else None)
         return tuple(fills)
 

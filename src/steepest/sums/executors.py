@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
-T = TypeVar("T")
 R = TypeVar("R")
-
-IN_FLIGHT = 32
-"""Parts handed out and not yet added up: bounds what waits in memory."""
-
-
-def map_parts(
-    function: Callable[[T], R], parts: Iterable[T], executor: Executor | None
-) -> Iterator[R]:
-    """``function`` of every part, in the order of the parts, worked on by an executor.
-
-    None means threads, one a core.  When the caller stops early, or a part fails, parts that
-    have not begun are cancelled; those at work are not waited for.
-    """
-    workers = ThreadPoolExecutor(_cores(), "steepest") if executor is None else executor
-    waiting: deque[Future[R]] = deque()
-    try:
-        for part in parts:
-            waiting.append(workers.submit(function, part))
-            if len(waiting) >= IN_FLIGHT:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-        if executor is None:
-            workers.shutdown(wait=False, cancel_futures=True)
 
 
 class Caller(Executor):
@@ -60,8 +32,33 @@ def runs_here(executor: Executor | None) -> bool:
     return executor is None or isinstance(executor, ThreadPoolExecutor | Caller)
 
 
-def _cores() -> int:
+def count_cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _BlasLimit:
+    """One thread for BLAS while anybody wants that, and what it was when the last one leaves."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+_blas = _BlasLimit()
 
 
 @cache
@@ -73,10 +70,13 @@ def _controller() -> Any:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS on one thread inside, and as it was afterwards; to be entered by one thread for all.
+    """BLAS on one thread inside, and as it was after the last thread has left.
 
     Our threads each work on rows of their own.  OpenBLAS's threads beside them are slow on
     tall narrow blocks, and collapse when another process runs.
     """
-    with _controller().limit(limits=1, user_api="blas"):
+    _blas.enter()
+    try:
         yield
+    finally:
+        _blas.leave()

@@ -16,7 +16,7 @@ from ..data.parquet import ParquetFile
 from ..data.table import Part, Schema, Source
 from ..errors import ColumnKindError, EmptySourceError, ValueFoundError
 from .collector import Watch
-from .executors import map_parts
+from .errands import map_parts
 
 Range = tuple[float, float]
 Watching = Callable[[Sequence[Part]], Watch]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
+from ..data.expressions import Expression, label, rename
 from ..data.table import Column
 from ..errors import ColumnKindError, MomentsError
 
@@ -70,3 +72,14 @@ def _coarseness(type_name: str) -> tuple[int, int, str]:
     if family == "decimal":
         return COARSENESS.index(family), -digits[-1], type_name
     return COARSENESS.index(family), digits[-1] if digits else 0, type_name
+
+
+def rename_column(column: Column, name: str, names: Mapping[str, str]) -> Column:
+    """A column under another name; a name that does not say how it is formed is a plain one."""
+    formed = None if column.formed is None else put_names(column, names)
+    return replace(column, name=name, formed=formed if formed and label(formed) == name else None)
+
+
+def put_names(column: Column, names: Mapping[str, str]) -> Expression:
+    """What a column is, of columns under other names."""
+    return rename(column.expression, names)

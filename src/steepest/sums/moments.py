@@ -10,8 +10,7 @@ from functools import reduce
 from operator import add
 
 from ..data.choice import name_columns
-from ..data.design import LEVELS_UNASKED
-from ..data.expressions import Expression, Interaction, label, rename
+from ..data.expressions import Expression, Interaction, label
 from ..data.table import Column
 from ..errors import ColumnNameError, EmptySourceError, MomentsError
 from ..typing import Floats
@@ -19,12 +18,13 @@ from .content import Content
 from .double import Sums
 from .equations import Asked, Equations
 from .finding import Finder
+from .folds import Folds, hold_out, join_folds, subtract_folds
 from .ledger import Entry, Ledger
+from .matching import put_names, rename_column
 from .observations import Observations
 from .patterns import (
     AnySums,
     add_patterns,
-    count_levels,
     rename_patterns,
     restrict_patterns,
     subtract_patterns,
@@ -61,6 +61,8 @@ class Moments(Content):
     precision : {"double", "exact"}
         How the sums were made.  Exact ones are the same in every bit whatever the order, the
         split or the workers; they subtract, compare, and have a ``fingerprint``.
+    folds : Folds or None
+        The moments of each fold by its label, where a scan was asked for folds.
 
     Examples
     --------
@@ -84,6 +86,7 @@ class Moments(Content):
     where: str = "the moments"
     precision_reason: str = ""
     ledger: Ledger = field(default_factory=Ledger)
+    folds: Folds | None = None
 
     @staticmethod
     def zero() -> Moments:
@@ -135,6 +138,7 @@ class Moments(Content):
         if not self.columns or not other.columns:
             return other if not self.columns else self
         columns = self.match(other)
+        folds = join_folds(self.folds, other.folds, add)
         ledger = self._identified.plus(other._identified)
         return replace(
             self,
@@ -147,6 +151,7 @@ class Moments(Content):
             observed=self.observed.plus(other.observed),
             where=ledger.describe(),
             ledger=ledger,
+            folds=folds,
         )
 
     def __sub__(self, other: Moments) -> Moments:
@@ -162,13 +167,14 @@ class Moments(Content):
         self.match(other)
         if self.precision != "exact":
             raise MomentsError.not_exact()
+        folds = subtract_folds(self.folds, other.folds, Moments(self.columns, precision="exact"))
         patterns = subtract_patterns(self.patterns, other.patterns)
         filtered = self.filtered - other.filtered
         if filtered < 0:
             raise MomentsError.not_contained("more rows were filtered out of them")
         ledger = self._identified.minus(other._identified)
         left = replace(self, patterns=patterns, filtered=filtered, observed=Observations())
-        return replace(left, where=ledger.describe(), ledger=ledger)
+        return replace(left, where=ledger.describe(), ledger=ledger, folds=folds)
 
     def __radd__(self, other: object) -> Moments:
         return self if other == 0 else NotImplemented
@@ -194,6 +200,10 @@ class Moments(Content):
 
         write_moments(self, path)
 
+    def training(self, *labels: str) -> Moments:
+        """The moments of all rows but those of some folds; FoldsError for one that is not there."""
+        return hold_out(self, self.folds, labels)
+
     # ------------------------------------------------------------ other columns
 
     def subset(self, names: Iterable[str]) -> Moments:
@@ -204,7 +214,7 @@ class Moments(Content):
         chosen = list(name_columns(names))
         for name in chosen:
             self._find(name, "scanned")
-        return self._keep(tuple(self.column(name) for name in chosen), {})
+        return self.keep(tuple(self.column(name) for name in chosen), {})
 
     def rename(self, names: Mapping[str, str]) -> Moments:
         """The same moments under other names: ``rename({"old": "new"})``.
@@ -215,16 +225,19 @@ class Moments(Content):
             if name != self.weights:
                 self._find(name, "scanned")
         new = {
-            c.name: str(names.get(c.name, c.name if c.formed is None else label(_put(c, names))))
+            c.name: str(
+                names.get(c.name, c.name if c.formed is None else label(put_names(c, names)))
+            )
             for c in self.columns
         }
         new[self.weights] = str(names.get(self.weights, self.weights))
         for name, times in Counter(new.values()).items():
             if times > 1:
                 raise ColumnNameError.repeated(name, times, "the renamed moments")
-        columns = tuple(_rename(c, new[c.name], names) for c in self.columns)
+        columns = tuple(rename_column(c, new[c.name], names) for c in self.columns)
         return replace(
             self,
+            folds=self.folds and self.folds.map(lambda fold: fold.rename(names)),
             columns=columns,
             patterns=rename_patterns(self.patterns, new),
             weights=new[self.weights],
@@ -235,21 +248,18 @@ class Moments(Content):
     def without(self, reasons: Mapping[str, str]) -> Moments:
         """The moments of the other columns; those left out are listed with their reasons."""
         kept = tuple(column for column in self.columns if column.name not in reasons)
-        return self._keep(kept, {**self.left_out, **reasons})
+        return self.keep(kept, {**self.left_out, **reasons})
 
-    def _keep(self, columns: tuple[Column, ...], left_out: Mapping[str, str]) -> Moments:
+    def keep(self, columns: tuple[Column, ...], left_out: Mapping[str, str]) -> Moments:
+        """The moments of some of these columns."""
         observed = self.observed.pick([*(c.name for c in columns), self.weights])
         kept = replace(self, columns=columns, left_out=left_out, observed=observed)
-        if columns == self.columns:
-            return kept
-        patterns = restrict_patterns(self.patterns, kept.numbers, kept.categories, self.weights)
-        return replace(kept, patterns=patterns)
-
-    def crowded(self, optional: Iterable[str]) -> dict[str, str]:
-        """Those of some categories that have too many levels for a scan that did not name them."""
-        counts = {n: count_levels(self.patterns, n) for n in optional if n in self.categories}
-        reason = f"it has over {LEVELS_UNASKED:,} levels"
-        return {name: reason for name, levels in counts.items() if levels > LEVELS_UNASKED}
+        if self.folds is not None:
+            kept = replace(kept, folds=self.folds.map(lambda fold: fold.keep(columns, left_out)))
+        if columns != self.columns:
+            own = restrict_patterns(self.patterns, kept.numbers, kept.categories, self.weights)
+            kept = replace(kept, patterns=own)
+        return kept
 
     def describe(self) -> dict[str, Summary]:
         """Each column's rows, nulls, mean and standard deviation, or its number of levels.
@@ -280,6 +290,8 @@ class Moments(Content):
         offset: str | Expression | None = None,
         rare: int = 0,
         limit_only: bool = False,
+        like: Problem | None = None,
+        fills: tuple[float | None, ...] = (),
     ) -> Problem:
         """The dense problem of a target and some features: all that a fit needs to know.
 
@@ -287,6 +299,8 @@ class Moments(Content):
         gives one indicator for each level but its reference, the first in the order of UTF-8
         bytes where ``references`` names no other; without an intercept the first category keeps
         all its levels.  ``limit_only`` says that a category of many levels may be kept apart.
+        ``like``, the problem of other rows, says which terms there are, whatever levels these
+        rows have; ``fills`` what stands in for their nulls.
 
         Raises
         ------
@@ -313,7 +327,7 @@ class Moments(Content):
             rare,
             limit_only,
         )
-        return Equations(self, asked, self.where, self.observed).build()
+        return Equations(self, asked, self.where, self.observed, like, fills).build()
 
     def _find(self, name: str, role: str) -> None:
         Finder(self.columns, self.left_out, self.where).find(name, role)
@@ -332,13 +346,3 @@ class Moments(Content):
             name: sum(s.n_rows for null, s in self.patterns.items() if name in null)
             for name in names
         }
-
-
-def _put(column: Column, names: Mapping[str, str]) -> Expression:
-    return rename(column.expression, names)
-
-
-def _rename(column: Column, name: str, names: Mapping[str, str]) -> Column:
-    """A column under another name; a name that does not say how it is formed is a plain one."""
-    formed = None if column.formed is None else _put(column, names)
-    return replace(column, name=name, formed=formed if formed and label(formed) == name else None)

@@ -42,6 +42,17 @@ def subtract_patterns(all_rows: Patterns, some: Patterns) -> dict[frozenset[str]
     return {null: sums for null, sums in patterns.items() if sums.n_rows}
 
 
+def take_patterns(all_rows: Patterns, some: Patterns) -> dict[frozenset[str], AnySums]:
+    """The exact sums of the rows that are not among some, which are known to be among all."""
+    left = dict(all_rows)
+    for null, sums in some.items():
+        own = left[null]
+        assert isinstance(own, ExactSums)
+        assert isinstance(sums, ExactSums)
+        left[null] = own - sums
+    return {null: sums for null, sums in left.items() if sums.n_rows}
+
+
 def restrict_patterns(
     patterns: Patterns, numbers: Sequence[str], categories: Sequence[str], weights: str
 ) -> dict[frozenset[str], AnySums]:

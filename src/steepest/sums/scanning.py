@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,19 +14,26 @@ from typing import Any
 import numpy as np
 
 from ..data.choice import Wanted, choose_columns, name_columns
-from ..data.design import MOST_LEVELS, Design
+from ..data.design import MOST_LEVELS
+from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
 from ..data.table import Part, Source
-from ..errors import EmptySourceError, OptionError
-from ..typing import OnProgress, Progress
+from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning
+from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
-from .collector import PRECISIONS, collect, join
+from .checkpoints import Checkpoint, identify, keeping
+from .collector import PRECISIONS, collect
+from .dealer import Dealer
 from .double import Sums
-from .executors import choose_executor, map_parts, one_blas_thread, runs_here
+from .errands import map_parts
+from .executors import choose_executor, one_blas_thread, runs_here
+from .folding import check_folds, deal_parts
 from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
+from .tree import PairwiseSum
+from .watch import Watch
 
 EXACT_COLUMNS = 100
 """Columns of numbers up to which sums are exact unless asked otherwise."""
@@ -41,8 +49,11 @@ def scan(
     where: str | None = None,
     max_levels: int = MOST_LEVELS,
     names: Sequence[str] | None = None,
+    folds: int | str | Rule | None = None,
+    seed: int = 0,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
     """Read a table once and keep the sums that a linear model needs.
@@ -74,12 +85,24 @@ def scan(
         Levels that a category may have, at the most; a million by default.
     names : sequence of str, optional
         Names of the columns of a bare two-dimensional array, or of text without a header.
+    folds : int or str, optional
+        Keep the sums of each fold too, in ``Moments.folds``, for :func:`steepest.study`.  ``5``
+        deals rows by a hash of their values and ``seed``: equal rows share a fold, whatever the
+        order, the split or the format.  ``"contiguous:5"`` cuts the table, ``"time:when:5"``
+        makes blocks of a column of times, and ``"region"`` or ``"column:region"`` makes each
+        value of a column a fold.  ``moments.folds.rule`` deals as another scan did.
+    seed : int, optional
+        Other seeds give other folds by hash.
     precision : {"double", "exact"}, optional
         ``"exact"`` never rounds a sum: the same rows give the same bits in any order and any
         split, and moments subtract.  Default: exact up to 100 columns of numbers, where it is
         fast enough to be worth it; ``Moments.precision_reason`` says why.
     executor : concurrent.futures.Executor, optional
         Maps the parts.  Default: threads, one a core.  Never changes a bit.
+    checkpoint : path, optional
+        A file that keeps the sums of the parts that are done, while the scan runs.  After a crash
+        the same scan goes on from there and ends in the same bits; a file that has changed since,
+        or other columns, are refused.  Removed when the scan is done.  For files only.
     on_progress : callable, optional
         Called with a :class:`~steepest.typing.Progress` as rows come in.
 
@@ -101,6 +124,15 @@ def scan(
         A formula or a condition that cannot be read.
     MomentsError
         More levels than ``max_levels``.
+    CheckpointError
+        A checkpoint of another scan, or a damaged one; a table in no file.
+    FoldsError
+        A fold without rows, a null in the column that says the fold.
+
+    Warns
+    -----
+    SteepestWarning
+        Folds whose rows are over a fifth from their due.
 
     Notes
     -----
@@ -115,13 +147,20 @@ def scan(
     >>> moments.names
     ('x', 'y')
     """
-    return scan_source(
-        open_source(source, names),
-        _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
-        precision=precision,
-        executor=executor,
-        on_progress=on_progress,
-    )
+    with keeping(checkpoint) as kept:
+        moments = scan_source(
+            open_source(source, names),
+            _read_wanted(columns, formula, weights, weight_kind, where, max_levels),
+            folds=read_folds(folds, seed),
+            precision=precision,
+            executor=executor,
+            checkpoint=kept,
+            on_progress=on_progress,
+        )
+    own = moments.folds if isinstance(folds, int | str) else None
+    for note in own.notes if own else ():
+        warnings.warn(note, SteepestWarning, stacklevel=2)
+    return moments
 
 
 def _read_wanted(
@@ -172,43 +211,57 @@ def scan_source(
     source: Source,
     wanted: Wanted,
     *,
+    folds: Rule | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
-    schema = source.schema(wanted.sources)
+    schema = source.schema(list_columns(wanted.sources, folds))
     executor = choose_executor(source, executor)
     here = runs_here(executor)
-    watching = partial(_Watch, on_progress=on_progress) if here else None
+    watching = partial(Watch, on_progress=on_progress) if here else None
     wanted, remarks = place_knots(source, schema, wanted, executor, watching)
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
-    parts = list(source.parts())
-    watch = _Watch(parts, on_progress)
+    parts: list[Part] = list(source.parts())
+    fresh = folds is not None and folds.fresh
+    if folds is not None:
+        folds, parts = deal_parts(source, parts, schema, design, folds, executor)
+    tree = PairwiseSum(design)
+    if checkpoint is not None:
+        identity = identify(design, chosen, parts, schema.where, folds)
+        tree = checkpoint.resume(identity, design, len(parts))
+    watch = Watch(parts, on_progress, tree.n_parts, tree.n_read)
     work: Callable[[Part], Moments] = partial(
-        collect, design, chosen, watch=watch if here else None
+        collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
     )
-    tree = _PairwiseSum(design)
-    results = map_parts(work, parts, executor)
-    try:
-        with one_blas_thread() if here else nullcontext():
-            for part, moments in zip(parts, results, strict=True):
-                tree.add(moments)
-                if not here:
-                    watch(part, moments.n_read, 1.0)
-    except BaseException:
-        watch.stopped = True
-        raise
+    left = parts[tree.n_parts :]
+    with one_blas_thread() if here else nullcontext():
+        results = map_parts(work, left, executor, by_kernel=chosen == "double")
+        try:
+            with closing(results):
+                for part, moments in zip(left, results, strict=True):
+                    tree.add(moments)
+                    if not here:
+                        watch(part, moments.n_read, 1.0)
+                    if checkpoint is not None:
+                        checkpoint.note()
+        except BaseException:
+            watch.stopped = True
+            with suppress(OutputError):  # what stopped the scan is told
+                if checkpoint is not None:
+                    checkpoint.write()
+            raise
+    if checkpoint is not None:
+        checkpoint.write()
     total = restore_booleans(tree.total(), asked.columns)
-    if not total.n_read:
-        if design.weights:
-            raise EmptySourceError.no_weight(schema.where, design.weights)
-        raise EmptySourceError.no_rows(schema.where)
-    if total.n_read == total.filtered:
-        raise EmptySourceError.none_selected(total.n_read, total.condition)
+    _refuse_nothing(total, schema.where, design.weights)
+    if total.folds is not None:
+        total = check_folds(replace(total, where=schema.where), fresh=fresh)
     for sums in total.patterns.values():
         if isinstance(sums, Sums):  # exact ones have no range to leave
             sums.refuse_out_of_range(schema.where)
@@ -218,47 +271,11 @@ def scan_source(
     )
 
 
-class _Watch:
-    """Adds up what the parts report, and stops workers of this process when the scan stops."""
-
-    def __init__(self, parts: Sequence[Part], on_progress: OnProgress | None) -> None:
-        self._on_progress = on_progress
-        self._lock = threading.Lock()
-        self._size = sum(part.size for part in parts)
-        self._rows, self._done = 0, 0.0
-        self._fractions: dict[int, float] = {}
-        self.stopped = False
-
-    def __call__(self, part: Part, rows: int, fraction: float) -> None:
-        """So many more rows of a part are read, which makes this share of it."""
-        if self.stopped:
-            raise InterruptedError("the scan was stopped")
-        if self._on_progress is None:
-            return
-        with self._lock:
-            self._rows += rows
-            self._done += part.size * (fraction - self._fractions.get(id(part), 0.0))
-            self._fractions[id(part)] = fraction
-            share = min(self._done / self._size, 1.0) if self._size else None
-            self._on_progress(Progress(self._rows, share))
-
-
-class _PairwiseSum:
-    """Adds parts up as a tree over their order, so that the shape of the sum is always the same."""
-
-    def __init__(self, design: Design) -> None:
-        self._design = design
-        self._stack: list[tuple[int, Moments]] = []
-
-    def add(self, moments: Moments) -> None:
-        height = 0
-        while self._stack and self._stack[-1][0] == height:
-            moments = join(self._stack.pop()[1], moments, self._design)
-            height += 1
-        self._stack.append((height, moments))
-
-    def total(self) -> Moments:
-        total = Moments.zero()
-        for _, moments in reversed(self._stack):
-            total = join(moments, total, self._design)
-        return total
+def _refuse_nothing(total: Moments, where: str, weights: str) -> None:
+    """EmptySourceError where no row was taken."""
+    if not total.n_read:
+        if weights:
+            raise EmptySourceError.no_weight(where, weights)
+        raise EmptySourceError.no_rows(where)
+    if total.n_read == total.filtered:
+        raise EmptySourceError.none_selected(total.n_read, total.condition)

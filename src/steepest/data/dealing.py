@@ -1,0 +1,293 @@
+"""Parts whose rows know their fold: beside each batch a number a row.
+
+The hash of a row depends on names and values alone: 1 and 1.0 are one value, -0 is 0, and text
+goes by its UTF-8 bytes.  Values are spread by multiplication with odd numbers that follow from
+seed and column [1]_, added up over the columns, and mixed [2]_.
+
+References
+----------
+.. [1] M. Dietzfelbinger, T. Hagerup, J. Katajainen, M. Penttonen.  A reliable randomized algorithm
+   for the closest-pair problem.  Journal of Algorithms 25(1), 19-51, 1997.
+   doi:10.1006/jagm.1997.0873
+.. [2] G. L. Steele, D. Lea, C. H. Flood.  Fast splittable pseudorandom number generators.
+   OOPSLA 2014, 453-472.  doi:10.1145/2660193.2660195
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FoldsError
+from ..typing import Codes, Floats
+from .arrow import arrow_codes, arrow_numbers
+from .expansions import Expansion
+from .folds import MOST_FOLDS, ByColumn, ByTime, Contiguous, Hashed, Rule
+from .forming import number_text
+from .table import Batch, Column, Kind, Part
+
+Hashes = NDArray[np.uint64]
+
+CHUNK = 1 << 17
+"""Numbers that are hashed at once, so that they stay in cache."""
+
+NULL = np.uint64(0x9E37_79B9_7F4A_7C15)
+"""What stands for a null."""
+
+BITS = 53
+"""Of a hash, those that choose the fold."""
+
+
+class Labelled(NamedTuple):
+    """The folds of some rows: numbers, shape (n,), -1 where null, and the labels they number."""
+
+    codes: Codes
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class DealtPart:
+    """A part of a table, and the rule that says which fold each of its rows belongs to."""
+
+    inner: Part
+    rule: Rule
+    columns: tuple[Column, ...]
+    """What the rule looks at."""
+    start: int = 0
+    """Rows of the table before it, where the rule goes by them."""
+    total: int = 0
+    """Rows of the table."""
+
+    @property
+    def where(self) -> str:
+        return self.inner.where
+
+    @property
+    def first_row(self) -> int:
+        return self.inner.first_row
+
+    @property
+    def size(self) -> float:
+        return self.inner.size
+
+    @property
+    def identity(self) -> str:
+        """That of the part without its rule."""
+        return str(getattr(self.inner, "identity", ""))
+
+    def from_anywhere(self) -> DealtPart:
+        """The same for another process, which may run in another folder."""
+        moved = getattr(self.inner, "from_anywhere", None)
+        return replace(self, inner=moved()) if moved else self
+
+    def batches(
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
+    ) -> Iterator[tuple[DealtBatch, float]]:
+        asked = {*numbers, *categories, *cells, *times}
+        own = [c for c in self.columns if c.name not in asked]
+        every = (*numbers, *(c.name for c in own if c.kind is Kind.NUMBER or c.is_boolean))
+        texts = (c.name for c in own if c.kind is Kind.CATEGORY and not c.is_boolean)
+        more = (c.name for c in own if c.kind is Kind.TIME)
+        found = self.inner.batches(every, (*categories, *texts), cells, (*times, *more))
+        row = self.start
+        for batch, fraction in found:
+            dealt = DealtBatch(batch, every)
+            dealt.folds = find_folds(self, dealt, row)
+            row += batch.n_rows
+            yield dealt, fraction
+
+
+@dataclass
+class DealtBatch:
+    """A batch whose rows know their fold."""
+
+    batch: Batch
+    asked: tuple[str, ...]
+    """The numbers that are read, in their order."""
+    folds: Labelled = field(default=Labelled(np.zeros(0, dtype=np.int32), ()))
+    table: Floats | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return self.batch.n_rows
+
+    def numbers(self, names: Sequence[str]) -> Floats:
+        if self.table is None:
+            self.table = self.batch.numbers(self.asked)
+        if tuple(names) == self.asked:
+            return self.table
+        if tuple(names) == self.asked[: len(names)]:
+            return self.table[:, : len(names)]
+        return self.table.T[[self.asked.index(name) for name in names]].T
+
+    def number(self, name: str) -> Floats:
+        """One column of numbers, shape (n,)."""
+        return self.numbers(self.asked)[:, self.asked.index(name)]
+
+    def expansion(self, name: str) -> Expansion | None:
+        return self.batch.expansion(name)
+
+    def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
+        return self.batch.codes(name)
+
+    def cells(self, name: str) -> Any:
+        return self.batch.cells(name)
+
+
+def find_folds(part: DealtPart, batch: DealtBatch, row: int) -> Labelled:
+    """The fold of each row of a batch that begins after so many rows of the table."""
+    rule = part.rule
+    if isinstance(rule, Hashed):
+        return Labelled(_choose(_hash(part, batch), rule), rule.labels)
+    if isinstance(rule, Contiguous):
+        short, longer = divmod(part.total, rule.count)
+        ends = np.cumsum([short + (i < longer) for i in range(rule.count)])
+        places = np.arange(row, row + batch.n_rows)
+        return Labelled(np.searchsorted(ends, places, side="right").astype(np.int32), rule.labels)
+    column = part.columns[0]
+    if isinstance(rule, ByTime):
+        values = read_times(batch, column)
+        codes = np.searchsorted(np.array(rule.edges), values, side="right").astype(np.int32)
+        codes[np.isnan(values)] = -1
+        return Labelled(codes, rule.labels)
+    return _read_groups(rule, batch, column)
+
+
+def read_times(batch: DealtBatch, column: Column) -> Floats:
+    """Numbers as they are; times in microseconds, since 1970 where they have a date."""
+    if column.kind is Kind.NUMBER:
+        return batch.number(column.name)
+    return _microseconds(batch.cells(column.name))
+
+
+def _microseconds(array: Any) -> Floats:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if pa.types.is_null(kind):
+        return np.full(len(array), np.nan)
+    if pa.types.is_date(kind):
+        array, kind = pc.cast(array, pa.timestamp("us")), pa.timestamp("us")
+    if pa.types.is_time32(kind):
+        array = pc.cast(array, pa.int32())
+    per = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}[kind.unit]
+    return np.asarray(np.rint(arrow_numbers(pc.cast(array, pa.int64())) * per))
+
+
+def _read_groups(rule: ByColumn, batch: DealtBatch, column: Column) -> Labelled:
+    if column.kind is Kind.TIME:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        return Labelled(*arrow_codes(pc.cast(batch.cells(column.name), pa.string())))
+    if column.name not in batch.asked:
+        return Labelled(*batch.codes(column.name))
+    values = batch.number(column.name)
+    unique, at = np.unique(values + 0.0, return_inverse=True)
+    if np.isnan(unique).sum() + MOST_FOLDS < len(unique):
+        raise FoldsError.too_many(rule.column, MOST_FOLDS)
+    null = np.isnan(unique[at])
+    words = ("false", "true") if column.is_boolean else None
+    texts = [words[int(v)] if words else _text(v) for v in unique[~np.isnan(unique)].tolist()]
+    return Labelled(np.where(null, -1, at).astype(np.int32), texts)
+
+
+def _text(value: float) -> str:
+    return number_text(value) if np.isfinite(value) else str(value)
+
+
+def _choose(hashes: Hashes, rule: Hashed) -> Codes:
+    """The fold of each hash: the top bits times the number of folds."""
+    top = mix(hashes) >> np.uint64(64 - BITS)
+    if rule.held:
+        return (top < np.uint64(int(rule.held * 2.0**BITS))).astype(np.int32)
+    return ((top * np.uint64(rule.count)) >> np.uint64(BITS)).astype(np.int32)
+
+
+def mix(hashes: Hashes) -> Hashes:
+    """Every bit of a hash made to depend on all of its bits."""
+    x: Hashes = hashes ^ (hashes >> np.uint64(30))
+    x *= np.uint64(0xBF58_476D_1CE4_E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D0_49BB_1331_11EB)
+    x ^= x >> np.uint64(31)
+    return x
+
+
+def _hash(part: DealtPart, batch: DealtBatch) -> Hashes:
+    assert isinstance(part.rule, Hashed)
+    factors = {c.name: _factor(c.name, part.rule.seed) for c in part.columns}
+    seen = [c for c in part.columns if c.name in batch.asked]
+    at = [batch.asked.index(c.name) for c in seen]
+    total = np.zeros(batch.n_rows, dtype=np.uint64)
+    if at:
+        table = batch.numbers(batch.asked)
+        own = np.array([factors[c.name] for c in seen], dtype=np.uint64)
+        step = max(1, CHUNK // len(at))
+        for i in range(0, batch.n_rows, step):
+            total[i : i + step] = _hash_numbers(table[i : i + step].T[at], own)
+    for column in part.columns:
+        if column.name in batch.asked:
+            continue
+        factor = np.uint64(factors[column.name])
+        if column.kind is Kind.TIME:
+            times = _microseconds(batch.cells(column.name))
+            total += _hash_numbers(times[None], np.array([factor]))
+        else:
+            total += _hash_levels(*batch.codes(column.name), boolean=column.is_boolean) * factor
+    return total
+
+
+def _hash_numbers(rows: Floats, factors: Hashes) -> Hashes:
+    """Σ over columns of their values' bits, spread; of an array of shape (k, n)."""
+    bits = (rows + 0.0).view(np.uint64)  # -0 becomes 0
+    bits ^= bits >> np.uint64(32)
+    if np.isnan(rows.min()):
+        bits[np.isnan(rows)] = NULL
+    bits *= factors[:, None]
+    return np.asarray(bits.sum(axis=0, dtype=np.uint64))
+
+
+def _hash_levels(codes: Codes, levels: Sequence[str], *, boolean: bool) -> Hashes:
+    if boolean:
+        spread = np.array([float(level == "true") for level in levels]).view(np.uint64)
+        known = spread ^ (spread >> np.uint64(32))
+    else:
+        known = np.array([_hash_text(level) for level in levels], dtype=np.uint64)
+    return np.append(known, NULL)[codes]
+
+
+def _hash_text(text: str) -> int:
+    coded = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(coded, digest_size=8).digest(), "little")
+
+
+def _factor(name: str, seed: int) -> int:
+    """An odd number for a column."""
+    key = seed.to_bytes(8, "little")
+    coded = name.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(coded, digest_size=8, key=key).digest(), "little") | 1
+
+
+def part_rows(part: Any) -> int | None:
+    """How many rows a part has, where that is known without reading it."""
+    for name in ("known_rows", "n_rows"):
+        found = getattr(part, name, None)
+        if found is not None:
+            return int(found)
+    return None
+
+
+def describe_columns(columns: Mapping[str, Column], names: Sequence[str]) -> tuple[Column, ...]:
+    """Some columns, in the order of their names."""
+    return tuple(columns[name] for name in sorted({*names}))

@@ -1,0 +1,75 @@
+"""Temporary files: locked while somebody needs them, so that those of the dead can be told.
+
+A process that is killed leaves its files behind.  Whoever makes the next one beside them
+removes those that nobody holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+_held: dict[Path, tuple[int, int]] = {}
+"""Each with the handle that locks it, and the process that made it."""
+
+
+def make_draft(folder: Path, start: str, end: str) -> Path:
+    """A new empty file that nobody else may read, gone at the latest with this process.
+
+    Removes those beside it that processes have left that were killed.  OSError where no file can
+    be made.
+    """
+    _remove_left(folder, re.compile(rf"{re.escape(start)}[0-9a-f]{{16}}{re.escape(end)}"))
+    while True:
+        path = folder / f"{start}{secrets.token_hex(8)}{end}"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _lock(handle)
+        if path.exists():  # nobody took it for one that was left, before it was locked
+            _held[path] = handle, os.getpid()
+            return path
+        os.close(handle)
+
+
+def drop_draft(path: Path) -> None:
+    """Remove a file that is not needed any more; it may have got another name."""
+    handle, owner = _held.pop(path, (-1, 0))
+    if owner == os.getpid():  # not in a fork
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def drop_drafts() -> None:
+    """Remove all files of this process."""
+    for path in list(_held):
+        drop_draft(path)
+
+
+def _remove_left(folder: Path, pattern: re.Pattern[str]) -> None:
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_unlocked(Path(entry.path))
+
+
+def _remove_unlocked(path: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if _lock(handle):
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock a file; whether that was possible, which some file systems have no locks for."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,129 @@
+"""^C and SIGTERM: within a second everything stops, whatever the process is in the middle of.
+
+Python handles a signal between two of its own instructions, in the main thread.  That thread may
+be inside of a query or of a decoder for long; so a second one watches, and ends the process when
+the first does not.  It does so at once for a second ^C.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from ..drafts import drop_drafts
+
+if TYPE_CHECKING:
+    from ..sums.checkpoints import Checkpoint
+
+INTERRUPTED, TERMINATED = 130, 143
+CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+WORDS = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
+
+GRACE = 0.7
+"""Seconds that the main thread has."""
+
+SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
+
+_kept: list[Checkpoint] = []
+
+
+class Terminated(BaseException):
+    """SIGTERM came in."""
+
+
+@contextmanager
+def keeping_scan(place: str | None) -> Iterator[Checkpoint | None]:
+    """The checkpoint of a command, of which is told when it is stopped.
+
+    It is removed when the block ends well: when the result is where it was wanted.
+    """
+    if place is None:
+        yield None
+        return
+    from ..sums.checkpoints import keeping
+
+    with keeping(place) as kept:
+        _kept[:] = [kept] if kept else []
+        yield kept
+    _kept.clear()
+
+
+def describe_stop(code: int) -> str:
+    """What to say of a command that was stopped."""
+    kept = [checkpoint.describe() for checkpoint in _kept]
+    return f"steepest: {WORDS[code]}; {kept[0] if kept else 'nothing was written.'}"
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let signals raise KeyboardInterrupt and Terminated inside, or end the process."""
+    _kept.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    handler = signal.signal(signal.SIGTERM, _terminate)
+    woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    guard = threading.Thread(target=_guard, args=(read,), name="steepest-guard", daemon=True)
+    guard.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(woken)
+        signal.signal(signal.SIGTERM, handler)
+        os.close(write)
+        guard.join()
+        os.close(read)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(number, frame)
+
+
+def _guard(read: int) -> None:
+    """Wait for signals; for the end of the block after one; and no longer than is granted."""
+    first, deadline = 0, 0.0
+    while True:
+        wait = max(deadline - time.monotonic(), 0.0) if first else None
+        if not select.select([read], [], [], wait)[0]:
+            _tell(CODES[signal.Signals(first)])
+            leave(CODES[signal.Signals(first)])
+        data = os.read(read, 64)
+        if not data:
+            return
+        for number in data:
+            if number in CODES and first:
+                leave(CODES[signal.Signals(number)])
+            if number in CODES:
+                first, deadline = number, time.monotonic() + GRACE
+
+
+def _tell(code: int) -> None:
+    """Say it past all locks that the main thread may hold."""
+    shown = SHOW_CURSOR if os.isatty(2) else ""
+    with suppress(OSError):
+        os.write(2, f"{shown}{describe_stop(code)}\n".encode(errors="replace"))
+
+
+def leave(code: int) -> NoReturn:
+    """End this process and its workers now, and leave no file that nobody needs.
+
+    Threads that are still at work are not waited for.
+    """
+    pools = sys.modules.get("multiprocessing")
+    for child in pools.active_children() if pools else ():
+        child.kill()
+    drop_drafts()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

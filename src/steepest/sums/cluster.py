@@ -1,0 +1,132 @@
+"""Dask: a cluster as an executor, and what can go wrong with one while it is waited for.
+
+Dask waits for ever where no worker is left; here somebody looks how many there are.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from ..errors import WorkerError
+
+R = TypeVar("R")
+
+REACH_SECONDS = 5
+"""A scheduler answers within so many seconds."""
+
+LONELY_SECONDS = 30.0
+"""So long is waited for workers where there is none."""
+
+LARGE = "1 GiB"
+"""Rows that travel are many, and no reason for a warning."""
+
+
+def is_cluster(executor: object) -> bool:
+    """Whether an executor is ``client.get_executor()``, without importing Dask to find out."""
+    module = sys.modules.get("distributed.cfexecutor")
+    return module is not None and isinstance(executor, module.ClientExecutor)
+
+
+def count_threads(executor: Any) -> int:
+    """How many parts the workers of a cluster read at once."""
+    info = _client(executor).scheduler_info(n_workers=-1)
+    return sum(worker["nthreads"] for worker in info["workers"].values())
+
+
+def submit(executor: Any, function: Callable[..., R], *arguments: Any) -> Future[R]:
+    """Hand work to a cluster."""
+    import dask
+
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
+        future: Future[R] = executor.submit(function, *arguments)
+    return future
+
+
+def await_result(executor: Any, future: Future[R], where: str) -> R:
+    """What a worker found out about ``where``.
+
+    WorkerError where no worker is left, the scheduler is gone, or workers die of this part.
+    """
+    lonely_since = None
+    while True:
+        try:
+            return future.result(timeout=1.0)
+        except TimeoutError:
+            if future.done():  # it is the worker's own
+                raise
+        except CancelledError:
+            raise WorkerError.lost(_client(executor).scheduler.address, where) from None
+        except Exception as error:
+            raise _explain(error, where) from error
+        now = time.monotonic()
+        lonely_since = None if count_threads(executor) else lonely_since or now
+        if lonely_since and now - lonely_since >= LONELY_SECONDS:
+            raise WorkerError.lonely(_client(executor).scheduler.address, LONELY_SECONDS)
+
+
+def _explain(error: Exception, where: str) -> Exception:
+    """Errors of Dask in the house's own words; others as they are."""
+    if type(error).__name__ == "KilledWorker":
+        return WorkerError.deadly(where)
+    if isinstance(error, ImportError) or "deserialization of the task graph" in str(error):
+        return WorkerError.strange(str(error.__cause__ or error).partition("\n")[0])
+    return error
+
+
+def _client(executor: Any) -> Any:
+    return executor._client  # noqa: SLF001  # there is no other way to ask
+
+
+@contextmanager
+def connect(address: str) -> Iterator[Executor]:
+    """The workers of a scheduler, for the time of the block.
+
+    WorkerError where Dask is not installed, or nobody answers.
+    """
+    distributed = _import_distributed()
+    try:
+        client = distributed.Client(address, timeout=REACH_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, RuntimeError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0] or type(error).__name__
+        raise WorkerError.unreachable(address, reason) from None
+    with client:
+        yield client.get_executor()
+
+
+@contextmanager
+def start_cluster(workers: int) -> Iterator[Executor]:
+    """So many worker processes of Dask's on this machine, for the time of the block."""
+    distributed = _import_distributed()
+    with (
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        client.run(ignore_interrupts)
+        yield client.get_executor()
+
+
+def ignore_interrupts() -> None:
+    """Leave ^C to the process that all are working for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _import_distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise WorkerError.missing() from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it speaks of what we tell
+    return distributed

@@ -1,0 +1,80 @@
+"""moto's S3, in a process of its own on loopback, and buckets to fill."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.request import Request, urlopen
+
+KEY, SECRET = "AKIAEXAMPLE", "s3cret/with+signs%"
+
+
+class Store:
+    """A store, and how it is written to."""
+
+    def __init__(self, endpoint: str) -> None:
+        import boto3
+
+        self.endpoint = endpoint
+        self.client: Any = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+        )
+
+    def put(self, bucket: str, files: dict[str, bytes]) -> None:
+        if bucket not in {found["Name"] for found in self.client.list_buckets()["Buckets"]}:
+            self.client.create_bucket(Bucket=bucket)
+        for name, content in files.items():
+            self.client.put_object(Bucket=bucket, Key=name, Body=content)
+
+    def delete(self, bucket: str, name: str) -> None:
+        self.client.delete_object(Bucket=bucket, Key=name)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody's credentials are good."""
+        self._tell("/moto-api/reset-auth", b"0")
+        try:
+            yield
+        finally:
+            self._tell("/moto-api/reset-auth", b"inf")
+
+    def _tell(self, path: str, body: bytes) -> None:
+        plain = {"Content-Type": "text/plain"}
+        with urlopen(Request(self.endpoint + path, body, plain, method="POST"), timeout=10):
+            pass
+
+
+@contextmanager
+def serve() -> Iterator[Store]:
+    """A store that is there until the block ends."""
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
+    process = subprocess.Popen(
+        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, "moto's server did not start"
+            time.sleep(0.1)
+        yield Store(f"http://127.0.0.1:{port}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

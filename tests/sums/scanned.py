@@ -1,0 +1,57 @@
+"""Scans that tests kill; run as a program, one that writes its checkpoint after every part."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from steepest.faces import cli
+from steepest.sums import checkpoints, tree
+
+GROUP = 1_300
+GROUPS = 23
+
+
+def write_table(path: Path, seed: int = 7) -> Path:
+    """Numbers of all sizes, nulls, booleans, levels and integers beyond doubles."""
+    rng = np.random.default_rng(seed)
+    rows = GROUP * GROUPS
+    numbers = rng.standard_normal((3, rows)) * 10.0 ** rng.integers(-99, 99, (3, rows))
+    numbers[0, rng.random(rows) < 0.01] = np.nan
+    table = pa.table(
+        {
+            "x": pa.array(numbers[0], from_pandas=True),
+            "y": numbers[1] / 10.0**99,
+            "z": rng.standard_normal(rows),
+            "n": rng.integers(-(2**62), 2**62, rows),
+            "flag": pa.array(rng.random(rows) < 0.4),
+            "city": rng.choice(["Oslo", "Zürich", "東京"], rows),
+        }
+    )
+    parquet.write_table(table, path, row_group_size=GROUP)
+    return path
+
+
+def slow(seconds: float) -> None:
+    """Let each part take so long, and write the checkpoint after each."""
+    add = tree.PairwiseSum.add
+
+    def add_slowly(self: tree.PairwiseSum, moments: object) -> None:
+        time.sleep(seconds)
+        add(self, moments)
+
+    tree.PairwiseSum.add = add_slowly
+    checkpoints.INTERVAL, checkpoints.PATIENCE = 0.0, 0
+
+
+if __name__ == "__main__":
+    from steepest.data import parquet as parquet_files
+
+    parquet_files.PART_ROWS = GROUP
+    slow(float(sys.argv[1]))
+    sys.exit(cli.run(sys.argv[2:]))
