@@ -11,6 +11,7 @@ from .design import MOST_LEVELS, Design
 from .expressions import (
     Expression,
     Interaction,
+    Levels,
     Name,
     Power,
     Product,
@@ -53,6 +54,13 @@ class Wanted:
         if self.where:
             names += [n for e, _ in columns_of(parse_condition(self.where)) for n in sources(e)]
         return list(dict.fromkeys([*names, *filter(None, [self.weights])]))
+
+    @property
+    def categories(self) -> list[str]:
+        """The columns that a formula asks for as categories: ``C(x)``."""
+        factors = [factor for term in self.terms or () for factor in term]
+        arguments = [factor.argument for factor in factors if isinstance(factor, Levels)]
+        return [argument.name for argument in arguments if isinstance(argument, Name)]
 
 
 def choose_columns(schema: Schema, wanted: Wanted) -> Design:

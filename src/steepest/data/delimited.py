@@ -96,7 +96,7 @@ class DelimitedFile(File):
         if name in self.dialect.text or (shown.mixed and name in self.mixing):
             return True
         looks = pa.types.is_boolean(shown.type) or pa.types.is_temporal(shown.type)
-        return name in self.as_text and looks
+        return name in self.as_text and (looks or name in self.mixing)
 
     @cached_property
     def _packing(self) -> str:
@@ -217,15 +217,15 @@ class DelimitedFile(File):
 
     # ------------------------------------------------------------ what a person should know
 
-    def remarks(self, used: Iterable[str]) -> list[str]:
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in reading these columns."""
         layout, notes = self._layout, []
-        if stripped := [name for name in layout.stripped if name in set(used)]:
+        if stripped := [name for name in layout.stripped if name in {*numbers, *others}]:
             notes.append(f"blanks around names in the header were taken away: {listed(stripped)}.")
         padded = find_padded(
             self._read_head(layout.start + HEAD_BYTES)[layout.start :],
             layout,
-            [name for name in used if name not in self.dialect.text],
+            numbers,
         )
         notes += [
             f"'{name}' looks like an identifier, as in '{cell}', and is read as numbers; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..typing import Codes, Floats
 from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
 from .formula import NUMBER
-from .table import Batch, Part, Schema, Source
+from .table import Batch, Part, Schema, Source, allow_mixed, remarks_of
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder of rows whose key is null, as Hive and Spark write it."""
@@ -79,6 +79,14 @@ class Partition:
         own = getattr(self.source, "tell_infinite", None)
         return own(value, name, row) if own and name not in self.keys else None
 
+    def allow_mixed(self, names: frozenset[str]) -> Partition:
+        """The same, in which these columns are text where they hold numbers and text."""
+        return replace(self, source=allow_mixed(self.source, names))
+
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What was taken for granted in giving these columns."""
+        return remarks_of(self.source, numbers, others)
+
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)
         for name in self.keys:
@@ -123,6 +131,11 @@ class PartitionBatch:
     @property
     def n_rows(self) -> int:
         return self.batch.n_rows
+
+    @property
+    def dropped(self) -> int:
+        """Records beside them that were left out."""
+        return int(getattr(self.batch, "dropped", 0))
 
     def numbers(self, names: Sequence[str]) -> Floats:
         given = [name for name in names if name in self.keys]

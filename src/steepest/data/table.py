@@ -9,7 +9,7 @@ everything above works.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -71,7 +71,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         for name, times in Counter(self.names).items():
-            if times > 1:
+            if times > 1 and name:  # without a name none can be asked for
                 raise ColumnNameError.repeated(name, times, self.where)
 
     @property
@@ -79,7 +79,12 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     def find(self, name: str, role: str = "feature") -> Column:
-        """The column of that name; ColumnNotFoundError if there is none."""
+        """The column of that name; ColumnNotFoundError if there is none.
+
+        ColumnNameError for no name at all.
+        """
+        if not name:
+            raise ColumnNameError.nameless(role, self.where, self.names)
         for column in self.columns:
             if column.name == name:
                 return column
@@ -187,3 +192,15 @@ class Source(Protocol):
     def parts(self) -> Sequence[Part]:
         """The pieces, whose rows together are the table's, each once."""
         ...
+
+
+def allow_mixed(source: Any, names: Iterable[str]) -> Any:
+    """A source in which these columns are text where they hold numbers and text."""
+    chosen, own = frozenset(names), getattr(source, "allow_mixed", None)
+    return own(chosen) if chosen and own else source
+
+
+def remarks_of(source: Any, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    """What a source took for granted in giving these columns, as numbers or otherwise."""
+    own = getattr(source, "remarks", None)
+    return list(own(numbers, others)) if own else []

@@ -57,6 +57,17 @@ class ColumnNameError(SteepestError, ValueError):
         )
 
     @classmethod
+    def nameless(cls, role: str, where: str, names: Sequence[str]) -> ColumnNameError:
+        place = names.index("") + 1 if "" in names else 1
+        return cls(
+            f"a {role} column is asked for by no name at all, as column {place:,} of {where} has "
+            "none.",
+            "Columns are found by name.",
+            f"give it one in the header, or name all columns: --names {','.join(n or 'x' for n in names[:6])}"
+            f"{',...' if len(names) > 6 else ''} --skip-rows 1",
+        )
+
+    @classmethod
     def in_folder(cls, name: str, where: str) -> ColumnNameError:
         return cls(
             f"'{name}' is a column of {where}, and the name of its folder gives it too.",

@@ -14,6 +14,7 @@ import click
 from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
 from . import options
 from .check import check
+from .dialects import reading, take_said
 from .inputs import check_apart
 from .interruption import (
     INTERRUPTED,
@@ -250,6 +251,7 @@ def descend(
     help="Say in a column whether a number lies outside of what the fit has seen.",
 )
 @click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
+@reading
 @options.progress
 @click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
 def predict(
@@ -263,6 +265,7 @@ def predict(
     raw: bool,
     progress: str,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Predict each row of FILE..., in their order: a column named prediction.
 
@@ -278,6 +281,8 @@ def predict(
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
+    from ..sums.observations import note_dropped
+    from .inputs import open_files
     from .predictions import check_output, name_columns, write_predictions
     from .progress import show_progress
 
@@ -286,10 +291,11 @@ def predict(
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)
     with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(list(files))
-        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
+        source = open_source(open_files(files, take_said(chosen)))
+        written = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
+    rows, nulls, dropped = written
     if not quiet:
-        notes = note_unseen(manner)
+        notes = [*note_unseen(manner), *note_dropped(dropped)]
         if nulls:
             reason = " or holds an unseen level" if unseen == "null" else ""
             notes.append(
@@ -316,7 +322,7 @@ def _fit(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"])
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
     with (
         hiring(executor) as workers,
         show_progress(progress, quiet=quiet) as on_progress,

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import FoldsError, OptionError, OutputError, SourceError
 from ..store import holds_moments
 
-if TYPE_CHECKING:
-    from ..sums.moments import Moments
-
 ENDING = ".moments"
 
 
-def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments | list[str]:
-    """What a fit is made from: the files as they are, or the sum of those that hold moments.
+def read_inputs(
+    files: Sequence[str], precision: str | None = None, said: Mapping[str, Any] | None = None
+) -> Any:
+    """What a fit is made from: the files, as is said of them, or the sum of those of moments.
 
     SourceError for moments beside tables, OptionError for a precision that they do not have.
     """
     paths = expand(files)
     held = [path for path in paths if is_moments(path)]
     if not held:
-        return list(files)
+        return open_files(files, said or {})
+    for name, value in (said or {}).items():
+        raise OptionError.outside(name, value, "for moments", f"leave {name} unset.")
     others = [path for path in paths if path not in held]
     if others:
         raise SourceError.moments_beside(held[0], others[0])
@@ -36,6 +37,15 @@ def read_inputs(files: Sequence[str], precision: str | None = None) -> Moments |
     if precision not in (None, moments.precision):
         raise OptionError.other_precision(str(precision), moments.precision)
     return moments
+
+
+def open_files(files: Sequence[str], said: Mapping[str, Any]) -> Any:
+    """The files as a table, or as they are where nothing is said of how they are written."""
+    if not said:
+        return list(files)
+    from ..data.open import open_table
+
+    return open_table(list(files), **said)
 
 
 def read_rule(folds: str | None) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .dialects import reading, take_said
 
 if TYPE_CHECKING:
     from ..sums.moments import Moments
@@ -28,6 +29,7 @@ _place = click.option(
 )
 @options.formula
 @options.summing
+@reading
 @options.folding
 @options.scanning
 @options.output
@@ -54,7 +56,7 @@ def scan(
       steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import check_apart, read_rule, refuse_moments
+    from .inputs import check_apart, open_files, read_rule, refuse_moments
     from .interruption import keeping_scan
     from .progress import show_progress
     from .workers import hiring
@@ -62,6 +64,7 @@ def scan(
     _check_place(output, files)
     check_apart(checkpoint, output, files)
     refuse_moments(files)
+    source = open_files(files, take_said(chosen))
     names = [name for some in columns for name in some] if columns else None
     rule = read_rule(folds)
     with keeping_scan(checkpoint) as kept:
@@ -70,7 +73,7 @@ def scan(
             show_progress(progress, quiet=quiet) as on_progress,
         ):
             moments = scan_tables(
-                list(files),
+                source,
                 columns=names,
                 folds=rule,
                 executor=workers,

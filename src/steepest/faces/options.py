@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .dialects import reading
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -117,6 +119,7 @@ data = together(
         help="Take levels of fewer than N rows together.",
     ),
     summing,
+    reading,
 )
 descent = together(
     click.option(

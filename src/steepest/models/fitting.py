@@ -15,6 +15,7 @@ from ..data.choice import Wanted
 from ..data.design import MOST_LEVELS
 from ..data.expressions import Expression, Interaction, Name, is_levels, label, sources
 from ..data.open import open_source
+from ..data.table import allow_mixed
 from ..data.table import Kind, Schema
 from ..data.terms import settle
 from ..errors import ColumnKindError, SteepestWarning
@@ -162,7 +163,7 @@ def fit(
             moments = source
             check_scanned(request, moments)
         else:
-            opened = open_source(source, names)
+            opened = allow_mixed(open_source(source, names), request.wanted.categories)
             check_target(opened.schema(request.wanted.sources), request.target)
             moments = scan_source(
                 opened,

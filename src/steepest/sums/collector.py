@@ -88,12 +88,15 @@ def collect(
             if watch:
                 watch(part, part.known_rows, 1.0)
             return collector.finish()
+        dropped = 0
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
+            dropped += getattr(batch, "dropped", 0)
             if batch.n_rows:
                 collector.add(batch)
             if watch:
                 watch(part, batch.n_rows, fraction)
-    return collector.finish()
+    found: Moments = collector.finish()
+    return replace(found, observed=replace(found.observed, dropped=dropped)) if dropped else found
 
 
 def is_out_of_reach(part: Any, condition: str) -> bool:
