@@ -41,6 +41,10 @@ class Span(NamedTuple):
     """Bytes that it may unpack to, at the most."""
 
 
+PLAIN_TEXT = Span("", 0)
+"""All of a file that is not packed."""
+
+
 def read_blocks(
     file: File,
     span: Span,

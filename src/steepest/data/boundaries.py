@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -116,9 +117,9 @@ def plan_cuts(
     ``blank`` says whether an empty line is a record, ``carriages`` whether a CR ends one.
     """
     places = [start, *range(start + step, size, step), size]
-    segments = list(zip(places, places[1:], strict=False))
+    segments = list(pairwise(places))
     with ThreadPoolExecutor(2 if size - start > SPREAD_BYTES else 1) as workers:
-        quotes = list(workers.map(lambda ab: _count_quotes(read, *ab, quote), segments))
+        quotes = list(workers.map(lambda ab: _count_quotes(read, ab[0], ab[1], quote), segments))
         inside = np.concatenate(([0], np.cumsum(quotes))) % 2
         ends = [start]
         for place, within in zip(places[1:-1], inside[1:-1], strict=True):
@@ -126,10 +127,10 @@ def plan_cuts(
                 found = _find_next(read, place, size, quote, int(within), carriages=carriages)
                 ends.append(found)
         ends = sorted({*ends, size})
-        ranges = list(zip(ends, ends[1:], strict=False))
+        ranges = list(pairwise(ends))
         rows = list(
             workers.map(
-                lambda ab: count_rows(read, *ab, quote, blank=blank, carriages=carriages),
+                lambda ab: count_rows(read, ab[0], ab[1], quote, blank=blank, carriages=carriages),
                 ranges[:-1],
             )
         )

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import EmptySourceError, SourceError, listed
 from .arrow import arrow_schema
-from .blocks import BLOCK_BYTES, Block, Span, read_blocks
-from .boundaries import Cut, cut_whole, plan_cuts
+from .blocks import Block, Span
+from .boundaries import Cut, plan_cuts
 from .dialect import PLAIN, Dialect, find_decimal_comma, read_head
 from .file import File
-from .flaws import Need, Search
+from .flaws import Search
 from .fragments import DelimitedPart
 from .layout import HEAD_BYTES, Layout, find_layout
 from .packing import find_packing, open_unpacked
@@ -31,7 +31,7 @@ from .sampling import Shown, find_padded, show_types
 from .table import Schema
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 PART_BYTES = 1 << 24
 """Bytes of a part."""

@@ -62,7 +62,10 @@ class Files:
         schemas = [file.schema(wanted) for file in self._agreed]
         joined = reduce(lambda a, b: a.join(b, wanted), schemas)
         more = len(self.files) - 1
-        return replace(joined, where=f"{joined.where} and {counted(more, 'file')} more" if more else joined.where)
+        return replace(
+            joined,
+            where=f"{joined.where} and {counted(more, 'file')} more" if more else joined.where,
+        )
 
     def allow_mixed(self, names: frozenset[str]) -> Files:
         """The same, in which these columns are text where they hold numbers and text."""
@@ -74,7 +77,9 @@ class Files:
 
     def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in giving these columns."""
-        found = [f"{counted(len(self.empty), 'file')} of 0 bytes passed over: {listed(self.empty)}."]
+        found = [
+            f"{counted(len(self.empty), 'file')} of 0 bytes passed over: {listed(self.empty)}."
+        ]
         told = [note for file in self._agreed for note in remarks_of(file, numbers, others)]
         return [*(found if self.empty else []), *dict.fromkeys(told)]
 

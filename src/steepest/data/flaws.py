@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ColumnKindError, SourceError
 from .boundaries import find_quotes
 from .layout import DOUBLE_WORD, FALSE_WORDS, TRUE_WORDS, Layout
-from .records import Broken, Record
+from .records import BrokenError, Record
 
 LONGEST_FIELD = 1 << 20
 """Bytes of a field, at the most."""
@@ -62,7 +62,7 @@ class Search:
         try:
             for record in self.layout.iterate(text):
                 self._check_record(record, before, find_other)
-        except Broken as broken:
+        except BrokenError as broken:
             raise broken.tell(self.name, before) from None
 
     def raise_misfit(self, text: bytes, message: str, before: int) -> None:
@@ -72,7 +72,10 @@ class Search:
             return
         place, kind, value = int(found[1]), found[2], found[3]
         for record in self.layout.iterate(text) if kind not in ("double", "bool") else ():
-            if len(record.cells) > place and record.cells[place].decode("utf-8", "replace") == value:
+            if (
+                len(record.cells) > place
+                and record.cells[place].decode("utf-8", "replace") == value
+            ):
                 name, line = self.layout.names[place], str(before + record.line)
                 raise ColumnKindError.cell(name, f"'{self.name}'", kind, line, value)
 
@@ -133,7 +136,7 @@ class Search:
                 quoted = place in record.quoted
                 if not self.layout.is_null(cell) and self._fits(cell, need, quoted=quoted):
                     return Cell(before + record.line, cell)
-        except Broken:
+        except BrokenError:
             pass
         return None
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ..errors import ValueFoundError
 from .arrow import ArrowBatch
-from .blocks import BLOCK_BYTES, Block, Span, read_blocks
+from .blocks import BLOCK_BYTES, PLAIN_TEXT, Block, Span, read_blocks
 from .boundaries import cut_whole
 from .file import File
 from .flaws import Cell, Need, Search
@@ -35,7 +35,7 @@ class DelimitedPart(File):
     """Some rows of a CSV or TSV file."""
 
     layout: Layout | None = None
-    span: Span = Span("", 0)
+    span: Span = PLAIN_TEXT
     first_row: int = 1
     size: float = 0.0
     typed: tuple[tuple[str, Any], ...] = ()
@@ -65,7 +65,7 @@ class DelimitedPart(File):
         needs = dict.fromkeys(cells, Need.ANY)
         needs |= dict.fromkeys(numbers, Need.NUMBER)
         needs |= {n: Need.ANY if n in self.mixing else Need.TEXT for n in categories}
-        needs |= {n: Need.BOOLEAN for n in booleans.intersection((*numbers, *categories))}
+        needs |= dict.fromkeys(booleans.intersection((*numbers, *categories)), Need.BOOLEAN)
         needs |= dict.fromkeys(times, Need.ANY)
         place = {name: i for i, name in enumerate(layout.names)}
         parser = Parser(
@@ -88,7 +88,9 @@ class DelimitedPart(File):
 
     def blocks(self) -> Iterator[Block]:
         """Its records, about a megabyte at a time."""
-        return read_blocks(self, self.span, partial(cut_whole, quote=self._layout.quote), BLOCK_BYTES)
+        return read_blocks(
+            self, self.span, partial(cut_whole, quote=self._layout.quote), BLOCK_BYTES
+        )
 
     def parse(self, parser: Parser, block: Block) -> tuple[Any, int]:
         """The rows of a block, and how many records were left out."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from ..errors import SourceError
 from .dialect import Dialect, find_delimiter
 from .formula import NUMBER
-from .records import LINE_END, Broken, Record, count_lines, iterate
+from .records import LINE_END, BrokenError, Record, count_lines, iterate
 
 NULL_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None")
 TRUE_WORDS = ("true", "True", "TRUE")
@@ -74,9 +74,7 @@ class Layout:
                 yield record._replace(cells=[b""])
 
 
-def find_layout(
-    read: Callable[[int], bytes], dialect: Dialect, usual: str, name: str
-) -> Layout:
+def find_layout(read: Callable[[int], bytes], dialect: Dialect, usual: str, name: str) -> Layout:
     """The layout of the file of that name, whose first bytes ``read`` gives.
 
     SourceError for no bytes, for text in another encoding, for quotes out of place and for a
@@ -116,7 +114,7 @@ def _try_head(
                 records.append(record)
             if len(records) == wanted:
                 break
-    except Broken as broken:
+    except BrokenError as broken:
         if broken.open_ended and not whole:
             return None
         raise broken.tell(name, line) from None

@@ -9,158 +9,32 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ColumnKindError, SourceError
-from .arrow import ArrowBatch, arrow_kind, arrow_schema
-from .blocks import Block, Span, read_blocks
+from ..errors import SourceError
+from .arrow import arrow_kind, arrow_schema
+from .blocks import Block, Span
 from .boundaries import Cut, plan_cuts
 from .dialect import PLAIN, Dialect
-from .file import File
 from .layout import check_encoding
-from .mistakes import Object, read_objects
+from .objects import LinesPart, LinesText, is_time, types_of
 from .packing import find_packing, open_unpacked
 from .places import Place, measure, open_bytes
-from .table import Batch, Kind, Schema
+from .table import Kind, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 1 << 21
-
 PART_BYTES = 1 << 24
 """Bytes of a part."""
 
-LONGEST_LINE = 1 << 24
-"""Bytes of a line, at the most."""
-
 AHEAD = 3
 """Blocks that are looked at before they are asked for."""
-
-MOST_BRACKETS = 500
-"""Lines of more are looked at first: Arrow's reader does not survive a nesting without end."""
-
-
-@dataclass(frozen=True)
-class LinesText(File):
-    """Lines of a file, each an object, of which all or some are taken."""
-
-    format: ClassVar[str] = "JSON lines"
-
-    def read(self, span: Span) -> Iterator[Block]:
-        """The lines of a range in blocks; SourceError for one without end."""
-        for block in read_blocks(self, span, _cut, BLOCK_BYTES, LONGEST_LINE):
-            if not block.whole:
-                line = self.line_of(span, block)
-                raise SourceError.line(self.name, line, f"it has more than {LONGEST_LINE:,} bytes")
-            yield block
-
-    def line_of(self, span: Span, block: Block) -> int:
-        """The number of a block's first line."""
-        before = span._replace(start=0, stop=block.start)
-        found = sum(
-            one.text[: max(block.start - one.start, 0)].count(b"\n")
-            for one in read_blocks(self, before, _cut, BLOCK_BYTES, block.start + 1)
-            if one.start < block.start
-        )
-        return 1 + found
-
-    def parse(
-        self,
-        span: Span,
-        block: Block,
-        types: Mapping[str, pa.DataType] | None,
-        wanted: Collection[str] | None = None,
-    ) -> pa.RecordBatch:
-        """The rows of a block: columns of these types, or all as they show themselves.
-
-        Where that fails, the first line that is at fault is told, if it is one of those wanted.
-        """
-        import pyarrow as pa
-        from pyarrow import json as lines
-
-        try:
-            block.text.decode()  # Arrow does not look
-        except UnicodeDecodeError as error:
-            line = self.line_of(span, block) + block.text[: error.start].count(b"\n")
-            raise SourceError.not_utf8(self.name, line=line) from None
-        self._refuse_deep(span, block)
-        asked = wanted if types is None else types.keys()
-        parsing = lines.ParseOptions(
-            explicit_schema=None if types is None else pa.schema(list(types.items())),
-            unexpected_field_behavior="infer" if types is None else "ignore",
-        )
-        reading = lines.ReadOptions(use_threads=False, block_size=len(block.text) + 1)
-        try:
-            table = lines.read_json(pa.BufferReader(block.text), reading, parsing)
-        except pa.ArrowInvalid:
-            list(self.check(span, block, types or {}, asked))
-            raise
-        starts = Counter(line.lstrip()[:1] for line in block.text.split(b"\n"))
-        if starts[b"{"] != table.num_rows or not starts.keys() <= {b"{", b""}:
-            list(self.check(span, block, types or {}, asked))
-        if not table.num_columns:
-            return pa.record_batch([pa.nulls(table.num_rows)], names=[""]).select([])
-        return table.combine_chunks().to_batches()[0]
-
-    def _refuse_deep(self, span: Span, block: Block) -> None:
-        """SourceError for a line nested deeper than Python's own reader goes."""
-        brackets = block.text.count(b"[") + block.text.count(b"{") - block.text.count(b"\n")
-        if brackets > MOST_BRACKETS:
-            for i, line in enumerate(block.text.split(b"\n"), self.line_of(span, block)):
-                if line.count(b"[") + line.count(b"{") > MOST_BRACKETS:
-                    list(read_objects([line], i, self.name, {}, ()))
-
-    def check(
-        self, span: Span, block: Block, types: Mapping[str, pa.DataType], wanted: Collection[str] | None
-    ) -> Iterator[Object]:
-        """The objects of a block; refuses the first line that does not fit these types."""
-        words = {name: WORDS.get(arrow_kind(t), "") for name, t in types.items()}
-        words |= {name: "boolean" for name, t in types.items() if str(t) == "bool"}
-        known = {name: word for name, word in words.items() if word}
-        lines, first = block.text.split(b"\n"), self.line_of(span, block)
-        rows = read_objects(lines, first, self.name, known, wanted)
-        for line, row in rows:
-            for name, kind in types.items():
-                if row.get(name) is not None and not _fits(row[name], kind):
-                    word = "time" if _is_time(kind) else "whole number"
-                    raise ColumnKindError.cell(name, self.where, word, str(line), str(row[name]))
-            yield row
-
-@dataclass(frozen=True)
-class LinesPart(LinesText):
-    """Some rows of a file of JSON lines."""
-
-    span: Span = Span("", 0)
-    first_row: int = 1
-    size: float = 0.0
-    types: tuple[tuple[str, Any], ...] = ()
-    """The keys that were looked at, with Arrow's types."""
-
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        import pyarrow as pa
-
-        own = dict(self.types)
-        types = {n: pa.string() if _is_time(own[n]) else own[n] for n in cells}
-        for names, kind in ((numbers, pa.float64()), (categories, pa.string())):
-            types |= {n: own[n] if pa.types.is_boolean(own[n]) else kind for n in names}
-        types |= {n: own[n] for n in times}
-        origin = 0 if self.span.packing else self.span.start
-        with self.reading():
-            for block in self.read(self.span):
-                rows = self.parse(self.span, block, types)
-                yield ArrowBatch(rows), min((block.read - origin) / max(self.size, 1.0), 1.0)
 
 
 @dataclass(frozen=True)
@@ -192,9 +66,9 @@ class LinesFile(LinesText):
     def parts(self) -> Sequence[LinesPart]:
         types: dict[str, Any] = {}
         for schema in self._found.values():
-            types |= _types(schema)
+            types |= types_of(schema)
         if not types:
-            types = _types(self._find(None))
+            types = types_of(self._find(None))
         with self.reading():
             whole = LinesPart(
                 self.path, self.title, self.stamp, self._span, 1, self.size, tuple(types.items())
@@ -274,8 +148,8 @@ class LinesFile(LinesText):
             text = (json.dumps({key: row[key] for key in wanted if key in row}) for row in rows)
             found = self.parse(self._span, block._replace(text="\n".join(text).encode()), None)
         return {
-            name: pa.string() if name in self.as_text and _is_time(kind) else kind
-            for name, kind in _types(found.schema).items()
+            name: pa.string() if name in self.as_text and is_time(kind) else kind
+            for name, kind in types_of(found.schema).items()
         }
 
     def _join(self, block: Block, name: str, a: pa.DataType, b: pa.DataType) -> pa.DataType:
@@ -288,7 +162,7 @@ class LinesFile(LinesText):
             return b
         if {arrow_kind(a), arrow_kind(b)} == {Kind.NUMBER}:
             return pa.float64()
-        if _is_time(a) and _is_time(b):
+        if is_time(a) and is_time(b):
             return pa.timestamp("ns")
         if {arrow_kind(a), arrow_kind(b)} <= {Kind.TIME, Kind.CATEGORY} and not (
             pa.types.is_boolean(a) or pa.types.is_boolean(b)
@@ -297,39 +171,3 @@ class LinesFile(LinesText):
         if arrow_kind(a) is not arrow_kind(b) or pa.types.is_boolean(a) or pa.types.is_boolean(b):
             list(self.check(self._span, block, {name: a}, {name}))
         return a
-
-
-WORDS = {
-    Kind.NUMBER: "number",
-    Kind.CATEGORY: "category",
-    Kind.TIME: "category",
-    Kind.OTHER: "nested value",
-}
-"""What a JSON value is called that serves as each kind."""
-
-
-def _types(schema: pa.Schema) -> dict[str, pa.DataType]:
-    return {column.name: column.type for column in schema}
-
-
-def _is_time(kind: pa.DataType) -> bool:
-    return arrow_kind(kind) is Kind.TIME
-
-
-def _fits(value: Any, kind: pa.DataType) -> bool:
-    """Whether a value can be of a type that asks more than its kind."""
-    import pyarrow as pa
-
-    if pa.types.is_integer(kind):
-        return isinstance(value, int)
-    if _is_time(kind):
-        try:
-            pa.scalar(value, pa.string()).cast(kind)
-        except pa.ArrowInvalid:
-            return False
-    return True
-
-
-def _cut(text: bytes) -> int:
-    """How much of a text is whole lines."""
-    return text.rfind(b"\n") + 1

@@ -38,9 +38,7 @@ def parse_options(
     )
 
 
-def convert_options(
-    layout: Layout, types: Types, *, quoted_nulls: bool
-) -> csv.ConvertOptions:
+def convert_options(layout: Layout, types: Types, *, quoted_nulls: bool) -> csv.ConvertOptions:
     """What Arrow is told of the cells: which columns to take, and as what."""
     from pyarrow import csv
 
@@ -119,8 +117,7 @@ class Parser:
             columns |= _read_columns(text, self.layout, types, dropped, apart, quotes=quotes)
         self.dropped = len(dropped)
         names = [str(place) for place in self.types] or list(columns)
-        batch = pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
-        return batch
+        return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
 
     def _is_sound(self, rows: pa.RecordBatch) -> bool:
         """Whether no text is a number."""
@@ -163,9 +160,7 @@ def _read_columns(
             block_size=len(text) + 1,
             column_names=[str(i) for i in range(len(layout.names))],
         ),
-        parse_options(
-            layout, quotes=quotes, on_ragged=drop if layout.ragged == "drop" else None
-        ),
+        parse_options(layout, quotes=quotes, on_ragged=drop if layout.ragged == "drop" else None),
         convert_options(layout, types, quoted_nulls=quoted_nulls),
     )
     found = {}

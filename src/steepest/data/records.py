@@ -28,7 +28,7 @@ class Record(NamedTuple):
     """The fields that stood in quotes."""
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """A quote out of place: the line of its field, and what stands there."""
 
     def __init__(self, line: int, shown: bytes, *, open_ended: bool) -> None:
@@ -45,7 +45,7 @@ class Broken(Exception):
 def iterate(text: bytes, delimiter: str, quote: str, start: int = 0) -> Iterator[Record]:
     """The records from a byte on, an empty line as one without fields; lines count from 1 there.
 
-    Broken for a quote that is out of place, or that nothing closes.
+    BrokenError for a quote that is out of place, or that nothing closes.
     """
     mark, around = delimiter.encode(), quote.encode()
     unquoted = re.compile(rb"[\r\n" + re.escape(mark) + rb"]")
@@ -76,14 +76,14 @@ def _read_quoted(
             quoted.add(len(cells))
             if text[end : end + 1] not in (b"", b"\r", b"\n", mark):
                 shown = text[at : end + 1] if end - at < 80 else text[end - 20 : end + 20]
-                raise Broken(line, shown, open_ended=bool(LINE_END.search(text[at:end])))
+                raise BrokenError(line, shown, open_ended=bool(LINE_END.search(text[at:end])))
             line += len(LINE_END.findall(text[at:end]))
         else:
             found = unquoted.search(text, at)
             end = found.start() if found else len(text)
             cell = text[at:end]
             if around in cell:
-                raise Broken(line, cell, open_ended=False)
+                raise BrokenError(line, cell, open_ended=False)
         cells.append(cell)
         if text[end : end + 1] != mark:
             break
@@ -100,7 +100,7 @@ def _read_field(text: bytes, at: int, line: int, around: bytes) -> tuple[bytes, 
         end = text.find(around, end)
         if end < 0:
             shown = LINE_END.split(text[at : at + 80], maxsplit=1)[0]
-            raise Broken(line, shown, open_ended=True)
+            raise BrokenError(line, shown, open_ended=True)
         if text[end + 1 : end + 2] != around:
             return text[at + 1 : end].replace(around * 2, around), end + 1
         end += 2

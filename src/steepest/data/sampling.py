@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from .layout import Layout
-from .records import Broken
+from .records import BrokenError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,6 +50,6 @@ def find_padded(text: bytes, layout: Layout, names: Iterable[str]) -> dict[str, 
                 cell = record.cells[place].strip() if place < len(record.cells) else b""
                 if cell[:1] == b"0" and cell[1:2].isdigit() and cell.isdigit():
                     found.setdefault(name, cell.decode())
-    except Broken:
+    except BrokenError:
         pass
     return found

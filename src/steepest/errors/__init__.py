@@ -51,10 +51,11 @@ from .fits import (
 )
 from .machine import KernelError, TooLargeError, WorkerError
 from .programs import ProgramError
+from .rows import EmptySourceError, LengthError
 from .stores import StoreError
 from .studies import FoldsError
 from .sums import MomentsError
-from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
+from .tables import SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 
 __all__ = [

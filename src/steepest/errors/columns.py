@@ -59,12 +59,13 @@ class ColumnNameError(SteepestError, ValueError):
     @classmethod
     def nameless(cls, role: str, where: str, names: Sequence[str]) -> ColumnNameError:
         place = names.index("") + 1 if "" in names else 1
+        given = ",".join(name or f"x{i + 1}" for i, name in enumerate(names[:6]))
+        more = ",..." if len(names) > 6 else ""
         return cls(
             f"a {role} column is asked for by no name at all, as column {place:,} of {where} has "
             "none.",
             "Columns are found by name.",
-            f"give it one in the header, or name all columns: --names {','.join(n or 'x' for n in names[:6])}"
-            f"{',...' if len(names) > 6 else ''} --skip-rows 1",
+            f"give it one in the header, or --names {given}{more} --skip-rows 1 for all of them.",
         )
 
     @classmethod

@@ -30,7 +30,9 @@ DEFAULTS: dict[str, Any] = {
 """What is not said."""
 
 OPTIONS = [
-    click.option("--delimiter", metavar="MARK", help="Between fields; tab for a tab.  Default: seen."),
+    click.option(
+        "--delimiter", metavar="MARK", help="Between fields; tab for a tab.  Default: seen."
+    ),
     click.option("--decimal", metavar="MARK", help="Before fractions: '.' or ','."),
     click.option("--quote", metavar="MARK", default='"', help="Around fields; '' for none."),
     click.option("--encoding", metavar="NAME", default="utf-8", help="Of text.  Default: utf-8."),

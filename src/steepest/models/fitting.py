@@ -15,8 +15,7 @@ from ..data.choice import Wanted
 from ..data.design import MOST_LEVELS
 from ..data.expressions import Expression, Interaction, Name, is_levels, label, sources
 from ..data.open import open_source
-from ..data.table import allow_mixed
-from ..data.table import Kind, Schema
+from ..data.table import Kind, Schema, allow_mixed
 from ..data.terms import settle
 from ..errors import ColumnKindError, SteepestWarning
 from ..sums.checkpoints import Checkpoint, keeping

@@ -34,7 +34,9 @@ class Observations:
         for name, (low, high) in other.ranges.items():
             least, most = ranges.get(name, (low, high))
             ranges[name] = min(least, low), max(most, high)
-        return Observations({**self.first_nulls, **_others(self, other)}, ranges, self.dropped + other.dropped)
+        return Observations(
+            {**self.first_nulls, **_others(self, other)}, ranges, self.dropped + other.dropped
+        )
 
     def pick(self, names: Collection[str]) -> Observations:
         """Those of some columns."""
