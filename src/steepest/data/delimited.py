@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 PART_BYTES = 1 << 24
 """Bytes of a part."""
 
+SHOWN_BYTES = 1 << 20
+"""From so much it is seen what columns hold; where one shows no value, from as much as it takes."""
+
 
 @dataclass(frozen=True)
 class DelimitedFile(File):
@@ -129,7 +132,7 @@ class DelimitedFile(File):
     @cached_property
     def _first(self) -> list[Shown]:
         """What the columns show in the first block."""
-        for block in self._whole.blocks():
+        for block in self._whole.blocks(SHOWN_BYTES):
             return self._show_block(block, ())
         return [Shown(_null())] * len(self._layout.names)
 
@@ -150,7 +153,8 @@ class DelimitedFile(File):
         left = [
             i for i, one in enumerate(shown) if pa.types.is_null(one.type) and names[i] in wanted
         ]
-        for block in self._whole.blocks() if left and not self._late.keys() >= set(left) else ():
+        blocks = self._whole.blocks(SHOWN_BYTES)
+        for block in blocks if left and not self._late.keys() >= set(left) else ():
             if block.start > self._layout.start:
                 for place, one in zip(left, self._show_block(block, left), strict=True):
                     self._late[place] = shown[place] = one

@@ -86,11 +86,10 @@ class DelimitedPart(File):
         assert self.layout is not None
         return self.layout
 
-    def blocks(self) -> Iterator[Block]:
-        """Its records, about a megabyte at a time."""
-        return read_blocks(
-            self, self.span, partial(cut_whole, quote=self._layout.quote), BLOCK_BYTES
-        )
+    def blocks(self, size: int | None = None) -> Iterator[Block]:
+        """Its records, about a megabyte at a time, or so many bytes."""
+        cut = partial(cut_whole, quote=self._layout.quote)
+        return read_blocks(self, self.span, cut, size or BLOCK_BYTES)
 
     def parse(self, parser: Parser, block: Block) -> tuple[Any, int]:
         """The rows of a block, and how many records were left out."""

@@ -179,7 +179,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"the quote that opens in line {line:,} of '{path}' is not closed there: {shown}.",
             "All that follows would belong to that field, line ends too.",
-            "close it, or --quote '' (quote=None) if quotes are plain text in this file.",
+            "close it, or --quote '' (quote='') if quotes are plain text in this file.",
         )
 
     @classmethod
@@ -188,7 +188,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"line {line:,} of '{path}' has a quote out of place: {cut}.",
             "A field is in quotes as a whole, with quotes inside doubled, or has none.",
-            "double the quote and put the field in quotes, or --quote '' (quote=None) if quotes "
+            "double the quote and put the field in quotes, or --quote '' (quote='') if quotes "
             "are plain text.",
         )
 
