@@ -15,6 +15,9 @@ from .packing import open_unpacked
 
 BLOCK_BYTES = 1 << 20
 
+Cutter = Callable[[bytes], int]
+"""Tells how many bytes of a text are whole records."""
+
 LONGEST_RECORD = 1 << 26
 """Bytes of a record, at the most."""
 
@@ -48,14 +51,44 @@ PLAIN_TEXT = Span("", 0)
 def read_blocks(
     file: File,
     span: Span,
-    cut: Callable[[bytes], int],
+    cut: Cutter,
     size: int = BLOCK_BYTES,
     longest: int = LONGEST_RECORD,
 ) -> Iterator[Block]:
     """The records of a range, in blocks of about so many bytes; ``cut`` tells what is whole."""
+    found = _cut_packed if span.packing else _cut_plain
+    yield from found(file, span, cut, size, longest)
+
+
+def _cut_plain(
+    file: File, span: Span, cut: Cutter, size: int, longest: int
+) -> Iterator[Block]:
+    """Blocks of a file that can be read at any place: what is not whole is read once more."""
+    at, wanted = span.start, size
+    with open_unpacked(file.path, "") as (stream, _):
+        while span.stop is None or at < span.stop:
+            asked = wanted if span.stop is None else min(wanted, span.stop - at)
+            text = stream.read_at(asked, at)
+            if not text:
+                return
+            ended = len(text) < asked or at + asked == span.stop
+            whole = len(text) if ended else cut(text)
+            if whole:
+                yield Block(text if whole == len(text) else text[:whole], at, at + whole)
+                at, wanted = at + whole, size
+            elif len(text) > longest:
+                yield Block(text, at, at, whole=False)
+                return
+            else:
+                wanted *= 2
+
+
+def _cut_packed(
+    file: File, span: Span, cut: Cutter, size: int, longest: int
+) -> Iterator[Block]:
+    """Blocks of a file that is read front to back."""
     rest, place, position = b"", span.start, 0
-    pieces = _read_packed(file, span, size) if span.packing else _read_plain(file, span, size)
-    for data, position in pieces:
+    for data, position in _read_packed(file, span, size):
         text = rest + data
         whole = cut(text)
         if whole:
@@ -67,14 +100,6 @@ def read_blocks(
             return
     if rest:
         yield Block(rest, place, position)
-
-
-def _read_plain(file: File, span: Span, size: int) -> Iterator[tuple[bytes, int]]:
-    at = span.start
-    with open_unpacked(file.path, "") as (stream, _):
-        while data := stream.read_at(size if span.stop is None else min(size, span.stop - at), at):
-            at += len(data)
-            yield data, at
 
 
 def _read_packed(file: File, span: Span, size: int) -> Iterator[tuple[bytes, int]]:

@@ -191,12 +191,13 @@ def _choose(schema: Schema, named: Mapping[str, str] | None, weights: str) -> De
                 raise ColumnKindError.unusable(column.name, column.type_name, column.kind)
         order = {name: i for i, name in enumerate(schema.names)}
         return Design(tuple(sorted(chosen, key=lambda column: order[column.name])))
-    columns = [c for c in schema.columns if c.name != weights]
+    columns = [c for c in schema.columns if not weights or c.name != weights]
     left_out = {c.name: _why_left_out(c) for c in columns if _why_left_out(c)}
     kept = tuple(c for c in columns if c.name not in left_out)
-    if not kept and any(column.kind is Kind.NULL for column in schema.columns):
+    if not kept and any(column.kind is Kind.NULL and column.name for column in schema.columns):
         # Perhaps there are no rows at all: the pass will tell.
-        return Design(tuple(_as_number(c) for c in schema.columns if c.kind is Kind.NULL))
+        named = (c for c in schema.columns if c.name and c.kind is Kind.NULL)
+        return Design(tuple(map(_as_number, named)))
     if not kept:
         raise EmptySourceError.no_columns(schema.where, left_out)
     text = frozenset(c.name for c in kept if c.kind is Kind.CATEGORY)

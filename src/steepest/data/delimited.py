@@ -21,14 +21,14 @@ from .blocks import Block, Span
 from .boundaries import Cut, plan_cuts
 from .dialect import PLAIN, Dialect, find_decimal_comma, read_head
 from .file import File
-from .flaws import Search
+from .flaws import Need, Search
 from .fragments import DelimitedPart
 from .layout import HEAD_BYTES, Layout, find_layout
 from .packing import find_packing, open_unpacked
 from .parsing import Parser
 from .places import Place, measure, open_bytes
 from .sampling import Shown, find_padded, show_types
-from .table import Schema
+from .table import Kind, Schema
 
 if TYPE_CHECKING:
     pass
@@ -90,7 +90,14 @@ class DelimitedFile(File):
         )
         for name in self.dialect.text:
             found.find(name, "text")
-        return found
+        return replace(found, example=self._give_example)
+
+    def _give_example(self, name: str) -> str:
+        """A cell that shows what a column is."""
+        kinds = {column.name: column.kind for column in self.schema([name]).columns}
+        need = {Kind.NUMBER: Need.NUMBER, Kind.CATEGORY: Need.TEXT}.get(kinds[name], Need.ANY)
+        cell = self._whole.find_other(self._layout.names.index(name), need)
+        return f"line {cell.line:,} has '{cell.text}'" if cell else ""
 
     def _is_text(self, name: str, shown: Shown) -> bool:
         """Whether a column is text by choice."""

@@ -15,6 +15,9 @@ from ..errors import OptionError
 SEPARATORS = (",", ";", "\t", "|")
 """What may be found to stand between fields; anything else has to be said."""
 
+MOST = 0.6
+"""Of the records, for a mark that some do not have."""
+
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 OF_ANY_TEXT = ("encoding", "skip_empty", "max_bytes")
@@ -96,17 +99,31 @@ def find_delimiter(head: str, usual: str, quote: str) -> str:
     """What stands between the fields of a text that begins so.
 
     The usual mark where it makes two fields or more of every record, else the only other mark that
-    does, else the usual one.
+    does, or that does of the header and of most, else the usual one.
     """
-    if _cuts_evenly(head, usual, quote):
+    if _share_cut(head, usual, quote) == 1:
         return usual
-    others = [m for m in SEPARATORS if m not in (usual, quote) and _cuts_evenly(head, m, quote)]
-    return others[0] if len(others) == 1 else usual
+    shares = {m: _share_cut(head, m, quote) for m in SEPARATORS if m not in (usual, quote)}
+    for others in (
+        [mark for mark, share in shares.items() if share == 1],
+        [mark for mark, share in shares.items() if share > MOST and not _holds(head, usual)],
+    ):
+        if len(others) == 1:
+            return others[0]
+    return usual
 
 
-def _cuts_evenly(head: str, delimiter: str, quote: str) -> bool:
-    lengths = {len(found) for found in read_head(head, delimiter, quote) if found}
-    return len(lengths) == 1 and lengths.pop() > 1
+def _holds(head: str, usual: str) -> bool:
+    """Whether the first line holds the usual mark."""
+    return usual in head.lstrip("\r\n").splitlines()[0] if head.strip("\r\n") else False
+
+
+def _share_cut(head: str, delimiter: str, quote: str) -> float:
+    """Which share of the records is cut into as many fields as the first, where that is several."""
+    lengths = [len(found) for found in read_head(head, delimiter, quote) if found]
+    if not lengths or lengths[0] < 2:
+        return 0.0
+    return lengths.count(lengths[0]) / len(lengths)
 
 
 def read_records(text: TextIO, delimiter: str, quote: str) -> Any:

@@ -86,6 +86,8 @@ class LinesText(File):
             list(self.check(span, block, types or {}, asked))
         if not table.num_columns:
             return pa.record_batch([pa.nulls(table.num_rows)], names=[""]).select([])
+        if not table.num_rows:
+            return pa.RecordBatch.from_pylist([], schema=table.schema)
         return table.combine_chunks().to_batches()[0]
 
     def _refuse_deep(self, span: Span, block: Block) -> None:

@@ -150,7 +150,7 @@ def _read_columns(
         dropped.append(row.number)
         return "skip"
 
-    if not text.strip(b"\r\n") and not layout.is_narrow:
+    if text[:1] in b"\r\n" and not text.strip(b"\r\n") and not layout.is_narrow:
         empty = types or dict.fromkeys(range(len(layout.names)))
         return {str(i): pa.array([], kind or pa.null()) for i, kind in empty.items()}
     table = csv.read_csv(

@@ -75,8 +75,8 @@ def _read_quoted(
             cell, end = _read_field(text, at, line, around)
             quoted.add(len(cells))
             if text[end : end + 1] not in (b"", b"\r", b"\n", mark):
-                shown = text[at : end + 1] if end - at < 80 else text[end - 20 : end + 20]
-                raise BrokenError(line, shown, open_ended=bool(LINE_END.search(text[at:end])))
+                lines = LINE_END.split(text[at : end + 1])
+                raise BrokenError(line, lines[0][:80], open_ended=len(lines) > 1)
             line += len(LINE_END.findall(text[at:end]))
         else:
             found = unquoted.search(text, at)

@@ -9,8 +9,8 @@ everything above works.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -68,6 +68,8 @@ class Schema:
 
     columns: tuple[Column, ...]
     where: str
+    example: Callable[[str], str] | None = field(default=None, compare=False, repr=False)
+    """Says where a column shows what it is: ``line 2 has 'u'``; None where that is not known."""
 
     def __post_init__(self) -> None:
         for name, times in Counter(self.names).items():
@@ -89,6 +91,11 @@ class Schema:
             if column.name == name:
                 return column
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
+
+    def _show(self, column: Column) -> str:
+        """Where a column is, with a cell of it where that is known."""
+        shown = self.example(column.name) if self.example else ""
+        return f"{self.where} ({shown})" if shown else self.where
 
     def join(self, other: Schema, wanted: Sequence[str] | None) -> Schema:
         """The one schema of two files: the same names, each of one kind; order is free.
@@ -112,10 +119,12 @@ class Schema:
             elif twin.kind is Kind.NULL or twin.word == column.word:
                 joined.append(column)
             else:
+                first, second = self._show(column), other._show(twin)
+                written = self.example is not None and other.example is not None
                 raise ColumnKindError.differs(
-                    column.name, self.where, column.word, other.where, twin.word
+                    column.name, first, column.word, second, twin.word, written=written
                 )
-        return Schema(tuple(joined), self.where)
+        return Schema(tuple(joined), self.where, self.example)
 
 
 class Batch(Protocol):

@@ -24,10 +24,10 @@ class ValueFoundError(SteepestError, ValueError):
         cls, value: float, name: str, where: str, row: int, line: int, text: str
     ) -> ValueFoundError:
         shown = text if len(text) <= 40 else text[:40] + "..."
-        word = shlex.quote(shown)
+        word, held = shlex.quote(shown), f"{value:+.0f}".removeprefix("+")
         return cls(
-            f"column '{name}' of {where} holds {value:+.0f} in row {row:,}: line {line:,} has "
-            f"'{shown}'.".replace("+inf", "inf"),
+            f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has "
+            f"'{shown}'.",
             "Doubles end at 1.8e308, and an infinity makes every sum infinite.",
             f"--null {word} (null=['{shown}']) if it means missing: its row is then dropped and "
             "counted.",

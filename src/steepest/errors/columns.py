@@ -208,11 +208,14 @@ class ColumnKindError(SteepestError, TypeError):
         )
 
     @classmethod
-    def differs(cls, name: str, first: str, kind: str, second: str, other: str) -> ColumnKindError:
+    def differs(
+        cls, name: str, first: str, kind: str, second: str, other: str, *, written: bool = False
+    ) -> ColumnKindError:
+        text = f"--text {shlex.quote(name)} (text=[{name!r}]) if it is text, " if written else ""
         return cls(
             f"column '{name}' is a {kind} in {first} but a {other} in {second}.",
             "One column has one kind in every part.",
-            f"convert one of the two, or leave '{name}' out.",
+            f"{text}convert one of the two, or leave '{name}' out.",
         )
 
 

@@ -73,7 +73,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' is empty: it has 0 bytes.",
             "A table needs at least a header and one row.",
-            "check how the file was written.",
+            "check how the file was written; among several, --skip-empty passes over it.",
         )
 
     @classmethod
