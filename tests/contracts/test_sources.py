@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dask.dataframe as dd
 import duckdb
 import numpy as np
 import pandas as pd
@@ -265,6 +266,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "pandas nullable": lambda _: as_pandas().convert_dtypes(),
     "pandas categorical": lambda _: as_categorical(),
     "pandas on arrow": lambda _: as_pandas().convert_dtypes(dtype_backend="pyarrow"),
+    "dask": lambda _: dd.from_pandas(as_pandas(), npartitions=3),
     "polars": lambda _: pl.from_arrow(as_arrow()),
     "polars lazy": lambda _: pl.from_arrow(as_arrow()).lazy(),
     "polars categories": lambda _: as_polars_categories(),
@@ -433,7 +435,7 @@ def test_executors_do_not_change_a_bit(
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
     for text in (delimited, lines):
         monkeypatch.setattr(text, "PART_BYTES", 20_000)
-    sized = not hasattr(open_source(source), "stays")
+    sized = not getattr(open_source(source), "stays", False)
     alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):
         reports: list[Any] = []

@@ -16,7 +16,7 @@ import pytest
 
 import steepest
 from steepest import errors, open_table
-from steepest.data import databases
+from steepest.data.selection import quote_name
 
 N = 25_000
 ROWS = [
@@ -27,7 +27,7 @@ NAMES = ("x", "whole", "gap", 'c "q"; drop table t', "order")
 TABLE = pa.table([list(column) for column in zip(*ROWS, strict=True)], names=list(NAMES))
 CREATE = f"""create table "the table" ({
     ", ".join(
-        databases.quote_name(name) + " " + kind
+        quote_name(name) + " " + kind
         for name, kind in zip(
             NAMES, ("double", "bigint", "integer", "varchar", "varchar"), strict=True
         )
@@ -116,6 +116,31 @@ def test_the_command_line(url: str, capsys: Any) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["coefficients"][1]["value"] == 8.0
     assert found["source"].startswith("table 'the table' of '")
+
+
+def test_flags_of_the_command_line(url: str, tmp_path: Path, capsys: Any, write: Any) -> None:
+    from steepest.faces.cli import run
+
+    query = 'select x, 2 * x + 1 as y from "the table"'
+    model, moments = str(tmp_path / "m.json"), str(tmp_path / "t.moments")
+    assert run(["fit", url, "--query", query, "--target", "y", "-o", model]) == 0
+    assert run(["descend", url, "--query", query, "--target", "y", "--epochs", "3"]) == 0
+    assert run(["scan", url, "--table", "the table", "-o", moments]) == 0
+    assert steepest.load(moments).fingerprint == steepest.scan(TABLE).fingerprint
+    capsys.readouterr()
+    assert run(["predict", model, url, "--query", query, "--keep", "y"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == N + 1
+    assert lines[-1].split(",")[0] == str(2 * (N - 1) / 8 + 1)
+    csv = write("t.csv", "x,y\n1,2\n2,3\n")
+    for asked, words in (
+        ([url, "--table", "nothing"], "there is no table 'nothing'"),
+        ([url, "--table", "the table", "--query", query], "a table and a query"),
+        ([url, csv, "--table", "the table"], "stands among several sources"),
+        ([csv, "--query", query], "for what is no database"),
+    ):
+        assert run(["fit", *asked, "--target", "y"]) == 1
+        assert words in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ what is refused
@@ -216,7 +241,7 @@ def test_a_failure_in_the_middle(url: str, kind: str) -> None:
         "sqlite": "select abs(case when x > 3000 then -9223372036854775807 - 1 else 1 end) as y "
         'from "the table"',
         "duckdb": "select (case when x > 3000 then c else '1' end)::int as y from "
-        f'(select x, {databases.quote_name(NAMES[3])} as c from "the table")',
+        f'(select x, {quote_name(NAMES[3])} as c from "the table")',
     }[kind]
     with pytest.raises(errors.SourceError, match=r"the query of .* cannot be read to its end"):
         steepest.scan(open_table(url, query=query))
@@ -233,7 +258,7 @@ def test_files_that_are_no_databases(kind: str, write: Any, tmp_path: Path, refu
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me:s3cret@host/db", "redis://key:s3cret@bucket/t",
+    "url", ["redis://key:s3cret@bucket/t",
             "sqlite://me:s3cret@host/t.db?table=t", "mysql+x://u:s3cret@h/d"]
 )  # fmt: skip
 def test_other_urls_are_refused_and_not_repeated(url: str, refused: Any) -> None:

@@ -241,9 +241,10 @@ def test_files_no_reader_may_crash_on(path: Path, tmp_path: Path) -> None:
     try:
         moments = steepest.scan(copy)
     except errors.SteepestError as error:
-        assert "t.csv" in str(error)
+        said = str(error)
     else:
-        assert np.isfinite(moments.mean).all()
+        said = "t.csv" * bool(np.isfinite(moments.mean).all())
+    assert "t.csv" in said
     assert time.process_time() - begun < 2
 
 
@@ -266,10 +267,12 @@ def test_csv_spectrum(path: Path) -> None:
 def test_any_bytes_are_read_or_refused(ending: str, content: bytes, tmp_path_factory: Any) -> None:
     path = tmp_path_factory.mktemp("any") / f"t.{ending}"
     path.write_bytes(content)
+    said = "row"
     try:
         steepest.scan(path)
     except errors.SteepestError as error:
-        assert str(path) in str(error) or "row" in str(error)
+        said = str(error)
+    assert str(path) in said or "row" in said
 
 
 # ------------------------------------------------------------------ hints
@@ -295,7 +298,8 @@ def test_the_hint_can_be_pasted(text: Any, more: str, write: Any) -> None:
         steepest.scan(path)
     hint = caught.value.hint
     value = r"'[^']*'|[^\s,'(]+"
-    pattern = rf"--(?:no-header|(?:{'skip-rows' if more else '[a-z-]+'} (?:{value})( --decimal (?:{value}))?))"
+    option = "skip-rows" if more else "[a-z-]+"
+    pattern = rf"--(?:no-header|(?:{option} (?:{value})( --decimal (?:{value}))?))"
     flags = re.search(pattern, hint)
     assert flags is not None, hint
     command = [sys.executable, "-m", "steepest", "scan", path, "-o", f"{path}.moments"]

@@ -13,7 +13,7 @@ from ..errors import SourceError
 from .file import File
 from .packing import open_unpacked
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 21
 
 Cutter = Callable[[bytes], int]
 """Tells how many bytes of a text are whole records."""
@@ -60,9 +60,7 @@ def read_blocks(
     yield from found(file, span, cut, size, longest)
 
 
-def _cut_plain(
-    file: File, span: Span, cut: Cutter, size: int, longest: int
-) -> Iterator[Block]:
+def _cut_plain(file: File, span: Span, cut: Cutter, size: int, longest: int) -> Iterator[Block]:
     """Blocks of a file that can be read at any place: what is not whole is read once more."""
     at, wanted = span.start, size
     with open_unpacked(file.path, "") as (stream, _):
@@ -83,9 +81,7 @@ def _cut_plain(
                 wanted *= 2
 
 
-def _cut_packed(
-    file: File, span: Span, cut: Cutter, size: int, longest: int
-) -> Iterator[Block]:
+def _cut_packed(file: File, span: Span, cut: Cutter, size: int, longest: int) -> Iterator[Block]:
     """Blocks of a file that is read front to back."""
     rest, place, position = b"", span.start, 0
     for data, position in _read_packed(file, span, size):

@@ -196,8 +196,8 @@ def _choose(schema: Schema, named: Mapping[str, str] | None, weights: str) -> De
     kept = tuple(c for c in columns if c.name not in left_out)
     if not kept and any(column.kind is Kind.NULL and column.name for column in schema.columns):
         # Perhaps there are no rows at all: the pass will tell.
-        named = (c for c in schema.columns if c.name and c.kind is Kind.NULL)
-        return Design(tuple(map(_as_number, named)))
+        empty = [c for c in schema.columns if c.name and c.kind is Kind.NULL]
+        return Design(tuple(_as_number(c) for c in empty))
     if not kept:
         raise EmptySourceError.no_columns(schema.where, left_out)
     text = frozenset(c.name for c in kept if c.kind is Kind.CATEGORY)

@@ -72,6 +72,9 @@ class DelimitedPart(File):
             layout,
             {place[name]: kind for name, kind in types.items()},
             Search(layout, {place[name]: need for name, need in needs.items()}, self.name),
+            plain=[
+                place[name] for name in numbers if needs[name] is Need.NUMBER and name not in cells
+            ],
         )
         extent = max(self.size, 1.0)
         origin = 0 if self.span.packing else self.span.start
@@ -117,7 +120,7 @@ class DelimitedPart(File):
             found = search.find_row(block.text, left, layout.names.index(name))
             if found:
                 line = self.count_lines(block.start) + found.line
-                return ValueFoundError.endless(value, name, self.where, row, line, found.text)
+                return ValueFoundError.beyond(value, name, self.where, row, line, found.text)
             left -= sum(len(r.cells) == len(layout.names) for r in layout.iterate(block.text))
         return None
 

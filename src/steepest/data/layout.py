@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,6 +62,15 @@ class Layout:
 
     def is_number(self, cell: str) -> bool:
         return self.number.fullmatch(cell.strip(BLANKS)) is not None
+
+    def parse(self, cell: str) -> float | None:
+        """The double nearest to a number, NaN for a null; None for anything else."""
+        if self.is_null(cell):
+            return math.nan
+        bare = cell.strip(BLANKS)
+        if DOUBLE_WORD.fullmatch(bare) or self.number.fullmatch(bare):
+            return float(bare.replace(",", "."))
+        return None
 
     def is_null(self, cell: str) -> bool:
         return cell in self.nulls

@@ -13,6 +13,7 @@ from ..errors import DatabaseError, OptionError, SourceError
 from . import databases, memory, streams, tensors
 from .dialect import Dialect
 from .files import open_paths
+from .graphs import Frame
 from .sparse import name_sparse
 from .table import Source
 
@@ -22,9 +23,10 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
 
     Paths, globs and folders (one, or a list of them) of CSV, TSV, JSON lines, Parquet and Arrow
     files, and ``-`` for standard input; two-dimensional and structured NumPy arrays, sparse
-    matrices and tensors; dicts of arrays; pandas, polars and Arrow tables; pyarrow Datasets,
-    readers and whatever gives an Arrow stream, DuckDB relations, PyTorch datasets and loaders,
-    and iterators of any of these, as batches; URLs of databases, with ``?table=`` or ``?query=``.
+    matrices and tensors; dicts of arrays; pandas, polars and Arrow tables; Dask
+    DataFrames; pyarrow Datasets, readers and whatever gives an Arrow stream, DuckDB relations,
+    PyTorch datasets and loaders, and iterators of any of these, as batches; URLs of databases,
+    with ``?table=`` or ``?query=``.
 
     Raises
     ------
@@ -67,6 +69,8 @@ def _open_named(source: Any) -> Source:
         return memory.from_polars(source)
     if memory.is_from(source, "polars") and kind == "LazyFrame":
         return streams.from_lazy(source)
+    if memory.is_from(source, "dask") and hasattr(source, "npartitions") and kind == "DataFrame":
+        return Frame(source)
     if kind == "DuckDBPyRelation":
         return streams.from_relation(source)
     if memory.is_from(source, "pyarrow"):

@@ -6,11 +6,12 @@ What is not so is looked for again, slowly, to be told with its line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .arrow import is_dictionary
+from .doubles import DoublesReader
 from .flaws import Cell, Need, Search, looks_clean
 from .layout import FALSE_WORDS, TRUE_WORDS, Layout
 
@@ -68,8 +69,16 @@ class Parser:
     _known: dict[int, set[str]] = field(default_factory=dict)
     """Levels of text that are no numbers."""
 
+    plain: Sequence[int] = ()
+    """Columns of numbers that may do without Arrow, a null as NaN."""
+    _doubles: DoublesReader | None = None
+
+    def __post_init__(self) -> None:
+        if DoublesReader.serves(self.layout, self.plain):
+            self._doubles = DoublesReader(self.layout, self.plain)
+
     def parse(self, text: bytes, before: Callable[[], int], find_other: FindOther) -> Any:
-        """The rows of a block as an Arrow record batch.
+        """The rows of a block as an Arrow record batch, to be used until the next is parsed.
 
         ``before`` counts the lines before it, where that is to be told.  SourceError,
         ColumnKindError, ValueFoundError for the first flaw in it.
@@ -80,36 +89,55 @@ class Parser:
 
         if not looks_clean(text, self.layout):
             look()
-        rows, trouble = self._try(text)
+        doubles = self._read_doubles(text)
+        rows, trouble = self._try(text, doubles)
         if rows is None:
             look()
             self.search.raise_misfit(text, trouble, before())
             self._apart = True
-            rows = self._read(text)
+            rows = self._read(text, doubles)
         if not self._is_sound(rows):
             look()
         return rows
 
-    def _try(self, text: bytes) -> tuple[pa.RecordBatch | None, str]:
+    def _read_doubles(self, text: bytes) -> dict[str, Any]:
+        """Columns of numbers by their place, without Arrow; none where that is not to be had."""
+        import pyarrow as pa
+
+        quote = self.layout.quote.encode()
+        if self._doubles is None or (quote and quote in text):
+            return {}
+        table = self._doubles.read(text, self.layout.parse)
+        if table is None:
+            return {}
+        return {
+            str(place): pa.Array.from_buffers(
+                pa.float64(), table.shape[1], [None, pa.py_buffer(column)], 0
+            )
+            for place, column in zip(self.plain, table, strict=True)
+        }
+
+    def _try(self, text: bytes, doubles: Mapping[str, Any]) -> tuple[pa.RecordBatch | None, str]:
         """The rows, or what Arrow says against them."""
         import pyarrow as pa
 
         try:
-            return self._read(text), ""
+            return self._read(text, doubles), ""
         except pa.ArrowInvalid as error:
             return None, str(error)
 
-    def _read(self, text: bytes) -> pa.RecordBatch:
+    def _read(self, text: bytes, doubles: Mapping[str, Any]) -> pa.RecordBatch:
         import pyarrow as pa
 
         dropped: list[Any] = []
         quotes = bool(self.layout.quote) and self.layout.quote.encode() in text
-        parts = [self.types]
+        left = {p: kind for p, kind in self.types.items() if str(p) not in doubles}
+        parts = [left] if left or not doubles else []
         if self._apart and quotes:
-            numbers = {p: t for p, t in self.types.items() if not _is_text(t)}
-            texts = {p: t for p, t in self.types.items() if _is_text(t)}
+            numbers = {p: t for p, t in left.items() if not _is_text(t)}
+            texts = {p: t for p, t in left.items() if _is_text(t)}
             parts = [some for some in (numbers, texts) if some]
-        columns: dict[str, Any] = {}
+        columns = dict(doubles)
         for types in parts:
             dropped.clear()
             texts_only = all(_is_text(kind) for kind in types.values())

@@ -8,9 +8,16 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from ..errors import ColumnKindError, EmptySourceError, SourceError, SteepestError
+from ..errors import (
+    ColumnKindError,
+    DatabaseError,
+    EmptySourceError,
+    SourceError,
+    SteepestError,
+)
 from . import memory
 from .arrow import arrow_schema
+from .selection import quote_name
 from .table import Batch, Column, Kind, Schema, Source
 
 FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3")
@@ -84,7 +91,7 @@ class Stream:
         tables = self._held.pop() if self._held else self._begin(asked)
         with translated(self.where, by_arrow=self._is_arrow):
             for i, table in enumerate(tables, 1):
-                _check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
+                check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
                 for part in table.parts():
                     for batch, _ in part.batches(numbers, categories, cells, times):
                         yield batch, 0.0
@@ -115,10 +122,12 @@ def translated(where: str, *, by_arrow: bool = True) -> Iterator[None]:
         if not known and not (by_arrow and isinstance(error, OSError)):
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
+        if "database is locked" in reason or "database table is locked" in reason:
+            raise DatabaseError.locked(where, reason) from None
         raise SourceError.failed(where, reason) from None
 
 
-def _check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
+def check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
     """Refuse a batch whose columns are of other kinds than those of the stream."""
     for name in names:
         first, now = known.find(name), found.find(name)
@@ -162,13 +171,17 @@ def from_dataset(dataset: Any) -> Stream:
     return _read_arrow("the dataset", read, dataset.schema)
 
 
-def from_relation(relation: Any, where: str = "the relation") -> Stream:
-    """A DuckDB relation, which runs anew for each pass."""
+def from_relation(
+    relation: Any,
+    where: str = "the relation",
+    follow: Callable[[Any], Iterator[Any]] = iter,
+) -> Stream:
+    """A DuckDB relation, which runs anew for each pass; ``follow`` goes through its batches."""
     import pyarrow as pa
 
     def read(columns: Sequence[str] | None) -> Iterator[Any]:
         asked = relation.select(*map(quote_name, columns)) if columns else relation
-        return iter(pa.RecordBatchReader.from_stream(asked))
+        return follow(pa.RecordBatchReader.from_stream(asked))
 
     with translated(where):
         schema = pa.RecordBatchReader.from_stream(relation.limit(0)).schema
@@ -197,11 +210,6 @@ def from_lazy(frame: Any) -> Stream:
     with translated(where):
         schema = pl.DataFrame(schema=frame.collect_schema()).to_arrow().schema
     return _read_arrow(where, read, schema)
-
-
-def quote_name(name: str) -> str:
-    """A name of a column or table as SQL writes it, whatever it holds."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _read_arrow(

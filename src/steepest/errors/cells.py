@@ -20,17 +20,32 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
-    def endless(
+    def beyond(
         cls, value: float, name: str, where: str, row: int, line: int, text: str
     ) -> ValueFoundError:
         shown = text if len(text) <= 40 else text[:40] + "..."
         word, held = shlex.quote(shown), f"{value:+.0f}".removeprefix("+")
         return cls(
-            f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has "
-            f"'{shown}'.",
+            f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has '{shown}'.",
             "Doubles end at 1.8e308, and an infinity makes every sum infinite.",
             f"--null {word} (null=['{shown}']) if it means missing: its row is then dropped and "
             "counted.",
+        )
+
+    @classmethod
+    def digits(cls, name: str, where: str, row: int, digits: int, limit: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} needs {digits:,} digits, with row {row:,}.",
+            f"Decimals are exact up to {limit} digits from the first to the last place.",
+            f"round it in the query: round({name}, 20) as {name}, or cast it to double precision.",
+        )
+
+    @classmethod
+    def endless(cls, name: str, where: str, row: int) -> ValueFoundError:
+        return cls(
+            f"column '{name}' of {where} holds a time in row {row:,} that is infinite, or too far.",
+            "There is no number for it.",
+            f"make it null in the query: nullif({name}, 'infinity') as {name}",
         )
 
     @classmethod

@@ -15,7 +15,7 @@ class DatabaseError(SourceError):
     def scheme(cls, scheme: str) -> DatabaseError:
         return cls(
             f"a URL that begins with {scheme}:// is not read.",
-            "Databases of SQLite and DuckDB are.",
+            "Databases of SQLite, DuckDB and PostgreSQL are, and objects of s3://.",
             "read it in batches yourself, and hand over the reader or the iterator.",
         )
 
@@ -33,6 +33,63 @@ class DatabaseError(SourceError):
             f"the database '{path}' cannot be opened.",
             reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
             "check that it is whole, and that nobody is writing to it.",
+        )
+
+    @classmethod
+    def unquoted(cls, what: str) -> DatabaseError:
+        return cls(
+            f"the URL of a database has {what}.",
+            "It could be read in two ways, and is not repeated here: it may hold a password.",
+            "python3 -c 'from urllib.parse import quote; print(quote(input(), safe=\"\"))' quotes "
+            "a password; or set PGPASSWORD.",
+        )
+
+    @classmethod
+    def unreached(cls, name: str, reason: str) -> DatabaseError:
+        return cls(
+            f"the database {name} does not let us in.",
+            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            "check host, port, user and password: psql with the same URL should get in.",
+        )
+
+    @classmethod
+    def lost(cls, where: str, reason: str) -> DatabaseError:
+        return cls(
+            f"the connection was lost while {where} was read.",
+            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            "nothing was written; run it again when the server is there.",
+        )
+
+    @classmethod
+    def locked(cls, where: str, reason: str) -> DatabaseError:
+        return cls(
+            f"{where} is locked by somebody else.",
+            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            "run it again when the other has finished.",
+        )
+
+    @classmethod
+    def retyped(cls, name: str, where: str) -> DatabaseError:
+        return cls(
+            f"column '{name}' of {where} is of another type than when it was opened.",
+            "Somebody has altered the table.",
+            "open it again.",
+        )
+
+    @classmethod
+    def vendor(cls, vendor: str) -> DatabaseError:
+        return cls(
+            f"a connection to {vendor} is not read.",
+            "Connections of ADBC's are read where they lead to PostgreSQL.",
+            "hand over what it gives: cursor.execute(query); cursor.fetch_record_batch()",
+        )
+
+    @classmethod
+    def no_driver(cls) -> DatabaseError:
+        return cls(
+            "PostgreSQL is asked for, and its driver is not installed.",
+            "It is read by adbc_driver_postgresql.",
+            "pip install 'steepest[postgresql]'",
         )
 
     @classmethod

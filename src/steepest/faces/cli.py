@@ -149,6 +149,7 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price -o price.json --json
+      steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
       steepest fit 'trips/*.parquet' --target tip --executor processes:8 --checkpoint tip.part
     """
@@ -225,6 +226,7 @@ def descend(
 @steepest.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@options.database
 @click.option(
     "-o",
     "--output",

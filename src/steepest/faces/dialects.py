@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "ragged": "refuse",
     "skip_empty": False,
     "max_bytes": None,
+    "table": None,
+    "query": None,
 }
 """What is not said."""
 

@@ -6,26 +6,35 @@ import glob
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import FoldsError, OptionError, OutputError, SourceError
+from ..errors import DatabaseError, FoldsError, OptionError, OutputError, SourceError
 from ..store import holds_moments
+
+if TYPE_CHECKING:
+    from ..data.table import Source
+    from ..sums.moments import Moments
 
 ENDING = ".moments"
 
 
 def read_inputs(
     files: Sequence[str], precision: str | None = None, said: Mapping[str, Any] | None = None
-) -> Any:
+) -> Moments | list[str] | Source:
     """What a fit is made from: the files, as is said of them, or the sum of those of moments.
+
+    Or a table or a query of a database.
 
     SourceError for moments beside tables, OptionError for a precision that they do not have.
     """
+    said = said or {}
+    if {"table", "query"} & said.keys():
+        return open_files(files, said)
     paths = expand(files)
     held = [path for path in paths if is_moments(path)]
     if not held:
-        return open_files(files, said or {})
-    for name, value in (said or {}).items():
+        return open_files(files, said)
+    for name, value in said.items():
         raise OptionError.outside(name, value, "for moments", f"leave {name} unset.")
     others = [path for path in paths if path not in held]
     if others:
@@ -39,13 +48,18 @@ def read_inputs(
     return moments
 
 
-def open_files(files: Sequence[str], said: Mapping[str, Any]) -> Any:
-    """The files as a table, or as they are where nothing is said of how they are written."""
+def open_files(files: Sequence[str], said: Mapping[str, Any]) -> list[str] | Source:
+    """The files as a table, or as they are where nothing is said of how they are written.
+
+    DatabaseError for a table or a query of more than one database.
+    """
     if not said:
         return list(files)
+    if len(files) > 1 and {"table", "query"} & said.keys():
+        raise DatabaseError.among_files()
     from ..data.open import open_table
 
-    return open_table(list(files), **said)
+    return open_table(files[0] if len(files) == 1 else list(files), **said)
 
 
 def read_rule(folds: str | None) -> Any:

@@ -21,6 +21,7 @@ _place = click.option(
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_place
+@options.database
 @click.option(
     "--columns",
     type=options.Names(),
@@ -53,6 +54,7 @@ def scan(
       steepest scan trips.parquet --columns tip,fare,vendor --precision exact -o trips.moments
       steepest scan survey.csv --weights w --weight-kind frequency -o survey.moments
       steepest scan 'years/*.parquet' --checkpoint years.part -o years.moments
+      steepest scan postgresql://me@host/shop --table homes -o homes.moments
       steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables

@@ -61,6 +61,12 @@ max_levels = click.option(
     metavar="N",
     help="Levels that a category may have.  Default: 1,000,000.",
 )
+database = together(
+    click.option("--table", metavar="NAME", help="The table to read, where FILE is a database."),
+    click.option(
+        "--query", metavar="SQL", help="One statement that gives rows, where FILE is a database."
+    ),
+)
 summing = together(
     where,
     max_levels,
@@ -88,6 +94,7 @@ folding = together(
 )
 data = together(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
+    database,
     click.option("--target", metavar="COLUMN", help="The column to explain."),
     click.option(
         "--features",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from ..errors import OptionError
 from ..sums.cluster import connect, ignore_interrupts, start_cluster
 
 HINT = "--executor threads:4, processes:4, local:4, or dask:tcp://host:8786"
+ADDRESS = re.compile(r"[a-z]+://\S+:\d{1,5}")
 MOST = 1_024
 """Workers that are started here, at the most."""
 
@@ -28,7 +30,7 @@ def hiring(text: str | None) -> Iterator[Executor | None]:
         yield None
         return
     kind, _, rest = text.partition(":")
-    if kind == "dask" and rest:
+    if kind == "dask" and ADDRESS.fullmatch(rest):
         with connect(rest) as executor:
             yield executor
         return

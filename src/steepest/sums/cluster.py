@@ -64,20 +64,23 @@ def await_result(executor: Any, future: Future[R], where: str) -> R:
         except CancelledError:
             raise WorkerError.lost(_client(executor).scheduler.address, where) from None
         except Exception as error:
-            raise _explain(error, where) from error
+            told = _explain(error, where)
+            if told is None:
+                raise
+            raise told from None
         now = time.monotonic()
         lonely_since = None if count_threads(executor) else lonely_since or now
         if lonely_since and now - lonely_since >= LONELY_SECONDS:
             raise WorkerError.lonely(_client(executor).scheduler.address, LONELY_SECONDS)
 
 
-def _explain(error: Exception, where: str) -> Exception:
-    """Errors of Dask in the house's own words; others as they are."""
+def _explain(error: Exception, where: str) -> Exception | None:
+    """Errors of Dask in the house's own words; None for others."""
     if type(error).__name__ == "KilledWorker":
         return WorkerError.deadly(where)
     if isinstance(error, ImportError) or "deserialization of the task graph" in str(error):
         return WorkerError.strange(str(error.__cause__ or error).partition("\n")[0])
-    return error
+    return None
 
 
 def _client(executor: Any) -> Any:
@@ -94,7 +97,7 @@ def connect(address: str) -> Iterator[Executor]:
     try:
         client = distributed.Client(address, timeout=REACH_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        reason = str(error.__cause__ or error).partition("\n")[0] or type(error).__name__
+        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise WorkerError.unreachable(address, reason) from None
     with client:
         yield client.get_executor()
@@ -109,7 +112,7 @@ def start_cluster(workers: int) -> Iterator[Executor]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,

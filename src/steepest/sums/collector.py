@@ -88,13 +88,15 @@ def collect(
             if watch:
                 watch(part, part.known_rows, 1.0)
             return collector.finish()
-        dropped = 0
+        dropped, fraction = 0, 0.0
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
             dropped += getattr(batch, "dropped", 0)
             if batch.n_rows:
                 collector.add(batch)
             if watch:
                 watch(part, batch.n_rows, fraction)
+        if watch and part.size and fraction < 1.0:
+            watch(part, 0, 1.0)
     found: Moments = collector.finish()
     return replace(found, observed=replace(found.observed, dropped=dropped)) if dropped else found
 

@@ -38,24 +38,47 @@ def count_cores() -> int:
 
 
 class _BlasLimit:
-    """One thread for BLAS while anybody wants that, and what it was when the last one leaves."""
+    """One thread for BLAS while anybody wants that, and what it was when the last one leaves.
+
+    The limit can only be lifted by the thread that set it, and so has one of its own.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._limit: Any = None
+        self._lifted = threading.Event()
+        self._holder = threading.Thread()
 
     def enter(self) -> None:
         with self._lock:
             if not self._inside:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                limited, self._lifted = threading.Event(), threading.Event()
+                self._holder = threading.Thread(
+                    target=self._hold, args=(limited, self._lifted), daemon=True
+                )
+                self._holder.start()
+                try:
+                    limited.wait()
+                except BaseException:
+                    self._lifted.set()
+                    raise
             self._inside += 1
 
     def leave(self) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._limit.restore_original_limits()
+                self._lifted.set()
+                self._holder.join()
+
+    @staticmethod
+    def _hold(limited: threading.Event, lifted: threading.Event) -> None:
+        try:
+            with _controller().limit(limits=1, user_api="blas"):
+                limited.set()
+                lifted.wait()
+        finally:
+            limited.set()
 
 
 _blas = _BlasLimit()

@@ -1,0 +1,122 @@
+"""Tables that Dask computes: partitions, each of which is worked out when it is read."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from . import memory
+from .streams import check_kinds, translated
+from .table import Batch, Kind, Part, Schema
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A Dask DataFrame as a source, each partition a part."""
+
+    frame: Any
+
+    where = "the Dask DataFrame"
+
+    @property
+    def stays(self) -> bool:
+        """Whether a cluster holds it, to which only this process knows the way."""
+        graph = self.frame.optimize().__dask_graph__()
+        return any(type(task).__name__ == "Future" for task in graph.values())
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        del wanted
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> Schema:
+        """Names and kinds as Dask knows them, or as the first partition with a value shows."""
+        known = memory.from_pandas(self.frame._meta).schema()  # noqa: SLF001
+        columns = {column.name: column for column in known.columns}
+        for place in range(self.frame.npartitions):
+            unknown = [n for n, c in columns.items() if c.kind is Kind.NULL or _is_empty(c)]
+            if not unknown:
+                break
+            found = self._part(place, known).read(unknown).schema()
+            columns |= {name: found.find(name) for name in unknown}
+        return Schema(tuple(columns.values()), self.where)
+
+    def parts(self) -> Sequence[Part]:
+        return [self._part(place, self._schema) for place in range(self.frame.npartitions)]
+
+    def _part(self, place: int, known: Schema) -> FramePart:
+        return FramePart(f"partition {place + 1:,} of {self.where}", known, self.frame, place)
+
+
+def _is_empty(column: Any) -> bool:
+    """Whether a category has no levels that would say what they are."""
+    return str(column.type_name).startswith("dictionary<values=null")
+
+
+@dataclass(frozen=True)
+class FramePart:
+    """One partition; in another process it is a graph of tasks, and no longer a DataFrame."""
+
+    where: str
+    known: Schema
+    frame: Any
+    place: int
+
+    first_row = 1
+    size = 1.0
+
+    def read(self, names: Sequence[str]) -> memory.Columns:
+        """Some columns, computed by this thread."""
+        import dask
+
+        labels = {str(label): label for label in self.frame.columns}
+        chosen = self.frame[[labels[name] for name in names]].partitions[self.place]
+        own = {"scheduler": "synchronous"} if not Frame(self.frame).stays else {}
+        with translated(self.where):
+            (rows,) = dask.compute(chosen, **own)
+            return memory.from_pandas(rows)
+
+    def batches(
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
+    ) -> Iterator[tuple[Batch, float]]:
+        names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+        table = self.read(names)
+        check_kinds(self.known, replace(table.schema(), where=self.where), names)
+        yield from table.batches(numbers, categories, cells, times)
+
+    def __reduce__(self) -> tuple[Callable[..., FramePart], tuple[Any, ...]]:
+        import cloudpickle
+
+        chosen = self.frame.partitions[self.place].optimize()
+        graph = dict(chosen.__dask_graph__()), chosen.__dask_keys__()[0]
+        return _thaw, (self.where, self.known, cloudpickle.dumps(graph))
+
+
+@dataclass(frozen=True)
+class GraphPart(FramePart):
+    """The graph of a partition, and the key that it computes."""
+
+    def read(self, names: Sequence[str]) -> memory.Columns:
+        import dask
+
+        graph, key = self.frame
+        with translated(self.where):
+            rows = dask.get(graph, key)
+            labels = {str(label): label for label in rows.columns}
+            return memory.from_pandas(rows[[labels[name] for name in names]])
+
+    def __reduce__(self) -> tuple[Callable[..., FramePart], tuple[Any, ...]]:
+        import cloudpickle
+
+        return _thaw, (self.where, self.known, cloudpickle.dumps(self.frame))
+
+
+def _thaw(where: str, known: Schema, graph: bytes) -> FramePart:
+    return GraphPart(where, known, pickle.loads(graph), 0)  # noqa: S301  # the caller's own
