@@ -218,3 +218,14 @@ def test_list(benchmarks, capsys):
     assert benchmarks("__main__").main([]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names == list(benchmarks("__main__").BENCHMARKS)
+
+
+def test_columns(benchmarks, monkeypatch, tmp_path):
+    """The file is written once; each turn tells its memory, and whoever adds agrees."""
+    monkeypatch.setattr(benchmarks("synthetic"), "gettempdir", lambda: str(tmp_path))
+    report = benchmarks("runner").run(benchmarks("columns").build(3000), rounds=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["steepest-benchmark-3000.parquet"]
+    assert not any(line["error"] for line in lines_of(report).values())
+    assert all(check["passed"] for check in agreement(report))
+    assert len(agreement(report)) == 6
+    assert [goal["limit"] for goal in report["goals"]] == [1.3, 3.0, 1.5]

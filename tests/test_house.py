@@ -70,9 +70,9 @@ def test_public_names_have_their_docstring(name):
 
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
-        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "SteepestError",
-        "SteepestWarning", "check_gradient", "descend", "fit", "load", "merge", "open_table",
-        "race", "scan",
+        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "Rates",
+        "SteepestError", "SteepestWarning", "check_gradient", "descend", "fit", "load", "merge",
+        "open_table", "race", "rates", "scan",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):

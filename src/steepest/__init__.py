@@ -21,6 +21,7 @@ _HOMES = {
     "Model": "models.model",
     "Moments": "sums.moments",
     "Race": "checks.races",
+    "Rates": "descent.speeds",
     "SteepestError": "errors",
     "SteepestWarning": "errors",
     "check_gradient": "checks.checkup",
@@ -30,6 +31,7 @@ _HOMES = {
     "merge": "sums.merging",
     "open_table": "data.open",
     "race": "checks.racing",
+    "rates": "models.outlook",
     "scan": "sums.scanning",
 }
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Model",
     "Moments",
     "Race",
+    "Rates",
     "SteepestError",
     "SteepestWarning",
     "__version__",
@@ -49,6 +52,7 @@ __all__ = [
     "merge",
     "open_table",
     "race",
+    "rates",
     "scan",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -142,6 +143,11 @@ def write_json(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     check_model_place(path)
     with replacing(path) as draft:
         draft.write_bytes(body + hashlib.sha256(body).hexdigest().encode() + b"\n")
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which has no NaN and no infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from steepest.data import blocks, boundaries, delimited, fragments, lines, objec
 from steepest.data.boundaries import plan_cuts
 from steepest.data.open import open_source
 from steepest.data.records import iterate
+from steepest.data.strips import columns_of
 
 CITIES = ["Oslo", "Zürich", "東京", "a,b", 'say "x"', "two\nlines", "CR\rLF\r\n", "é"]
 
@@ -141,7 +142,7 @@ def test_a_part_is_a_range_that_can_be_sent_away(
         assert (again.path, again.stamp, again.first_row) == (path, part.stamp, row)
         assert again.size == part.span.stop - part.span.start
         found = [batch for batch, _ in again.batches(["x"], ["c"])]
-        assert found[0].numbers(["x"])[0, 0] == row - 1
+        assert columns_of(found[0].numbers(["x"]))[0][0] == row - 1
         row += sum(batch.n_rows for batch in found)
     assert row == 2_001
     assert len({part.identity for part in parts}) == len(parts)

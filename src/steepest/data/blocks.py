@@ -71,12 +71,12 @@ def _cut_plain(file: File, span: Span, cut: Cutter, size: int, longest: int) -> 
                 return
             ended = len(text) < asked or at + asked == span.stop
             whole = len(text) if ended else cut(text)
+            if len(text) > max(longest, size):  # nothing shorter was whole
+                yield Block(text, at, at, whole=False)
+                return
             if whole:
                 yield Block(text if whole == len(text) else text[:whole], at, at + whole)
                 at, wanted = at + whole, size
-            elif len(text) > longest:
-                yield Block(text, at, at, whole=False)
-                return
             else:
                 wanted *= 2
 

@@ -84,7 +84,9 @@ class DoublesReader:
     @staticmethod
     def serves(layout: Layout, places: Sequence[int]) -> bool:
         """Whether there is a compiled reader, and it reads such text."""
-        return _open() is not None and bool(places) and not layout.is_narrow
+        if layout.is_narrow or any(map(layout.is_number, layout.nulls)):
+            return False
+        return bool(places) and _open() is not None
 
     def read(self, text: bytes, parse: Callable[[str], float | None]) -> Floats | None:
         """The columns of a block without quotes, shape (columns, rows), nulls as NaN.

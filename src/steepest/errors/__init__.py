@@ -40,15 +40,9 @@ from __future__ import annotations
 from .cells import FormulaError, ValueFoundError
 from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from .databases import DatabaseError
+from .descents import DivergedError, LearningRateError
 from .files import CheckpointError, ModelFileError, MomentsFileError, OutputError
-from .fits import (
-    CollinearError,
-    DivergedError,
-    GradientError,
-    LearningRateError,
-    OptionError,
-    TooFewRowsError,
-)
+from .fits import CollinearError, GradientError, OptionError, TooFewRowsError
 from .machine import KernelError, TooLargeError, WorkerError
 from .programs import ProgramError
 from .rows import EmptySourceError, LengthError

@@ -121,8 +121,9 @@ class KernelError(SteepestError, RuntimeError):
     @classmethod
     def missing(cls, variable: str, wanted: str) -> KernelError:
         return cls(
-            f"{variable}={wanted} asks for the compiled kernel, which was not built.",
-            "It is built when steepest is installed where there is a C compiler.",
+            f"{variable}={wanted} asks for a compiled kernel that is not here.",
+            "It is built when steepest is installed where there is a C compiler, and c-avx2 and "
+            "c-avx512 need a processor that has these.",
             f"unset {variable}, or install a compiler and then steepest again.",
         )
 

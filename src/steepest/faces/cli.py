@@ -23,10 +23,12 @@ from .interruption import (
     describe_stop,
     interruptible,
     keeping_scan,
+    raise_heard,
 )
 from .moments import forget, merge, scan, show
 from .options import print_json, say
 from .racing import race
+from .speeds import rates
 from .version import version_option
 
 OUR_BUG = 70
@@ -48,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+        code = _main(arguments)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -88,6 +90,14 @@ def _run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _main(arguments: Sequence[str]) -> Any:
+    try:
+        return steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+    except Exception:
+        raise_heard()  # a query that is interrupted may say so in its own way
+        raise
+
+
 def _close_stdout() -> None:
     """Let what is still to be written fall away, so that Python's exit does not try again."""
     with contextlib.suppress(OSError, ValueError):
@@ -114,13 +124,15 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race):
+for command in (scan, merge, forget, show, check, race, rates):
     steepest.add_command(command)
 
 
 @steepest.command()
 @options.data
 @options.descent
+@options.steps
+@options.scheduling
 @click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
 @click.option(
     "--collinear",
@@ -148,6 +160,7 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
+      steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -177,6 +190,8 @@ def fit(
 @steepest.command()
 @options.data
 @options.descent
+@options.steps
+@options.scheduling
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
 @options.scanning
@@ -196,6 +211,7 @@ def descend(
     Examples:
       steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
       steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
+      steepest descend homes.csv --target price --rule adam --schedule cosine --learning-rate 0.1
     """
     from ..errors import OptionError
     from .terminal import epoch_rows, epoch_table
@@ -281,11 +297,9 @@ def predict(
     """
     from ..data.open import open_source
     from ..data.predictor import Manner
-    from ..models.model import note_unseen
     from ..models.record import load_model
-    from ..sums.observations import note_dropped
     from .inputs import open_files
-    from .predictions import check_output, name_columns, write_predictions
+    from .predictions import check_output, name_columns, note_written, write_predictions
     from .progress import show_progress
 
     kept = tuple(name for names in keep for name in names)
@@ -295,15 +309,8 @@ def predict(
     with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
         source = open_source(open_files(files, take_said(chosen)))
         written = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
-    rows, nulls, dropped = written
     if not quiet:
-        notes = [*note_unseen(manner), *note_dropped(dropped)]
-        if nulls:
-            reason = " or holds an unseen level" if unseen == "null" else ""
-            notes.append(
-                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
-            )
-        say(notes)
+        say(note_written(manner, *written))
 
 
 def _fit(

@@ -30,6 +30,21 @@ class Names(click.ParamType[list[str]]):
         return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
 
 
+class Rate(click.ParamType[float | str]):
+    """A number, or the name of a way to choose one."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        del param, ctx
+        try:
+            return float(value)
+        except ValueError:
+            return str(value)
+
+
 class Choice(click.ParamType[tuple[str, str]]):
     """A level of a category."""
 
@@ -128,13 +143,13 @@ data = together(
     summing,
     reading,
 )
-descent = together(
-    click.option(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        help="Default: the best fixed rate, 2/(L + l).",
-    ),
+learning_rate = click.option(
+    "--learning-rate",
+    type=Rate(),
+    metavar="RATE|best|budget",
+    help="Default: best, the fixed rate with the best worst case; budget: best for the epochs.",
+)
+penalty = together(
     click.option(
         "--l2",
         type=float,
@@ -149,6 +164,34 @@ descent = together(
         help="Centre and scale the columns for the descent, or not.",
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+descent = together(learning_rate, penalty)
+steps = together(
+    click.option(
+        "--rule",
+        metavar="RULE",
+        help="gradient-descent, momentum, nesterov, adagrad, rmsprop, adam, adamw, "
+        "conjugate-gradient or l-bfgs.  Default: the first.",
+    ),
+    click.option(
+        "--momentum",
+        type=Rate(),
+        metavar="SHARE|best",
+        help="How much of the past is kept.  Default: 0.9 for rules that have it.",
+    ),
+)
+scheduling = together(
+    click.option(
+        "--schedule",
+        metavar="SCHEDULE",
+        help="How the rate changes: constant, inverse-time, step, cosine or warm-up, as in "
+        "step:30:0.1 or warm-up:10,cosine.",
+    ),
+    click.option(
+        "--allow-divergence",
+        is_flag=True,
+        help="Take a rate that cannot converge, to see what it does.",
+    ),
 )
 progress = click.option(
     "--progress",

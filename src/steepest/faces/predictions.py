@@ -14,8 +14,9 @@ import numpy as np
 from ..data.predictor import Manner
 from ..data.table import Source
 from ..errors import ColumnNameError, OutputError
-from ..models.model import Model
+from ..models.model import Model, note_unseen
 from ..store import check_writable, replacing
+from ..sums.observations import note_dropped
 from ..typing import OnProgress
 from .inputs import check_not_read
 
@@ -87,6 +88,15 @@ def write_predictions(
             flags = [pa.array([], pa.bool_())] if manner.flag_extrapolation else []
             write([*(pa.nulls(0) for _ in kept), pa.array([], pa.float64()), *flags])
     return rows, nulls, dropped
+
+
+def note_written(manner: Manner, rows: int, nulls: int, dropped: int) -> list[str]:
+    """What a reader of the predictions should not miss."""
+    notes = [*note_unseen(manner), *note_dropped(dropped)]
+    if nulls:
+        reason = " or holds an unseen level" if manner.unseen == "null" else ""
+        notes.append(f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}.")
+    return notes
 
 
 def _open_writer(
