@@ -13,7 +13,7 @@ from .runner import run, show
 
 BENCHMARKS = (
     "scan_fit", "exact_scan", "columns", "text", "peers", "solve", "nist", "categories",
-    "descent_epochs", "race",
+    "descent_epochs", "race", "study",
 )  # fmt: skip
 """Files of this folder with a ``build(rows) -> Benchmark``."""
 

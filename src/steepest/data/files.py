@@ -162,7 +162,8 @@ def _open_text(
     held: Spool | None = None,
 ) -> Source:
     """A file of text, put into another first where Arrow can neither unpack nor decode it."""
-    packing = find_packing(path)
+    with File(path, title).reading():
+        packing = find_packing(path)
     if packing == "xz":
         title = title or path
         held = _unpack_xz(path, title, dialect.max_bytes)

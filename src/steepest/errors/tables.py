@@ -128,6 +128,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def broken_off(cls, path: str, reason: str) -> SourceError:
+        return cls(
+            f"reading '{path}' broke off: {reason}.",
+            "The disk or the network gave an error; the file itself may be whole.",
+            "run it again; with a checkpoint (--checkpoint FILE) what was added up is kept.",
+        )
+
+    @classmethod
     def column(cls, name: str, reason: str) -> SourceError:
         return cls(
             f"'{name}' is not a column of one kind.",

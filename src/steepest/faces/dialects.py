@@ -55,7 +55,7 @@ OPTIONS = [
 ]
 
 
-def reading(command: F) -> F:
+def written(command: F) -> F:
     """A command with the options that say how text is written."""
     for option in reversed(OPTIONS):
         command = option(command)

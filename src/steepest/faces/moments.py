@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .dialects import reading, take_said
+from .dialects import take_said, written
 
 if TYPE_CHECKING:
     from ..sums.moments import Moments
@@ -30,7 +30,7 @@ _place = click.option(
 )
 @options.formula
 @options.summing
-@reading
+@written
 @options.folding
 @options.scanning
 @options.output

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any, TypeVar
 
 import click
 
-from .dialects import reading
+from .dialects import written
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
+
+
+def split_names(text: str) -> list[str]:
+    """Names with commas between them; one with a comma of its own stands in double quotes.
+
+    >>> split_names('area,"rooms, large"')
+    ['area', 'rooms, large']
+    """
+    return [name for line in csv.reader([text]) for name in line if name]
 
 
 class Names(click.ParamType[list[str]]):
@@ -27,7 +38,7 @@ class Names(click.ParamType[list[str]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> list[str]:
         del param, ctx
-        return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
+        return split_names(value) if isinstance(value, str) else value
 
 
 class Rate(click.ParamType[float | str]):
@@ -59,6 +70,23 @@ class Choice(click.ParamType[tuple[str, str]]):
         if not (column and equals):
             self.fail(f"'{value}' is not of the form city=Oslo.", param, ctx)
         return column, level
+
+
+class Factor(click.ParamType[tuple[str, float]]):
+    """A column and how many times its penalty counts."""
+
+    name = "column=factor"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        if not isinstance(value, str):
+            return value[0], value[1]
+        column, _, factor = value.rpartition("=")
+        with suppress(ValueError):
+            if column:
+                return column, float(factor)
+        return self.fail(f"'{value}' is not of the form area=0.5.", param, ctx)
 
 
 formula = click.option(
@@ -141,7 +169,7 @@ data = together(
         help="Take levels of fewer than N rows together.",
     ),
     summing,
-    reading,
+    written,
 )
 learning_rate = click.option(
     "--learning-rate",
@@ -164,6 +192,37 @@ penalty = together(
         help="Centre and scale the columns for the descent, or not.",
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+holding = together(
+    click.option(
+        "--validation",
+        type=Rate(),
+        metavar="SHARE|COLUMN|FILE",
+        help="Rows to hold out: a share by hash, those for which a column is true, or a table's.  "
+        "Without --epochs the descent stops where their loss is lowest.",
+    ),
+    click.option("--seed", type=int, default=0, metavar="N", help="Of the hash.  Default: 0."),
+)
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "off"]),
+    default="auto",
+    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
+)
+executor = click.option(
+    "--executor",
+    metavar="WHO",
+    help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+    "Default: a thread a core.",
+)
+reading = together(executor, progress)
+scanning = together(
+    click.option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+    ),
+    reading,
 )
 descent = together(learning_rate, penalty)
 steps = together(
@@ -193,25 +252,22 @@ scheduling = together(
         help="Take a rate that cannot converge, to see what it does.",
     ),
 )
-progress = click.option(
-    "--progress",
-    type=click.Choice(["auto", "live", "plain", "off"]),
-    default="auto",
-    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
-)
-scanning = together(
+shrinking = together(
+    click.option("--nonnegative", is_flag=True, help="Only coefficients of at least 0."),
     click.option(
-        "--checkpoint",
-        metavar="FILE",
-        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+        "--adaptive",
+        type=float,
+        default=0.0,
+        metavar="POWER",
+        help="The adaptive lasso: l1 over this power of the least-squares coefficient.",
     ),
     click.option(
-        "--executor",
-        metavar="WHO",
-        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
-        "Default: a thread a core.",
+        "--penalty",
+        "penalties",
+        type=Factor(),
+        multiple=True,
+        help="How many times the penalties of a column count; 0 for not at all.",
     ),
-    progress,
 )
 output = together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
