@@ -131,6 +131,27 @@ def test_the_page_of_studies_runs():
     assert "one se" in python("import warnings; warnings.simplefilter('error')\n" + block)
 
 
+def test_the_page_of_the_descent_runs():
+    text = (ROOT / "docs" / "descent.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    out = python("import warnings; warnings.simplefilter('error')\n" + "\n".join(blocks))
+    assert "gradient descent: below 2/L = " in out
+    assert "Score(rmse=" in out
+
+
+def test_the_page_of_the_descent_names_every_rule_and_schedule():
+    from steepest.descent.rules import RULES
+    from steepest.descent.schedules import SCHEDULES
+    from steepest.descent.searches import SOLVERS
+
+    text = (ROOT / "docs" / "descent.md").read_text()
+    for name in (*RULES, *SOLVERS):
+        assert f"`{name}`" in text, name
+    for name in SCHEDULES:
+        assert f"`{name}" in text, name
+
+
 def test_the_page_of_formulas_names_every_function():
     from steepest.data.formula import FUNCTIONS
     from steepest.faces.cli import steepest as commands

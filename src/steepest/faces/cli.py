@@ -142,6 +142,7 @@ def fit(
 @options.descent
 @options.steps
 @options.scheduling
+@click.option("--l1", type=float, default=0.0, metavar="PENALTY", help="On sizes: the lasso.")
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
 @options.holding

@@ -163,7 +163,7 @@ def _describe_epochs(model: Model) -> str:
     if model.settings.epochs is None:
         return f"the limit: {model.settings.method}"
     limit = number(float(model.path.objective(None)))
-    word = "objective" if model.settings.l2 else "loss"
+    word = "objective" if model.settings.l2 or model.settings.l1 else "loss"
     return f"{model.settings.epochs:,}  ({word} at the limit: {limit})"
 
 
@@ -204,7 +204,7 @@ def coefficient_list(
 
 def epoch_table(model: Model, epochs: Sequence[int]) -> list[str]:
     """One line an epoch: loss(t) and, where there is room, w(t)."""
-    penalised = model.settings.l2 > 0
+    penalised = model.settings.l2 > 0 or model.settings.l1 > 0
     names = list(model.coefficients)
     shown = names if len(names) <= COLUMNS_SHOWN else []
     more = ["objective"] if penalised else []

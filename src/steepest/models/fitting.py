@@ -132,7 +132,8 @@ def fit(
         Divide each coefficient's ``l1`` by this power of its size at least squares.
     penalties : mapping of str to float, optional
         By column, or by coefficient, how many times both penalties count: 0 for not at all.
-        These four are fitted at their limit, by coordinate descent.
+        These four are fitted at their limit, by coordinate descent; ``l1`` alone with
+        ``epochs`` by proximal steps of gradient descent.
     scale : {"standard", "none"}, optional
         ``"standard"`` centres columns and divides by the standard deviation for the descent and
         the penalty; ``"none"`` is the naive loop over the raw columns, the intercept from 0.
@@ -201,10 +202,12 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
-    steps = read_steps(rule, momentum, schedule, learning_rate, epochs)
+    steps = read_steps(rule, momentum, schedule, learning_rate, epochs, l1)
     check_view(missing, rare)
     sparse = read_sparse(l1, nonnegative, adaptive, penalties)
-    if sparse and not (epochs is rule is learning_rate is momentum is schedule is w is None):
+    proximal = epochs is not None and list(sparse) == ["l1"]
+    bare = epochs is rule is learning_rate is momentum is schedule is w is None
+    if sparse and not (proximal or bare):
         raise OptionError.limit_only(next(iter(sparse)))
     targets = read_targets(target)
     single: list[Any] = [target] if targets is None else targets
