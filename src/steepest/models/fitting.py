@@ -206,9 +206,8 @@ def fit(
     check_view(missing, rare)
     sparse = read_sparse(l1, nonnegative, adaptive, penalties)
     proximal = epochs is not None and list(sparse) == ["l1"]
-    if sparse and not (
-        proximal or epochs is rule is learning_rate is momentum is schedule is w is None
-    ):
+    bare = epochs is rule is learning_rate is momentum is schedule is w is None
+    if sparse and not (proximal or bare):
         raise OptionError.limit_only(next(iter(sparse)))
     targets = read_targets(target)
     single: list[Any] = [target] if targets is None else targets
