@@ -30,9 +30,9 @@ BRACKETS = 4
 class HeldOut:
     """The mean squared error of some rows, from their moments.
 
-    loss(b, w) = floor + ‖F (w - ŵ)‖² - 2 s (w - ŵ) + (ȳ - b - x̄w)², with ŵ the coefficients and
-    ``floor`` the loss of their own least squares, FᵀF their covariance, and s what ŵ, which is a
-    double, leaves of their gradient: nothing cancels, and it is never negative.
+    loss(b, w) = floor + ‖F (w - ŵ)‖² + (ȳ - b - x̄w)², with ŵ the coefficients and ``floor`` the
+    loss of their own least squares, and FᵀF their covariance: nothing cancels, and it is never
+    negative.
     """
 
     floor: float
@@ -49,8 +49,6 @@ class HeldOut:
     """By how much the means exceed those of the rows trained on, shape (p,), where they are known;
     their intercept is at its best."""
     target_gap: float = 0.0
-    slope: Floats | None = None
-    """s, shape (p,); None for 0."""
 
     def loss(self, intercept: Floats, coef: Floats) -> Floats:
         """Of T intercepts, shape (T,), and coefficients, shape (T, p): losses, shape (T,)."""
@@ -62,12 +60,8 @@ class HeldOut:
     def loss_about(self, shift: Floats, coef: Floats) -> Floats:
         """The same where the mean error is known better: ȳ - b - x̄w, shape (T,)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            gap = coef - self.centre
-            spread = gap @ self.factor.T
-            centred = self.floor + np.sum(spread**2, axis=-1)
-            if self.slope is not None:
-                centred = centred - 2 * (gap @ self.slope)
-            return np.asarray(np.maximum(centred, 0.0) + shift**2)
+            spread = (coef - self.centre) @ self.factor.T
+            return np.asarray(self.floor + np.sum(spread**2, axis=-1) + shift**2)
 
 
 def build_held_out(problem: Problem) -> HeldOut:
@@ -80,9 +74,8 @@ def build_held_out(problem: Problem) -> HeldOut:
     spectrum = decompose(kept, coordinates)
     centre, floor = np.zeros(p), spectrum.floor
     centre[varies] = coordinates.destandardise(spectrum.least_squares)
-    slope = np.zeros(p)
     if kept.exact is not None:
-        floor, slope[varies] = find_residual(kept.exact, centre[varies])
+        floor = find_floor(kept.exact, centre[varies])
     values, basis = np.linalg.eigh(problem.scatter / problem.weight)
     factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T
     return HeldOut(
@@ -93,14 +86,13 @@ def build_held_out(problem: Problem) -> HeldOut:
         problem.target_mean,
         problem.rows.used,
         problem.target_scatter / problem.weight,
-        slope=slope,
     )
 
 
-def find_residual(normal: ExactNormal, coef: Floats) -> tuple[float, Floats]:
-    """Of coefficients with their best intercept, the loss, and Σ w (x - x̄) e/W, shape (p,).
+def find_floor(normal: ExactNormal, coef: Floats) -> float:
+    """The loss of coefficients with their best intercept, in whole numbers and rounded once.
 
-    In whole numbers, and rounded once.  O(p²).
+    O(p²).  Near least squares it is the lowest but for the square of their rounding.
     """
     matrix, weight = normal.centred(intercept=True)
     units = [normal.unit(j) for j in range(len(matrix))]
@@ -108,12 +100,8 @@ def find_residual(normal: ExactNormal, coef: Floats) -> tuple[float, Floats]:
     parts.append(units[-1])
     below = math.lcm(*(part.denominator for part in parts))
     whole = np.array([int(part * below) for part in parts], dtype=object)
-    moved = np.dot(matrix, whole)
-    scale = Fraction(1, below * weight * weight)
-    loss = float(int(np.dot(whole, moved)) * scale / below)
-    return loss, np.array(
-        [float(int(m) * unit * scale) for m, unit in zip(moved[:-1], units, strict=False)]
-    )
+    square = int(np.dot(whole, np.dot(matrix, whole)))
+    return float(Fraction(square, (below * weight) ** 2))
 
 
 def find_mean_gap(held: Problem, trained: Problem) -> tuple[Floats, float]:
