@@ -13,7 +13,7 @@ from .runner import run, show
 
 BENCHMARKS = (
     "scan_fit", "exact_scan", "columns", "peers", "solve", "nist", "categories", "descent_epochs",
-    "race",
+    "race", "study",
 )  # fmt: skip
 """Files of this folder with a ``build(rows) -> Benchmark``."""
 

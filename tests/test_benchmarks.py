@@ -220,6 +220,19 @@ def test_list(benchmarks, capsys):
     assert names == list(benchmarks("__main__").BENCHMARKS)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_study(benchmarks, capsys):
+    runner = benchmarks("runner")
+    report = runner.run(benchmarks("study").build(8_000, columns=(6, 8, 13)), rounds=1)
+    runner.show(report)
+    printed = capsys.readouterr().out
+    checks = agreement(report)
+    assert len(checks) >= 3
+    assert all(check["passed"] for check in checks)
+    assert len(report["goals"]) == 4
+    assert "scaled, not measured" in printed
+
+
 def test_columns(benchmarks, monkeypatch, tmp_path):
     """The file is written once; each turn tells its memory, and whoever adds agrees."""
     monkeypatch.setattr(benchmarks("synthetic"), "gettempdir", lambda: str(tmp_path))

@@ -22,6 +22,8 @@ _HOMES = {
     "Moments": "sums.moments",
     "Race": "checks.races",
     "Rates": "descent.speeds",
+    "Selection": "models.selections",
+    "Study": "models.studies",
     "SteepestError": "errors",
     "SteepestWarning": "errors",
     "check_gradient": "checks.checkup",
@@ -33,6 +35,8 @@ _HOMES = {
     "race": "checks.racing",
     "rates": "models.outlook",
     "scan": "sums.scanning",
+    "select": "models.selecting",
+    "study": "models.studying",
 }
 __all__ = [
     "Audit",
@@ -42,8 +46,10 @@ __all__ = [
     "Moments",
     "Race",
     "Rates",
+    "Selection",
     "SteepestError",
     "SteepestWarning",
+    "Study",
     "__version__",
     "check_gradient",
     "descend",
@@ -54,6 +60,8 @@ __all__ = [
     "race",
     "rates",
     "scan",
+    "select",
+    "study",
 ]
 
 

@@ -18,7 +18,7 @@ from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
-from .paths import check_readable, find_files
+from .paths import check_readable, find_files, is_own
 from .places import Stamp, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
@@ -53,10 +53,14 @@ class Files:
     """Several files as one table: their columns are matched by name."""
 
     files: tuple[Source, ...]
+    remarks: tuple[str, ...] = ()
+    """What was not read."""
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         schemas = [file.schema(wanted) for file in self._agreed]
         joined = reduce(lambda a, b: a.join(b, wanted), schemas)
+        if len(schemas) == 1:
+            return joined
         return replace(
             joined, where=f"{joined.where} and {counted(len(self.files) - 1, 'file')} more"
         )
@@ -90,19 +94,26 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     dialect.check()
     files: dict[str, Source] = {}
     keys: list[Sequence[tuple[str, str]]] = []
+    remarks: list[str] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
         if pattern == STANDARD_INPUT:
             files[pattern] = open_input(dialect)
             keys.append(())
             continue
         found = find_files(pattern)
+        own = [one.path for one in found if is_own(one.path)]
+        if len(own) < len(found):
+            remarks += [f"passed over, for steepest wrote it: '{path}'" for path in own]
+            found = [one for one in found if one.path not in own]
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files:
                 files[one.path] = open_file(one.path, dialect)
                 keys.append(one.keys)
     placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
-    return placed[0] if len(placed) == 1 else Files(tuple(placed))
+    if len(placed) == 1 and not remarks:
+        return placed[0]
+    return Files(tuple(placed), tuple(remarks))
 
 
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
@@ -134,7 +145,8 @@ def _open_text(
     held: Spool | None = None,
 ) -> Source:
     """A file of text, put into another first where Arrow can neither unpack nor decode it."""
-    packing = find_packing(path)
+    with File(path, title).reading():
+        packing = find_packing(path)
     if packing == "xz":
         title = title or path
         held = _unpack_xz(path, title)

@@ -44,8 +44,12 @@ class HeldOut:
     def loss(self, intercept: Floats, coef: Floats) -> Floats:
         """Of T intercepts, shape (T,), and coefficients, shape (T, p): losses, shape (T,)."""
         with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss_about((self.target_mean - coef @ self.mean) - intercept, coef)
+
+    def loss_about(self, shift: Floats, coef: Floats) -> Floats:
+        """The same where the mean error is known better: ȳ - b - x̄w, shape (T,)."""
+        with np.errstate(over="ignore", invalid="ignore"):
             spread = (coef - self.centre) @ self.factor.T
-            shift = (self.target_mean - coef @ self.mean) - intercept
             return np.asarray(self.floor + np.sum(spread**2, axis=-1) + shift**2)
 
 

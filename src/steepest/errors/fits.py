@@ -36,6 +36,22 @@ class OptionError(SteepestError, ValueError):
         return cls(f"{name} is not given.", "A fit explains a column.", f"name it: {hint}")
 
     @classmethod
+    def pathless(cls, method: str) -> OptionError:
+        return cls(
+            f"a fit by {method} has no path.",
+            "Its limit is found by coordinate descent, not by steps along the gradient.",
+            "fit with l2 alone, or ask for model.coefficients.",
+        )
+
+    @classmethod
+    def limit_only(cls, name: str) -> OptionError:
+        return cls(
+            f"{name} is given, and epochs or a rule, a rate or a start too.",
+            "What makes coefficients exactly 0 is fitted at its limit, by coordinate descent.",
+            f"leave epochs, rule, learning_rate and w out, or {name}.",
+        )
+
+    @classmethod
     def other_weights(cls, asked: str, found: str) -> OptionError:
         has = f"weights '{found}'" if found else "no weights"
         return cls(

@@ -45,6 +45,18 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:,.3g} GB"
 
 
+class PackageError(SteepestError, ImportError):
+    """A package that only this needs, and is not installed."""
+
+    @classmethod
+    def missing(cls, package: str, extra: str) -> PackageError:
+        return cls(
+            f"{package} is not installed.",
+            "Only this needs it.",
+            f"pip install 'steepest[{extra}]'",
+        )
+
+
 class WorkerError(SteepestError, RuntimeError):
     """Workers that cannot be had, or that failed otherwise than by what they read."""
 

@@ -128,6 +128,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def broken_off(cls, path: str, reason: str) -> SourceError:
+        return cls(
+            f"reading '{path}' broke off: {reason}.",
+            "The disk or the network gave an error; the file itself may be whole.",
+            "run it again; with a checkpoint (--checkpoint FILE) what was added up is kept.",
+        )
+
+    @classmethod
     def column(cls, name: str, reason: str) -> SourceError:
         return cls(
             f"'{name}' is not a column of one kind.",
@@ -242,6 +250,14 @@ class EmptySourceError(SteepestError, ValueError):
     @classmethod
     def none_left(cls, read: int, nulls: dict[str, int]) -> EmptySourceError:
         worst = max(nulls, key=lambda name: nulls[name]) if nulls else ""
+        empty = [name for name, count in nulls.items() if count >= read]
+        if empty:
+            has = "has no value" if len(empty) == 1 else "have no value"
+            return cls(
+                f"{listed(empty)} {has} in any of the {read:,} rows.",
+                "A row with a null in a column that is used is left out, so that none is left.",
+                f"leave out {listed(empty)} by naming the features you want.",
+            )
         counts = ", ".join(f"'{name}' {count:,}" for name, count in nulls.items() if count)
         return cls(
             f"none of the {read:,} rows is left: each has a null in a column that is used.",

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
+from ..errors import SteepestWarning
 from . import options
 from .check import check
+from .endings import conclude
 from .inputs import check_apart
-from .interruption import (
-    INTERRUPTED,
-    TERMINATED,
-    Terminated,
-    describe_stop,
-    interruptible,
-    keeping_scan,
-    raise_heard,
-)
+from .interruption import interruptible, keeping_scan
 from .moments import forget, merge, scan, show
 from .options import print_json, say
+from .predicting import predict
 from .racing import race
 from .speeds import rates
+from .studying import select, study
 from .version import version_option
-
-OUR_BUG = 70
 
 LINES = 100_000
 """Lines of an epoch table, at the most."""
@@ -44,63 +34,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
     with interruptible():
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
-        code = _main(arguments)
-        sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except SteepestError as error:
-        click.echo(f"steepest: {error}", err=True)
-        return error.exit_code
-    except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
-        _close_stdout()
-        return 0
-    except OSError as error:
-        _close_stdout()
-        refused = OutputError.of("standard output", error.strerror or str(error))
-        click.echo(f"steepest: {refused}", err=True)
-        return refused.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(describe_stop(INTERRUPTED), err=True)
-        return INTERRUPTED
-    except Terminated:
-        click.echo(describe_stop(TERMINATED), err=True)
-        return TERMINATED
-    except MemoryError:
-        click.echo(f"steepest: {TooLargeError.memory()}", err=True)
-        return TooLargeError.exit_code
-    except Exception as error:
-        if os.environ.get("STEEPEST_DEBUG"):
-            raise
-        what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        click.echo(
-            f"steepest: this is a bug of steepest, not of your data: {what}\n\n"
-            "Hint: STEEPEST_DEBUG=1 shows the traceback to report.",
-            err=True,
+        return conclude(
+            lambda: steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
         )
-        return OUR_BUG
-    return code if isinstance(code, int) else 0
-
-
-def _main(arguments: Sequence[str]) -> Any:
-    try:
-        return steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
-    except Exception:
-        raise_heard()  # a query that is interrupted may say so in its own way
-        raise
-
-
-def _close_stdout() -> None:
-    """Let what is still to be written fall away, so that Python's exit does not try again."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(
@@ -123,7 +59,7 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race, rates):
+for command in (scan, merge, forget, show, check, race, rates, study, select, predict):
     steepest.add_command(command)
 
 
@@ -132,6 +68,8 @@ for command in (scan, merge, forget, show, check, race, rates):
 @options.descent
 @options.steps
 @options.scheduling
+@click.option("--l1", type=float, default=0.0, metavar="PENALTY", help="On sizes: the lasso.")
+@options.shrinking
 @click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
 @click.option(
     "--collinear",
@@ -160,6 +98,7 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
+      steepest fit homes.parquet --target price --l1 0.1 --penalty area=0
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -238,87 +177,6 @@ def descend(
         say([*([rate] if model.names else []), *model.notes])
 
 
-@steepest.command()
-@click.argument("model", metavar="MODEL")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@options.database
-@click.option(
-    "-o",
-    "--output",
-    default="-",
-    metavar="OUT",
-    help="A .csv or .parquet file; - for CSV on standard output.",
-)
-@click.option(
-    "--keep",
-    type=options.Names(),
-    multiple=True,
-    help="Columns to write before the predictions, such as a key.",
-)
-@click.option(
-    "--unseen",
-    type=click.Choice(["refuse", "null", "reference"]),
-    default="refuse",
-    help="What a level gives that the model has not seen.  Default: refuse.",
-)
-@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
-@click.option(
-    "--flag-extrapolation",
-    is_flag=True,
-    help="Say in a column whether a number lies outside of what the fit has seen.",
-)
-@click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
-@options.progress
-@click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
-def predict(
-    model: str,
-    files: Sequence[str],
-    table: str | None,
-    query: str | None,
-    output: str,
-    keep: Sequence[Sequence[str]],
-    unseen: str,
-    strict: bool,
-    flag_extrapolation: bool,
-    raw: bool,
-    progress: str,
-    quiet: bool,
-) -> None:
-    """Predict each row of FILE..., in their order: a column named prediction.
-
-    A row with a null in a column that the model uses gets a null, NA in CSV.  Text that a
-    spreadsheet would run as a formula gets an apostrophe before it in CSV.
-
-    \b
-    Examples:
-      steepest predict model.json examples/penguins.csv
-      steepest predict model.json 'new/*.parquet' --keep id -o predictions.parquet
-    """
-    from ..data.open import open_source
-    from ..data.predictor import Manner
-    from ..models.model import note_unseen
-    from ..models.record import load_model
-    from .inputs import read_tables
-    from .predictions import check_output, name_columns, write_predictions
-    from .progress import show_progress
-
-    kept = tuple(name for names in keep for name in names)
-    manner = Manner(unseen, strict, flag_extrapolation)
-    check_output(output, [model, *files], name_columns(kept, manner))
-    loaded = load_model(model)
-    with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(read_tables(files, table, query))
-        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
-    if not quiet:
-        notes = note_unseen(manner)
-        if nulls:
-            reason = " or holds an unseen level" if unseen == "null" else ""
-            notes.append(
-                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
-            )
-        say(notes)
-
-
 def _fit(
     files: Sequence[str],
     *,
@@ -348,6 +206,7 @@ def _fit(
             features=[name for names in features for name in names] if features else None,
             references=dict(reference),
             intercept=not no_intercept,
+            penalties=dict(chosen.pop("penalties", ())),
             on_progress=on_progress,
             **chosen,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -57,6 +58,23 @@ class Choice(click.ParamType[tuple[str, str]]):
         if not (column and equals):
             self.fail(f"'{value}' is not of the form city=Oslo.", param, ctx)
         return column, level
+
+
+class Factor(click.ParamType[tuple[str, float]]):
+    """A column and how many times its penalty counts."""
+
+    name = "column=factor"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        if not isinstance(value, str):
+            return value[0], value[1]
+        column, _, factor = value.rpartition("=")
+        with suppress(ValueError):
+            if column:
+                return column, float(factor)
+        return self.fail(f"'{value}' is not of the form area=0.5.", param, ctx)
 
 
 formula = click.option(
@@ -162,6 +180,27 @@ penalty = together(
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
 )
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "off"]),
+    default="auto",
+    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
+)
+executor = click.option(
+    "--executor",
+    metavar="WHO",
+    help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+    "Default: a thread a core.",
+)
+reading = together(executor, progress)
+scanning = together(
+    click.option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+    ),
+    reading,
+)
 descent = together(learning_rate, penalty)
 steps = together(
     click.option(
@@ -190,25 +229,22 @@ scheduling = together(
         help="Take a rate that cannot converge, to see what it does.",
     ),
 )
-progress = click.option(
-    "--progress",
-    type=click.Choice(["auto", "live", "plain", "off"]),
-    default="auto",
-    help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
-)
-scanning = together(
+shrinking = together(
+    click.option("--nonnegative", is_flag=True, help="Only coefficients of at least 0."),
     click.option(
-        "--checkpoint",
-        metavar="FILE",
-        help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
+        "--adaptive",
+        type=float,
+        default=0.0,
+        metavar="POWER",
+        help="The adaptive lasso: l1 over this power of the least-squares coefficient.",
     ),
     click.option(
-        "--executor",
-        metavar="WHO",
-        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
-        "Default: a thread a core.",
+        "--penalty",
+        "penalties",
+        type=Factor(),
+        multiple=True,
+        help="How many times the penalties of a column count; 0 for not at all.",
     ),
-    progress,
 )
 output = together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),

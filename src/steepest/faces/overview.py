@@ -193,10 +193,16 @@ def model_object(model: Model) -> dict[str, Any]:
         "rows": rows_record(model.rows),
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
-        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
+        "smoothness": None
+        if model.absorbed.terms or settings.sparse
+        else model.path.curvatures.largest,
         "epochs": settings.epochs,
         **_steps_object(model),
         "l2": settings.l2,
+        "l1": settings.l1,
+        "nonnegative": settings.nonnegative,
+        "adaptive": settings.adaptive,
+        "penalties": dict(settings.factors),
         "scale": settings.scale,
         "precision": model.provenance.precision,
         "precision_reason": model.provenance.precision_reason,

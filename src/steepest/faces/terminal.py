@@ -82,8 +82,8 @@ def fit_summary(model: Model) -> list[str]:
     settings, rows = model.settings, model.rows
     r2 = "undefined" if model.r2 is None else f"{model.r2:.6g}"
     lines = [("loss", f"{number(model.loss)}  (mean squared error; R² {r2})")]
-    if settings.l2:
-        lines.append(("objective", f"{number(model.objective)}  (with l2 = {settings.l2:g})"))
+    if settings.penalties:
+        lines.append(("objective", f"{number(model.objective)}  (with {settings.penalties})"))
     lines.append(("rows", _describe_rows(rows.read, rows.used, rows.dropped)))
     if model.references:
         words = ", ".join(f"{name}[{level}]" for name, level in model.references.items())
@@ -140,7 +140,7 @@ def _describe_rows(read: int, used: int, dropped: Mapping[str, int]) -> str:
 
 def _describe_epochs(model: Model) -> str:
     if model.settings.epochs is None:
-        return "the limit: " + ("least squares" if model.settings.l2 == 0 else "ridge")
+        return f"the limit: {model.settings.method}"
     limit = number(float(model.path.objective(None)))
     word = "objective" if model.settings.l2 else "loss"
     return f"{model.settings.epochs:,}  ({word} at the limit: {limit})"

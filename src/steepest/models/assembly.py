@@ -39,6 +39,7 @@ from .notes import (
     note_transform,
 )
 from .settings import Settings, find_path
+from .sparse import fit_sparse
 
 
 def fit_problem(
@@ -64,7 +65,8 @@ def fit_problem(
         notes.append(f"{listed(constant)} {verb} left out: a constant explains nothing.")
     p = len(problem.terms)
     coefficients = p + len(problem.absorbed) + settings.intercept
-    rows, limit_alone = problem.rows.used, settings.epochs is None and settings.l2 == 0
+    rows = problem.rows.used
+    limit_alone = settings.epochs is None and settings.l2 == 0 and not settings.sparse
     if limit_alone and (rows < coefficients or rows == 1):
         raise TooFewRowsError.of(rows, max(coefficients, 2))
     if problem.target_scatter == 0 and settings.intercept:
@@ -82,6 +84,8 @@ def fit_problem(
     )
     if problem.absorbed:
         return fit_by_levels(problem, settings, origin, tuple(notes))
+    if settings.sparse:
+        return fit_sparse(problem, settings, origin, tuple(notes))
     return _descend(problem, settings, origin, notes, collinear)
 
 

@@ -18,14 +18,14 @@ from ..data.open import open_source
 from ..data.table import Kind, Schema
 from ..data.terms import settle
 from ..descent.schedules import Schedule
-from ..errors import ColumnKindError, SteepestWarning
+from ..errors import ColumnKindError, OptionError, SteepestWarning
 from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole, scan_source
 from ..typing import OnProgress
 from .assembly import fit_problem
 from .model import Model
-from .request import check_options, check_scanned, check_view, read_request, read_steps
+from .request import check_options, check_scanned, check_view, read_request, read_sparse, read_steps
 from .settings import Settings
 
 
@@ -48,6 +48,10 @@ def fit(
     momentum: float | str | None = None,
     schedule: str | Schedule | None = None,
     l2: float = 0.0,
+    l1: float = 0.0,
+    nonnegative: bool = False,
+    adaptive: float = 0.0,
+    penalties: Mapping[str, float] | None = None,
     scale: str = "standard",
     intercept: bool = True,
     w: Mapping[str, float] | ArrayLike | None = None,
@@ -108,6 +112,15 @@ def fit(
         How the rate changes: as for :func:`steepest.descend`.
     l2 : float, optional
         Penalty, at least 0, on the sum of squared coefficients, never on the intercept.
+    l1 : float, optional
+        Penalty, at least 0, on the sum of their sizes: the lasso, and with ``l2`` the elastic net.
+    nonnegative : bool, optional
+        Only coefficients of at least 0.
+    adaptive : float, optional
+        Divide each coefficient's ``l1`` by this power of its size at least squares.
+    penalties : mapping of str to float, optional
+        By column, or by coefficient, how many times both penalties count: 0 for not at all.
+        These four are fitted at their limit, by coordinate descent.
     scale : {"standard", "none"}, optional
         ``"standard"`` centres columns and divides by the standard deviation for the descent and
         the penalty; ``"none"`` is the naive loop over the raw columns, the intercept from 0.
@@ -168,6 +181,9 @@ def fit(
     check_options(learning_rate, epochs, l2, scale, collinear)
     steps = read_steps(rule, momentum, schedule, learning_rate, epochs)
     check_view(missing, rare)
+    sparse = read_sparse(l1, nonnegative, adaptive, penalties)
+    if sparse and not (epochs is rule is learning_rate is momentum is schedule is w is None):
+        raise OptionError.limit_only(next(iter(sparse)))
     request = read_request(
         target,
         features,
@@ -204,7 +220,7 @@ def fit(
             missing=missing,
             offset=request.offset,
             rare=rare,
-            limit_only=epochs is None and learning_rate is None and w is None,
+            limit_only=epochs is None and learning_rate is None and w is None and not sparse,
         )
         settings = Settings(
             learning_rate if isinstance(learning_rate, str | None) else float(learning_rate),
@@ -217,6 +233,7 @@ def fit(
             steps.tuned,
             steps.schedule,
             allow_divergence=bool(allow_divergence),
+            **sparse,
         )
         if request.features is not None:  # what was not asked for is not missed
             moments = replace(moments, left_out={})

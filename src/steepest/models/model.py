@@ -20,7 +20,7 @@ from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, name_coefficients
 from ..descent.speeds import Rates
-from ..errors import MomentsError, SteepestWarning
+from ..errors import MomentsError, OptionError, SteepestWarning
 from ..store import write_json
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress
@@ -176,10 +176,13 @@ class Model:
     def path(self) -> Path:
         """Coefficients and loss at any epoch of this descent, in closed form.
 
-        MomentsError where levels were eliminated, which gives the limit alone.
+        MomentsError where levels were eliminated, which gives the limit alone, OptionError where
+        coefficients are exactly 0 there, which are found otherwise.
         """
         if self.absorbed.terms:
             raise MomentsError.no_path(self.absorbed.terms[0].category, len(self.names))
+        if self.settings.sparse:
+            raise OptionError.pathless(self.settings.method)
         return find_path(self.problem, self.settings, self.optimum)[0]
 
     @cached_property

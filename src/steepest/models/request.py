@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -218,6 +218,36 @@ def _read_rule(rule: Any, momentum: float | str | None) -> Any:
             "momentum", momentum, "a number from 0 to below 1", "momentum=0.9"
         )
     return replace(found, momentum=float(momentum))
+
+
+def read_sparse(
+    l1: float, nonnegative: bool, adaptive: float, penalties: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """The settings of a fit that makes coefficients exactly 0; empty for one that does not."""
+    if not (_is_real(l1) and 0 <= l1 < LARGEST_PENALTY):
+        raise OptionError.outside("l1", l1, "a number from 0 to 1e300", "leave l1 unset.")
+    check_sparse(nonnegative, adaptive, penalties or {})
+    factors = tuple((str(name), float(factor)) for name, factor in (penalties or {}).items())
+    given = {
+        "l1": float(l1),
+        "nonnegative": nonnegative,
+        "adaptive": float(adaptive),
+        "factors": factors,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def check_sparse(nonnegative: Any, adaptive: Any, factors: Any) -> None:
+    """OptionError for what no data could make right."""
+    if not isinstance(nonnegative, bool):
+        raise OptionError.outside("nonnegative", nonnegative, "True or False", "nonnegative=True")
+    if not (_is_real(adaptive) and 0 <= adaptive < LARGEST_PENALTY):
+        raise OptionError.outside("adaptive", adaptive, "a power of at least 0", "adaptive=1")
+    given = factors if isinstance(factors, Mapping) else {"": -1}
+    if not all(_is_real(f) and 0 <= f < 1e150 for f in given.values()):
+        raise OptionError.outside(
+            "penalties", factors, "a mapping of columns to factors of at least 0", "{'area': 0.5}"
+        )
 
 
 def check_view(missing: str, rare: int) -> None:

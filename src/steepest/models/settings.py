@@ -50,6 +50,31 @@ class Settings:
     schedule: Schedule = CONSTANT
     l1: float = 0.0
     allow_divergence: bool = False
+    nonnegative: bool = False
+    adaptive: float = 0.0
+    """The power of the least-squares coefficients that l1 is divided by."""
+    factors: tuple[tuple[str, float], ...] = ()
+    """By column, or by coefficient, how many times both penalties count."""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether some coefficients may be exactly 0 at the limit, or penalties differ."""
+        return bool(self.l1 or self.nonnegative or self.factors)
+
+    @property
+    def method(self) -> str:
+        """What the limit is called."""
+        if not (self.l1 or self.l2):
+            return "non-negative least squares" if self.nonnegative else "least squares"
+        name = "ridge" if not self.l1 else "elastic net" if self.l2 else "lasso"
+        name = f"adaptive {name}" if self.adaptive and self.l1 else name
+        return f"non-negative {name}" if self.nonnegative else name
+
+    @property
+    def penalties(self) -> str:
+        """The penalties in words: ``l1 = 0.1, l2 = 0.01``."""
+        own = {"l1": self.l1, "l2": self.l2}
+        return ", ".join(f"{name} = {value:g}" for name, value in own.items() if value)
 
 
 def find_path(

@@ -33,6 +33,9 @@ def steps_record(settings: Settings) -> dict[str, Any]:
         "own_schedule": None if ours else describe_schedule(schedule),
         "l1": settings.l1,
         "allow_divergence": settings.allow_divergence,
+        "nonnegative": settings.nonnegative,
+        "adaptive": settings.adaptive,
+        "penalties": dict(settings.factors),
     }
 
 
@@ -54,4 +57,7 @@ def read_steps_record(asked: dict[str, Any]) -> dict[str, Any]:
         "schedule": find_schedule(asked.get("schedule"), epochs),
         "l1": float(asked.get("l1", 0.0)),
         "allow_divergence": bool(asked.get("allow_divergence", False)),
+        "nonnegative": bool(asked.get("nonnegative", False)),
+        "adaptive": float(asked.get("adaptive", 0.0)),
+        "factors": tuple((str(n), float(f)) for n, f in asked.get("penalties", {}).items()),
     }

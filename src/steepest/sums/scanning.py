@@ -229,6 +229,7 @@ def scan_source(
     here = runs_here(executor)
     watching = partial(Watch, on_progress=on_progress) if here else None
     wanted, remarks = place_knots(source, schema, wanted, executor, watching)
+    remarks = (*getattr(source, "remarks", ()), *remarks)
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
