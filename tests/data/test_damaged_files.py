@@ -34,7 +34,9 @@ VALID = {
 """Files of which some columns can be read, and their rows, as pyarrow counts them."""
 
 
-def read(paths: Iterable[Path], seconds: float = 10) -> list[dict[str, Any]]:
+def read(
+    paths: Iterable[Path], *, seconds: float = 10, memory: float = MEMORY
+) -> list[dict[str, Any]]:
     """What a process makes of some files; it must come to its end."""
     paths = list(paths)
     done = subprocess.run(
@@ -46,7 +48,7 @@ def read(paths: Iterable[Path], seconds: float = 10) -> list[dict[str, Any]]:
     assert done.returncode == 0, f"{culprit}: {done.returncode}, {done.stderr[-2_000:]}"
     assert len(found) == len(paths)
     for path, outcome in zip(paths, found, strict=True):
-        assert outcome["peak"] < MEMORY, path
+        assert outcome["peak"] < memory, path
         assert outcome["seconds"] < seconds, path
         if "error" in outcome:
             assert str(path) in outcome["text"]
@@ -135,7 +137,8 @@ def read_damaged(name: str, seeds: range, folder: Path) -> list[dict[str, Any]]:
         rng = np.random.default_rng(seed)
         paths.append(folder / f"{seed}-{name}")
         paths[-1].write_bytes(damage(data, rng))
-    return read(paths)
+    # Where a page says that it unpacks to gigabytes, Arrow takes them before it finds that it lies.
+    return read(paths, seconds=60, memory=6_000)
 
 
 @pytest.mark.parametrize("name", WRITERS)
