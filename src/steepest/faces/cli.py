@@ -16,7 +16,7 @@ from .inputs import check_apart
 from .interruption import interruptible, keeping_scan
 from .moments import forget, merge, scan, show
 from .options import print_json, say
-from .predicting import predict
+from .predicting import predict, score
 from .racing import race
 from .speeds import rates
 from .studying import select, study
@@ -59,7 +59,7 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race, rates, study, select, predict):
+for command in (scan, merge, forget, show, check, race, rates, study, select, predict, score):
     steepest.add_command(command)
 
 
@@ -77,6 +77,7 @@ for command in (scan, merge, forget, show, check, race, rates, study, select, pr
     metavar="shortest|refuse",
     help="What to do when columns are sums of each other.",
 )
+@options.holding
 @click.option("-o", "--output", metavar="MODEL", help="Save the model to this file.")
 @options.scanning
 @options.output
@@ -99,6 +100,8 @@ def fit(
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
       steepest fit homes.parquet --target price --l1 0.1 --penalty area=0
+      steepest fit homes.parquet --target price --validation 0.2 --seed 7
+      steepest fit homes.parquet --target price,rent --features area,rooms
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -106,23 +109,31 @@ def fit(
     """
     from ..store import check_model_place
 
+    targets = options.split_names(chosen["target"] or "")
     if output is not None:
+        if len(targets) > 1:
+            raise click.UsageError("'--output' holds one model, and there are several targets.")
         check_model_place(output)
     check_apart(checkpoint, output, files)
+    if targets:
+        chosen["target"] = targets if len(targets) > 1 else targets[0]
     with keeping_scan(checkpoint) as kept:
-        model = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
+        found = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
         if output is not None:
-            model.save(output)
+            found.save(output)
+    models = {found.target: found} if len(targets) < 2 else dict(found)
     if as_json:
         from .overview import model_object
 
-        print_json(model_object(model))
+        objects = [model_object(model) for model in models.values()]
+        print_json(objects[0] if len(targets) < 2 else {"models": objects})
         return
+    from ..models.several import list_notes
     from .terminal import describe_fit
 
-    click.echo("\n".join(describe_fit(model)))
+    click.echo("\n\n".join("\n".join(describe_fit(model)) for model in models.values()))
     if not quiet:
-        say(model.notes)
+        say(list_notes(models))
 
 
 @steepest.command()
@@ -130,8 +141,10 @@ def fit(
 @options.descent
 @options.steps
 @options.scheduling
+@click.option("--l1", type=float, default=0.0, metavar="PENALTY", help="On sizes: the lasso.")
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
+@options.holding
 @options.scanning
 @options.output
 def descend(
@@ -150,6 +163,7 @@ def descend(
       steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
       steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
       steepest descend homes.csv --target price --rule adam --schedule cosine --learning-rate 0.1
+      steepest descend homes.csv --target price --validation 0.2 --epochs 1000
     """
     from ..errors import OptionError
     from .terminal import epoch_rows, epoch_table

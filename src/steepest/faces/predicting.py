@@ -1,13 +1,18 @@
-"""The command that predicts."""
+"""The commands that apply a model to rows: predict and score."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options
-from .options import say
+from .options import print_json, say
+
+if TYPE_CHECKING:
+    from ..models.scoring import Score
 
 
 @click.command()
@@ -89,3 +94,91 @@ def predict(
                 f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
             )
         say(notes)
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@options.database
+@click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts.")
+@click.option(
+    "--unseen",
+    type=click.Choice(["refuse", "null", "reference"]),
+    default="refuse",
+    help="What a level gives that the model has not seen.  Default: refuse.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
+@options.progress
+@options.output
+def score(
+    model: str,
+    files: Sequence[str],
+    table: str | None,
+    query: str | None,
+    weights: str | None,
+    unseen: str,
+    strict: bool,
+    progress: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Say how well a model predicts the rows of FILE...: RMSE, MAE, R², and how many they are.
+
+    Rows in which the target or a column that the model uses is null are counted, and left out.
+
+    \b
+    Examples:
+      steepest score model.json examples/penguins.csv
+      steepest score model.json 'new/*.parquet' --json
+    """
+    from ..data.predictor import Manner
+    from ..models.model import note_unseen
+    from ..models.record import load_model
+    from .inputs import read_tables
+    from .progress import show_progress
+
+    loaded = load_model(model)
+    with show_progress(progress, quiet=quiet) as on_progress:
+        found = loaded.score(
+            read_tables(files, table, query),
+            weights=weights,
+            unseen=unseen,
+            strict=strict,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(_score_object(loaded.target, found))
+        return
+    click.echo("\n".join(_describe_score(loaded.target, found)))
+    if not quiet:
+        say(note_unseen(Manner(unseen, rows_unseen=Counter(found.unseen))))
+
+
+def _score_object(target: str, found: Score) -> dict[str, Any]:
+    return {
+        "target": target,
+        "rmse": found.rmse,
+        "mae": found.mae,
+        "r2": found.r2,
+        "loss": found.loss,
+        "bias": found.bias,
+        "rows": found.rows,
+        "nulls": found.nulls,
+        "unseen": found.unseen,
+    }
+
+
+def _describe_score(target: str, found: Score) -> list[str]:
+    from .terminal import number
+
+    nulls = f"; {found.nulls:,} with a null" if found.nulls else ""
+    r2 = "undefined: the target is constant" if found.r2 is None else number(found.r2)
+    lines = [
+        ("target", target),
+        ("RMSE", number(found.rmse)),
+        ("MAE", number(found.mae)),
+        ("R²", r2),
+        ("bias", f"{number(found.bias)}  (mean of target minus prediction)"),
+        ("rows", f"{found.rows:,} scored{nulls}"),
+    ]
+    return [f"{label:<6}  {text}" for label, text in lines]

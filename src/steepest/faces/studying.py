@@ -84,7 +84,7 @@ def study(
     for place in filter(None, (csv, plot)):
         check_writable(place)
     source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
-    aims = target.split(",") if target is not None else None
+    aims = options.split_names(target) if target is not None else None
     sets = [list(names) for names in features]
     with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
         found = run_study(
