@@ -49,10 +49,11 @@ from .fits import CollinearError, GradientError, OptionError, TooFewRowsError
 from .holdouts import ValidationError
 from .machine import KernelError, PackageError, TooLargeError, WorkerError
 from .programs import ProgramError
+from .rows import EmptySourceError, LengthError
 from .stores import StoreError
 from .studies import FoldsError, StudyError
 from .sums import MomentsError
-from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
+from .tables import SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 
 __all__ = [

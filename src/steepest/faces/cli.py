@@ -11,6 +11,7 @@ import click
 from ..errors import SteepestWarning
 from . import options
 from .check import check
+from .dialects import take_said
 from .endings import conclude
 from .inputs import check_apart
 from .interruption import interruptible, keeping_scan
@@ -210,7 +211,7 @@ def _fit(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
     with (
         hiring(executor) as workers,
         show_progress(progress, quiet=quiet) as on_progress,

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from .dialects import written
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -167,6 +169,7 @@ data = together(
         help="Take levels of fewer than N rows together.",
     ),
     summing,
+    written,
 )
 learning_rate = click.option(
     "--learning-rate",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .dialects import take_said, written
 from .options import print_json, say
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.database
+@written
 @click.option(
     "-o",
     "--output",
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
 def predict(
     model: str,
     files: Sequence[str],
-    table: str | None,
-    query: str | None,
     output: str,
     keep: Sequence[Sequence[str]],
     unseen: str,
@@ -60,6 +60,7 @@ def predict(
     raw: bool,
     progress: str,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Predict each row of FILE..., in their order: a column named prediction.
 
@@ -73,10 +74,9 @@ def predict(
     """
     from ..data.open import open_source
     from ..data.predictor import Manner
-    from ..models.model import note_unseen
     from ..models.record import load_model
-    from .inputs import read_tables
-    from .predictions import check_output, name_columns, write_predictions
+    from .inputs import open_files
+    from .predictions import check_output, name_columns, note_written, write_predictions
     from .progress import show_progress
 
     kept = tuple(name for names in keep for name in names)
@@ -84,22 +84,17 @@ def predict(
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)
     with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(read_tables(files, table, query))
-        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
+        source = open_source(open_files(files, take_said(chosen)))
+        written_rows = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
-        notes = note_unseen(manner)
-        if nulls:
-            reason = " or holds an unseen level" if unseen == "null" else ""
-            notes.append(
-                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
-            )
-        say(notes)
+        say(note_written(manner, *written_rows))
 
 
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.database
+@written
 @click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts.")
 @click.option(
     "--unseen",
@@ -113,14 +108,13 @@ def predict(
 def score(
     model: str,
     files: Sequence[str],
-    table: str | None,
-    query: str | None,
     weights: str | None,
     unseen: str,
     strict: bool,
     progress: str,
     as_json: bool,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Say how well a model predicts the rows of FILE...: RMSE, MAE, R², and how many they are.
 
@@ -134,13 +128,13 @@ def score(
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
-    from .inputs import read_tables
+    from .inputs import open_files
     from .progress import show_progress
 
     loaded = load_model(model)
     with show_progress(progress, quiet=quiet) as on_progress:
         found = loaded.score(
-            read_tables(files, table, query),
+            open_files(files, take_said(chosen)),
             weights=weights,
             unseen=unseen,
             strict=strict,

@@ -20,7 +20,7 @@ from ..data.design import join_reads
 from ..data.expansions import Expansion
 from ..data.predictor import LinearPredictor, Manner, check_columns
 from ..data.strips import columns_of
-from ..data.table import Column, Kind, Part, Schema, Source
+from ..data.table import Column, Kind, Part, Schema, Source, allow_mixed
 from ..data.terms import Term
 from ..errors import ColumnKindError, EmptySourceError
 from ..sums.scanning import scan_source
@@ -84,6 +84,7 @@ def score_rows(
     """
     Manner(unseen, strict)  # refuses what there is not
     truth = _read_target(target)
+    source = allow_mixed(source, predictor.reads.categories)
     scored = Scored(source, predictor, truth, weights or "", unseen, strict)
     scored.check()
     named = dict.fromkeys((TARGET, ERROR, SIZE), "scored")
