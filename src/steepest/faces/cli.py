@@ -22,6 +22,7 @@ from .interruption import (
     describe_stop,
     interruptible,
     keeping_scan,
+    raise_heard,
 )
 from .moments import forget, merge, scan, show
 from .options import print_json, say
@@ -47,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+        code = _main(arguments)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -85,6 +86,14 @@ def _run(arguments: Sequence[str]) -> int:
         )
         return OUR_BUG
     return code if isinstance(code, int) else 0
+
+
+def _main(arguments: Sequence[str]) -> Any:
+    try:
+        return steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+    except Exception:
+        raise_heard()  # a query that is interrupted may say so in its own way
+        raise
 
 
 def _close_stdout() -> None:

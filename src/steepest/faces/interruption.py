@@ -33,6 +33,7 @@ GRACE = 0.7
 SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
 
 _kept: list[Checkpoint] = []
+_heard: list[int] = []
 
 
 class Terminated(BaseException):
@@ -66,12 +67,13 @@ def describe_stop(code: int) -> str:
 def interruptible() -> Iterator[None]:
     """Let signals raise KeyboardInterrupt and Terminated inside, or end the process."""
     _kept.clear()
+    _heard.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     read, write = os.pipe()
     os.set_blocking(write, False)
-    handler = signal.signal(signal.SIGTERM, _terminate)
+    handlers = {number: signal.signal(number, _raise) for number in CODES if _is_heard(number)}
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     guard = threading.Thread(target=_guard, args=(read,), name="steepest-guard", daemon=True)
     guard.start()
@@ -79,14 +81,28 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.set_wakeup_fd(woken)
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         os.close(write)
         guard.join()
         os.close(read)
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated(number, frame)
+def _is_heard(number: signal.Signals) -> bool:
+    """Whether a signal does what it usually does: a shell lets what runs in its back ignore ^C."""
+    return signal.getsignal(number) != signal.SIG_IGN
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    del frame
+    _heard[:] = [CODES[signal.Signals(number)]]
+    raise_heard()
+
+
+def raise_heard() -> None:
+    """KeyboardInterrupt or Terminated if a signal came in, which a package may have swallowed."""
+    if _heard:
+        raise KeyboardInterrupt if _heard[0] == INTERRUPTED else Terminated
 
 
 def _guard(read: int) -> None:

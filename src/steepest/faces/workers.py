@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 from ..errors import OptionError
-from ..sums.cluster import connect, ignore_interrupts, start_cluster
+from ..sums.cluster import connect, deaf_children, start_cluster
 
 HINT = "--executor threads:4, processes:4, local:4, or dask:tcp://host:8786"
 ADDRESS = re.compile(r"[a-z]+://\S+:\d{1,5}")
@@ -30,6 +31,7 @@ def hiring(text: str | None) -> Iterator[Executor | None]:
         yield None
         return
     kind, _, rest = text.partition(":")
+    _calm_tracker()
     if kind == "dask" and ADDRESS.fullmatch(rest):
         with connect(rest) as executor:
             yield executor
@@ -57,6 +59,9 @@ def _hire_processes(count: int) -> Iterator[Executor]:
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, spawn, initializer=begin_worker)
     try:
+        with deaf_children():
+            for _ in range(count):
+                pool.submit(os.getpid)
         yield pool
     except BaseException:
         for child in multiprocessing.active_children():
@@ -67,9 +72,16 @@ def _hire_processes(count: int) -> Iterator[Executor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _calm_tracker() -> None:
+    """Let Python's own process, which clears up after one that is stopped, not speak of it."""
+    said = os.environ.get("PYTHONWARNINGS")
+    calm = "ignore:resource_tracker:UserWarning"
+    os.environ["PYTHONWARNINGS"] = f"{said},{calm}" if said else calm
+
+
 def begin_worker() -> None:
     """What a process does first that is to work for another."""
-    ignore_interrupts()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()

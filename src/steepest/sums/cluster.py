@@ -107,23 +107,29 @@ def connect(address: str) -> Iterator[Executor]:
 def start_cluster(workers: int) -> Iterator[Executor]:
     """So many worker processes of Dask's on this machine, for the time of the block."""
     distributed = _import_distributed()
-    with (
-        distributed.LocalCluster(
+    with deaf_children():
+        started = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        client.run(ignore_interrupts)
+        )
+    with started as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client.get_executor()
 
 
-def ignore_interrupts() -> None:
-    """Leave ^C to the process that all are working for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Leave ^C to this process: threads and processes that are begun inside do not hear it."""
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # which would open their ears again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _import_distributed() -> Any:

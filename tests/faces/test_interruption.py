@@ -1,0 +1,298 @@
+"""^C and SIGTERM, whatever a command is in the middle of: a second, one line, and nothing left."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import steepest
+from steepest.drafts import drop_draft, drop_drafts, make_draft
+
+SECOND = 1.0
+SLACK = 0.5
+"""For a machine on which others are at work."""
+
+COPIES = 80
+ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c limit 1000000000)"
+
+
+def link(path: Path, folder: Path) -> str:
+    """A pattern of many files that are one."""
+    folder.mkdir()
+    for i in range(COPIES):
+        os.link(path, folder / f"{i:02}{''.join(path.suffixes)}")
+    return f"{folder}/*"
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """What a command is given, and the file that it then holds open."""
+    folder = tmp_path_factory.mktemp("large")
+    rng = np.random.default_rng(1)
+    rows = 1_500_000
+    table = pa.table({name: rng.standard_normal(rows) for name in "abcy"})
+    parquet.write_table(table, folder / "t.parquet", row_group_size=rows, compression="zstd")
+    lines = b"".join(b"%d,%d,%d,%d\n" % (i % 97, i % 89, i % 83, i) for i in range(200_000))
+    (folder / "t.csv").write_bytes(b"a,b,c,y\n" + lines * 20)
+    (folder / "t.csv.gz").write_bytes(gzip.compress(b"a,b,c,y\n") + gzip.compress(lines, 1) * 20)
+    objects = b"".join(
+        b'{"a": %d, "b": %d, "y": %d}\n' % (i % 97, i % 89, i) for i in range(99_999)
+    )
+    (folder / "t.jsonl").write_bytes(objects * 10)
+    sqlite3.connect(folder / "t.db").execute("create table t (x)").connection.commit()
+    duckdb.connect(str(folder / "t.duckdb")).execute("create table t (x integer)").close()
+    cross = "from range(1000000) a, range(1000000) b"
+    queries = {
+        "sqlite, rows": ("sqlite", "t.db", f"{ENDLESS} select x as a, x as y from c"),
+        "sqlite, one step": ("sqlite", "t.db", f"{ENDLESS} select sum(x) as a, 1 as y from c"),
+        "duckdb, rows": ("duckdb", "t.duckdb", f"select a.range as a, b.range as y {cross}"),
+        "duckdb, one step": (
+            "duckdb", "t.duckdb", f"select sum(sqrt(a.range * b.range)) as a, 1 as y {cross}",
+        ),
+    }  # fmt: skip
+    found = {
+        kind: (f"{scheme}:///{folder / name}?query={quote(query)}", str(folder / name))
+        for kind, (scheme, name, query) in queries.items()
+    }
+    for name in ("t.parquet", "t.csv", "t.csv.gz", "t.jsonl"):
+        kind = name.removeprefix("t.")
+        found[kind] = link(folder / name, folder / kind), f"{folder / kind}/"
+    return found
+
+
+KINDS = ["parquet", "csv", "csv.gz", "jsonl", "sqlite, rows", "sqlite, one step", "duckdb, rows",
+         "duckdb, one step"]  # fmt: skip
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("temporary")
+
+
+@contextlib.contextmanager
+def begun(
+    place: tuple[str, str], temporary: Path, *more: str, **options: object
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that reads."""
+    command = [sys.executable, "-m", "steepest", "scan", place[0], "-o", "m.moments", *more]
+    env = os.environ | {"TMPDIR": str(temporary)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    with subprocess.Popen(command, env=env, text=True, **streams) as started:  # type: ignore[call-overload]
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def wait_until_open(started: subprocess.Popen[str], path: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and started.poll() is None:
+        for pid in [started.pid, *descendants(started.pid)]:
+            with contextlib.suppress(OSError):
+                for one in Path(f"/proc/{pid}/fd").iterdir():
+                    if str(one.readlink()).startswith(path):
+                        return
+        time.sleep(0.02)
+    pytest.fail(f"it never read: {started.communicate()}")
+
+
+def descendants(parent: int) -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(place.read_text().rpartition(")")[2].split()[1]) == parent:
+                pid = int(place.parent.name)
+                found += [pid, *descendants(pid)]
+    return found
+
+
+def stop(started: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
+    """Exit code, output and messages of a command that is stopped, in a second."""
+    workers = descendants(started.pid)
+    began = time.monotonic()
+    started.send_signal(number)
+    out, err = started.communicate(timeout=10)
+    assert time.monotonic() - began < SECOND + SLACK
+    time.sleep(0.3)
+    assert not [pid for pid in workers if is_alive(pid)]
+    return started.returncode, out, err
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def slow(value: str) -> object:
+    return pytest.param(value, marks=pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in ("csv", "parquet", "duckdb, one step") else slow(kind) for kind in KINDS],
+)
+def test_in_the_middle_of(
+    kind: str, places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
+) -> None:
+    number = signal.SIGTERM if KINDS.index(kind) % 2 else signal.SIGINT
+    with begun(places[kind], temporary) as started:
+        wait_until_open(started, places[kind][1])
+        time.sleep(0.5)
+        code, out, err = stop(started, number)
+    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
+    assert (code, out) == (128 + number, "")
+    assert err.strip() == f"steepest: {word}; nothing was written."
+    assert [path.name for path in workplace.iterdir()] == ["examples"]
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("executor", ["processes:2", slow("threads:4"), slow("local:2")])
+@pytest.mark.parametrize(
+    "group", [pytest.param(False, marks=pytest.mark.exhaustive), True], ids=["alone", "together"]
+)
+def test_with_workers(
+    executor: str,
+    group: bool,
+    places: dict[str, tuple[str, str]],
+    temporary: Path,
+    workplace: Path,
+) -> None:
+    """A terminal sends ^C to the workers as well."""
+    more = ("--executor", executor, "--checkpoint", "c.part")
+    with begun(places["parquet"], temporary, *more, start_new_session=True) as started:
+        wait_until_open(started, places["parquet"][1])
+        time.sleep(1.0)
+        if group:
+            workers = descendants(started.pid)
+            os.killpg(started.pid, signal.SIGINT)
+            out, err = started.communicate(timeout=10)
+            code = started.returncode
+            time.sleep(0.3)
+            assert not [pid for pid in workers if is_alive(pid)]
+        else:
+            code, out, err = stop(started, signal.SIGINT)
+    assert (code, out) == (130, "")
+    assert re.fullmatch(
+        r"steepest: interrupted; (no part was finished, so that 'c.part' keeps nothing"
+        r"|\d+ of 80 parts are kept in 'c.part', and the same command goes on from there)\.",
+        err.strip(),
+    )
+    assert {path.name for path in workplace.iterdir()} <= {"examples", "c.part"}
+
+
+def test_a_second_time(
+    places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
+) -> None:
+    """A query that hears nothing, and somebody who does not wait."""
+    with begun(places["sqlite, one step"], temporary) as started:
+        wait_until_open(started, places["sqlite, one step"][1])
+        time.sleep(0.5)
+        began = time.monotonic()
+        started.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        started.send_signal(signal.SIGINT)
+        assert started.wait(5) == 130
+        assert time.monotonic() - began < 0.5
+    assert not list(temporary.iterdir())
+
+
+def test_go_on_after_it(
+    places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
+) -> None:
+    pattern = places["parquet"][0]
+    some = sorted(Path(pattern).parent.glob("0*"))[:6]
+    arguments = ["scan", *map(str, some), "-o", "m.moments", "--checkpoint", "c.part", "--quiet"]
+    command = [sys.executable, "-m", "steepest", *arguments, "--executor", "threads:1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
+        wait_until_open(started, str(some[2]))
+        code, _, err = stop(started, signal.SIGTERM)
+    assert code == 143
+    assert "of 6 parts are kept in 'c.part', and the same command goes on from there." in err
+    assert subprocess.run(command, check=True, capture_output=True).stderr == b""
+    assert sorted(path.name for path in workplace.iterdir()) == ["examples", "m.moments"]
+    assert steepest.load("m.moments") == steepest.scan([str(path) for path in some])
+
+
+@pytest.mark.exhaustive
+def test_a_terminal_gets_its_cursor_back(
+    places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
+) -> None:
+    for kind in ("parquet", "sqlite, one step"):
+        ours, theirs = pty.openpty()
+        with begun(places[kind], temporary, stderr=theirs) as started:
+            wait_until_open(started, places[kind][1])
+            time.sleep(0.7)
+            started.send_signal(signal.SIGINT)
+            assert started.wait(5) == 130
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 65_536):
+                shown += piece
+        os.close(ours)
+        assert shown.endswith(b"steepest: interrupted; nothing was written.\r\n")
+        assert shown.rfind(b"\x1b[?25h") >= shown.rfind(b"\x1b[?25l")
+
+
+# ------------------------------------------------------------------ temporary files
+
+
+def test_what_the_killed_left_is_removed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from steepest.drafts import make_draft\n"
+        "print(make_draft(Path(sys.argv[1]), '.m.', '.part'), flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout
+        left = Path(started.stdout.readline().strip())
+        drop_draft(make_draft(tmp_path, ".m.", ".part"))
+        assert left.exists()  # somebody is at work on it
+        started.kill()
+        started.wait()
+        other = tmp_path / ".m.notes.part"
+        other.touch()
+        drop_draft(make_draft(tmp_path, ".n.", ".part"))
+        assert left.exists()
+        own = make_draft(tmp_path, ".m.", ".part")
+    assert not left.exists()
+    assert other.exists()
+    drop_drafts()
+    assert not own.exists()
+
+
+def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workplace: Path) -> None:
+    command = [sys.executable, "-m", "steepest", "scan", "-", "-o", "m.moments"]
+    env = os.environ | {"TMPDIR": str(temporary)}
+    for number in (signal.SIGKILL, signal.SIGINT):
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+        ) as started:
+            assert started.stdin
+            started.stdin.write(b"x,y\n" + b"1,2\n" * 100_000)
+            started.stdin.flush()
+            deadline = time.monotonic() + 20
+            while not list(temporary.iterdir()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.2)
+            started.send_signal(number)
+            started.wait(5)
+        assert len(list(temporary.iterdir())) == (number is signal.SIGKILL)
