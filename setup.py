@@ -7,6 +7,7 @@ setup(
         Extension(
             "steepest.sums._kernel",
             ["src/steepest/sums/kernel.c"],
+            depends=["src/steepest/sums/columns.h", "src/steepest/sums/tiles.h"],
             # No instruction beyond the processor family's first: kernel.c asks at run time.
             # Fused multiply-add may replace two operations that round; in exact sums none does.
             extra_compile_args=["-std=c99", "-O3", "-ffp-contract=fast", "-Wno-psabi"],

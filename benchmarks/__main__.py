@@ -12,7 +12,8 @@ from pathlib import Path
 from .runner import run, show
 
 BENCHMARKS = (
-    "scan_fit", "exact_scan", "peers", "solve", "nist", "categories", "descent_epochs", "race",
+    "scan_fit", "exact_scan", "columns", "peers", "solve", "nist", "categories", "descent_epochs",
+    "race", "study",
 )  # fmt: skip
 """Files of this folder with a ``build(rows) -> Benchmark``."""
 

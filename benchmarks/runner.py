@@ -33,7 +33,8 @@ DISTURBED = 0.1
 
 PACKAGES = (
     "steepest", "numpy", "pyarrow", "torch", "scipy", "scikit-learn", "statsmodels", "glum",
-    "tabmat", "pandas", "polars", "polars-ds", "duckdb", "bitrep", "threadpoolctl",
+    "tabmat", "celer", "skglm", "pandas", "polars", "polars-ds", "duckdb", "bitrep",
+    "threadpoolctl",
 )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -99,8 +98,7 @@ def find_kernels():
     """The kernels of exact sums that are there: NumPy, and the compiled one for any processor."""
     from steepest.sums import library
 
-    built = importlib.util.find_spec("steepest.sums._kernel") is not None
-    return [name for name in library.CHOICES if built or name == "numpy"]
+    return [name for name in library.CHOICES if library.can_run(name)]
 
 
 def solve_fractions(matrix, *columns):

@@ -218,3 +218,27 @@ def test_list(benchmarks, capsys):
     assert benchmarks("__main__").main([]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert names == list(benchmarks("__main__").BENCHMARKS)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_study(benchmarks, capsys):
+    runner = benchmarks("runner")
+    report = runner.run(benchmarks("study").build(8_000, columns=(6, 8, 13)), rounds=1)
+    runner.show(report)
+    printed = capsys.readouterr().out
+    checks = agreement(report)
+    assert len(checks) >= 3
+    assert all(check["passed"] for check in checks)
+    assert len(report["goals"]) == 4
+    assert "scaled, not measured" in printed
+
+
+def test_columns(benchmarks, monkeypatch, tmp_path):
+    """The file is written once; each turn tells its memory, and whoever adds agrees."""
+    monkeypatch.setattr(benchmarks("synthetic"), "gettempdir", lambda: str(tmp_path))
+    report = benchmarks("runner").run(benchmarks("columns").build(3000), rounds=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["steepest-benchmark-3000.parquet"]
+    assert not any(line["error"] for line in lines_of(report).values())
+    assert all(check["passed"] for check in agreement(report))
+    assert len(agreement(report)) == 6
+    assert [goal["limit"] for goal in report["goals"]] == [1.3, 3.0, 1.5]

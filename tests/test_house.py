@@ -32,7 +32,10 @@ def modules_after(code: str) -> set[str]:
     return set(names.split())
 
 
-HEAVY = {"pyarrow", "pandas", "polars", "torch", "scipy", "click", "rich", "jax", "sklearn"}
+HEAVY = {
+    "pyarrow", "pandas", "polars", "torch", "scipy", "click", "rich", "jax", "sklearn",
+    "matplotlib",
+}  # fmt: skip
 
 
 def test_import_is_light():
@@ -70,9 +73,9 @@ def test_public_names_have_their_docstring(name):
 
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
-        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "SteepestError",
-        "SteepestWarning", "check_gradient", "descend", "fit", "load", "merge", "open_table",
-        "race", "scan",
+        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "Rates", "Selection",
+        "SteepestError", "SteepestWarning", "Study", "check_gradient", "descend", "fit", "load",
+        "merge", "open_table", "race", "rates", "scan", "select", "study",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):
@@ -115,6 +118,12 @@ def test_the_page_of_formulas_runs():
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 2
     python("import warnings; warnings.simplefilter('error')\n" + "\n".join(blocks))
+
+
+def test_the_page_of_studies_runs():
+    text = (ROOT / "docs" / "study.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert "one se" in python("import warnings; warnings.simplefilter('error')\n" + block)
 
 
 def test_the_page_of_formulas_names_every_function():

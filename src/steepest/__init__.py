@@ -21,6 +21,9 @@ _HOMES = {
     "Model": "models.model",
     "Moments": "sums.moments",
     "Race": "checks.races",
+    "Rates": "descent.speeds",
+    "Selection": "models.selections",
+    "Study": "models.studies",
     "SteepestError": "errors",
     "SteepestWarning": "errors",
     "check_gradient": "checks.checkup",
@@ -30,7 +33,10 @@ _HOMES = {
     "merge": "sums.merging",
     "open_table": "data.open",
     "race": "checks.racing",
+    "rates": "models.outlook",
     "scan": "sums.scanning",
+    "select": "models.selecting",
+    "study": "models.studying",
 }
 __all__ = [
     "Audit",
@@ -39,8 +45,11 @@ __all__ = [
     "Model",
     "Moments",
     "Race",
+    "Rates",
+    "Selection",
     "SteepestError",
     "SteepestWarning",
+    "Study",
     "__version__",
     "check_gradient",
     "descend",
@@ -49,7 +58,10 @@ __all__ = [
     "merge",
     "open_table",
     "race",
+    "rates",
     "scan",
+    "select",
+    "study",
 ]
 
 

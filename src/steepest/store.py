@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -136,12 +137,24 @@ def _check_place(path: str | os.PathLike[str], what: str, head: bytes) -> None:
             raise OutputError.of(name, f"it holds something that is not {what}, and would be lost")
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Text in UTF-8, whole or not at all; OutputError where it cannot be written."""
+    check_writable(path)
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """JSON, then one last line: the SHA-256 of every byte above it, in hexadecimal."""
     body = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     check_model_place(path)
     with replacing(path) as draft:
         draft.write_bytes(body + hashlib.sha256(body).hexdigest().encode() + b"\n")
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which has no NaN and no infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from hypothesis.extra.numpy import arrays
 from tests.problems import find_kernels
 
 import steepest
+from steepest.data.strips import Strips
 from steepest.errors import KernelError, OptionError
 from steepest.sums import digits, library
 from steepest.sums.digits import DigitSums
 from steepest.sums.double import centred_moments
 from steepest.sums.exponents import ROWS, add_by_exponent
-from steepest.sums.kernel import check_arithmetic, reaches
+from steepest.sums.kernel import check_arithmetic, find_ends, reaches
 
 ROOT = Path(__file__).parents[2]
 BUILT = find_kernels()
@@ -134,11 +135,14 @@ def layouts(rows):
 def test_any_layout(kernel, layout):
     rows = layouts(draw("mixed", np.random.default_rng(5), 700, 6))[layout]
     assert_exact(add(rows, 2), np.array(rows))
-    mean, scatter = centred_moments(rows)
+    mean, scatter, ends = centred_moments(rows)
     assert mean == pytest.approx(np.array(rows).mean(axis=0))
     centred = rows - mean
     assert scatter == pytest.approx(centred.T @ centred, rel=1e-10, abs=1e-7)
     assert not reaches(rows, np.inf)
+    for found in (ends, find_ends(rows)[0]):
+        assert (found.low == np.array(rows).min(axis=0)).all()
+        assert (found.high == np.array(rows).max(axis=0)).all()
 
 
 def test_rows_that_no_grid_takes(kernel):
@@ -233,7 +237,7 @@ def test_drifting_columns(kernel, monkeypatch):
 def test_double_sums_keep_their_digits(kernel, k):
     rng = np.random.default_rng(k)
     rows = rng.standard_normal((5001, k)) + 1e6
-    mean, scatter = centred_moments(rows)
+    mean, scatter, _ = centred_moments(rows)
     exact = [[Fraction(value) for value in column] for column in rows[:, :2].T.tolist()]
     for i, column in enumerate(exact):
         centre = sum(column) / 5001
@@ -256,6 +260,44 @@ def test_what_is_not_finite_is_found(kernel, value):
         assert reaches(bad[:, ::-1], np.inf)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 63, 64, 65, 200])
+def test_ends_pass_over_nulls(kernel, n):
+    rows = draw("normal", np.random.default_rng(n), n, 5)
+    rows[:, 1] = np.nan
+    rows[::2, 2] = np.nan
+    rows[n // 2, 3] = -np.inf
+    for table in (rows, np.asfortranarray(rows), Strips(np.asfortranarray(rows).T, n)):
+        (low, high), finite = find_ends(table)
+        assert not finite
+        assert low == pytest.approx(np.fmin.reduce(rows, axis=0, initial=np.inf), rel=0)
+        assert high == pytest.approx(np.fmax.reduce(rows, axis=0, initial=-np.inf), rel=0)
+        assert find_ends(table[:, :1] if table is rows else Strips([rows[:, 0]], n))[1]
+
+
+@pytest.mark.parametrize("k", [1, 3, 4, 5, 11, 12, 21])
+@pytest.mark.parametrize("n", [1, 3, 64, 700])
+def test_strips_are_the_table_that_they_stand_for(kernel, n, k):
+    """Columns anywhere in memory, of whole numbers, so that doubles add them up exactly."""
+    rng = np.random.default_rng(n + k)
+    rows = rng.integers(-50, 50, (n, k)).astype(np.float64)
+    strips = Strips([np.array([*rng.random(j % 3), *rows[:, j]])[j % 3 :] for j in range(k)], n)
+    levels = [rng.integers(0, 4, n), rng.integers(0, 300, n)]
+    assert_exact(add(strips, 2, levels), rows, levels)
+    mean, scatter, ends = centred_moments(strips)
+    assert mean == pytest.approx(rows.mean(axis=0))
+    assert scatter == pytest.approx((rows - mean).T @ (rows - mean), rel=1e-12, abs=1e-8)
+    assert (ends.low == rows.min(axis=0)).all()
+    columns = {f"x{j}": column for j, column in enumerate(strips.columns)}
+    texts = {f"c{i}": [f"level {m}" for m in own] for i, own in enumerate(levels)}
+    found = steepest.scan(columns | texts, precision="double")
+    for i, own in enumerate(levels):
+        means = found.patterns[frozenset()].levels[f"c{i}"].means
+        names = sorted(set(texts[f"c{i}"]))
+        for level, row in zip(names, means, strict=True):
+            here = rows[own == int(level.split()[1])]
+            assert row == pytest.approx(here.mean(axis=0), abs=1e-12)
+
+
 @pytest.mark.parametrize("bound", [5e-324, 2.0**-1022, 1.0, 2.0**53, 1.7e308])
 def test_what_reaches_a_bound_is_found(kernel, bound):
     rows = np.full((7, 3), np.nextafter(bound, 0))
@@ -272,14 +314,14 @@ def test_names(monkeypatch):
     monkeypatch.setenv(library.VARIABLE, "numpy")
     assert library.name_kernel() == "numpy"
     monkeypatch.setenv(library.VARIABLE, "fortran")
-    with pytest.raises(OptionError, match="'c', 'c-portable' or 'numpy'"):
+    with pytest.raises(OptionError, match="'c-avx2', 'c-portable' or 'numpy'"):
         steepest.scan({"x": [1.0]}, precision="exact")
 
 
 def test_a_kernel_that_was_not_built(monkeypatch):
     monkeypatch.setattr(library, "_open", lambda: None)
     monkeypatch.setenv(library.VARIABLE, "c")
-    with pytest.raises(KernelError, match="was not built"):
+    with pytest.raises(KernelError, match="is not here"):
         steepest.scan({"x": [1.0]}, precision="exact")
     monkeypatch.delenv(library.VARIABLE)
     assert library.name_kernel() == "numpy"
@@ -290,7 +332,7 @@ def test_a_compiler_is_used_where_there_is_one(monkeypatch):
     monkeypatch.delenv(library.VARIABLE, raising=False)
     if library._open() is None:
         pytest.skip("steepest was installed without a C compiler")
-    assert library.name_kernel() in ("c, avx2", "c, portable")
+    assert library.name_kernel() in ("c, avx512", "c, avx2", "c, portable")
 
 
 @pytest.mark.exhaustive

@@ -17,8 +17,9 @@ from ..data.open import open_source
 from ..errors import EmptySourceError, SourceError, SteepestWarning
 from ..models.assembly import fit_problem
 from ..models.fitting import check_target
-from ..models.model import Model, Settings
+from ..models.model import Model
 from ..models.request import check_options, check_view, read_request
+from ..models.settings import Settings
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole, scan_source
 from ..typing import Floats, OnProgress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..typing import Codes, Floats
 from .expansions import Expansion, expand_integers, expand_words
+from .strips import Strips
 from .table import Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -30,6 +31,21 @@ def make_room(room: Floats | None, columns: int, rows: int) -> Floats:
     if room is not None and room.shape[0] == columns and room.shape[1] >= rows:
         return room[:, :rows]
     return np.empty((columns, rows))
+
+
+def make_strips(columns: Iterable[NDArray[Any]], room: Floats) -> Strips:
+    """Columns of any numbers as one table: doubles where they are, all others put into the room."""
+    return Strips(
+        [_strip(values, own) for values, own in zip(columns, room, strict=True)], room.shape[1]
+    )
+
+
+def _strip(values: NDArray[Any], room: Floats) -> Floats:
+    flags = values.flags
+    if values.dtype == np.float64 and flags.c_contiguous and flags.aligned and not flags.owndata:
+        return values
+    room[:] = values
+    return room
 
 
 def arrow_schema(schema: pa.Schema, where: str) -> Schema:
@@ -71,11 +87,9 @@ class ArrowBatch:
     def n_rows(self) -> int:
         return int(self.rows.num_rows)
 
-    def numbers(self, names: Sequence[str]) -> Floats:
-        table = make_room(self.room, len(names), self.n_rows)
-        for row, name in zip(table, names, strict=True):
-            row[:] = arrow_numbers(self.rows.column(name))
-        return table.T
+    def numbers(self, names: Sequence[str]) -> Strips:
+        room = make_room(self.room, len(names), self.n_rows)
+        return make_strips((arrow_numbers(self.rows.column(name)) for name in names), room)
 
     def expansion(self, name: str) -> Expansion | None:
         return arrow_expansion(self.rows.column(name))

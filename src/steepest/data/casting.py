@@ -15,6 +15,7 @@ from .design import Reads
 from .expansions import LARGEST_WHOLE, Expansion
 from .forming import number_text
 from .formula import NUMBER
+from .strips import columns_of
 from .table import Batch, Kind, Schema
 
 LOSSLESS = re.compile(rf"[+-]?{NUMBER}")
@@ -75,7 +76,7 @@ class Cast:
 
     def numbers(self, names: Sequence[str]) -> Floats:
         plain = [name for name in names if name not in self.casts.to_numbers]
-        table = dict(zip(plain, self.batch.numbers(plain).T, strict=True))
+        table = dict(zip(plain, columns_of(self.batch.numbers(plain)), strict=True))
         table |= {name: self._parse(name) for name in names if name in self.casts.to_numbers}
         return np.array([table[name] for name in names]).reshape(len(names), self.n_rows).T
 
@@ -88,7 +89,7 @@ class Cast:
         array = self.batch.cells(name)
         if not _is_numeric(array):  # text as it is written
             return self.batch.codes(name)
-        values = self.batch.numbers([name])[:, 0]
+        values = columns_of(self.batch.numbers([name]))[0]
         large = np.abs(values) >= LARGEST_WHOLE
         if large.any():
             self._refuse(name, f"{values[np.argmax(large)]:.17g}", "text", int(np.argmax(large)))

@@ -29,6 +29,7 @@ from .arrow import arrow_codes, arrow_numbers
 from .expansions import Expansion
 from .folds import MOST_FOLDS, ByColumn, ByTime, Contiguous, Hashed, Rule
 from .forming import number_text
+from .strips import Strips, Table, columns_of, first_columns
 from .table import Batch, Column, Kind, Part
 
 Hashes = NDArray[np.uint64]
@@ -114,24 +115,22 @@ class DealtBatch:
     asked: tuple[str, ...]
     """The numbers that are read, in their order."""
     folds: Labelled = field(default=Labelled(np.zeros(0, dtype=np.int32), ()))
-    table: Floats | None = None
+    table: Table | None = None
 
     @property
     def n_rows(self) -> int:
         return self.batch.n_rows
 
-    def numbers(self, names: Sequence[str]) -> Floats:
+    def numbers(self, names: Sequence[str]) -> Table:
         if self.table is None:
             self.table = self.batch.numbers(self.asked)
-        if tuple(names) == self.asked:
-            return self.table
         if tuple(names) == self.asked[: len(names)]:
-            return self.table[:, : len(names)]
-        return self.table.T[[self.asked.index(name) for name in names]].T
+            return first_columns(self.table, len(names))
+        return Strips([self.number(name) for name in names], self.n_rows)
 
     def number(self, name: str) -> Floats:
         """One column of numbers, shape (n,)."""
-        return self.numbers(self.asked)[:, self.asked.index(name)]
+        return columns_of(self.numbers(self.asked))[self.asked.index(name)]
 
     def expansion(self, name: str) -> Expansion | None:
         return self.batch.expansion(name)
@@ -231,11 +230,13 @@ def _hash(part: DealtPart, batch: DealtBatch) -> Hashes:
     at = [batch.asked.index(c.name) for c in seen]
     total = np.zeros(batch.n_rows, dtype=np.uint64)
     if at:
-        table = batch.numbers(batch.asked)
+        columns = [columns_of(batch.numbers(batch.asked))[j] for j in at]
         own = np.array([factors[c.name] for c in seen], dtype=np.uint64)
         step = max(1, CHUNK // len(at))
         for i in range(0, batch.n_rows, step):
-            total[i : i + step] = _hash_numbers(table[i : i + step].T[at], own)
+            total[i : i + step] = _hash_numbers(
+                np.array([column[i : i + step] for column in columns]), own
+            )
     for column in part.columns:
         if column.name in batch.asked:
             continue

@@ -16,6 +16,7 @@ from .expansions import Expansion
 from .expressions import Expression, Name, Power, Product, sources, times_of
 from .filters import Looked, select
 from .forming import Rows, rows_of
+from .strips import Table, columns_of, first_columns
 from .table import Batch, Column, Kind
 
 LEVELS_UNASKED = 1_000
@@ -28,8 +29,8 @@ MOST_LEVELS = 1_000_000
 class Block(NamedTuple):
     """A batch as numbers: what sums are made from."""
 
-    numbers: Floats
-    """Shape (n, k), NaN where null."""
+    table: Table
+    """Numbers, shape (n, k), NaN where null."""
     codes: tuple[tuple[Codes, Sequence[str]], ...]
     """One pair a category: level numbers of shape (n,), -1 where null, and the levels."""
     expansions: Mapping[int, Expansion] = {}
@@ -38,6 +39,11 @@ class Block(NamedTuple):
     """Shape (n,), NaN where null; None where every row counts once."""
     places: NDArray[np.int64] | None = None
     """Which rows of the batch were taken; None for all."""
+
+    @property
+    def numbers(self) -> Floats:
+        """The numbers as an array, shape (n, k)."""
+        return np.asarray(self.table)
 
     def take(self, rows: Any, numbers: Sequence[int], categories: Sequence[int]) -> Block:
         """Some rows of some columns."""
@@ -86,7 +92,7 @@ class Selected:
     def n_rows(self) -> int:
         return len(self.at)
 
-    def numbers(self, names: Sequence[str]) -> Floats:
+    def numbers(self, names: Sequence[str]) -> Table:
         return self.batch.numbers(names)[self.at]
 
     def expansion(self, name: str) -> Expansion | None:
@@ -158,15 +164,15 @@ class Design:
             batch = Selected(batch, places)
         names, columns = self.reads.numbers, [c for c in self.columns if c.kind is Kind.NUMBER]
         table = batch.numbers(names)
-        numbers = {name: table[:, j] for j, name in enumerate(names)}
+        numbers = dict(zip(names, columns_of(table), strict=True))
         rows = Rows(batch, where, first_row, numbers, exact, places)
         categories = [c for c in self.columns if c.kind is Kind.CATEGORY]
         codes = tuple(rows.codes(c.expression) for c in categories)
-        weights = table[:, -1] if self.weights else None
+        weights = numbers[self.weights] if self.weights else None
         if all(c.formed is None and c.name != self.weights for c in columns):
             found = [batch.expansion(c.name) if exact else None for c in columns]
             expansions = {j: e for j, e in enumerate(found) if e is not None}
-            return Block(table[:, : len(columns)], codes, expansions, weights, places)
+            return Block(first_columns(table, len(columns)), codes, expansions, weights, places)
         formed = [rows.form(c.expression) for c in columns]
         values = np.array([value for value, _ in formed])
         expansions = {j: e for j, (_, e) in enumerate(formed) if e is not None and exact}

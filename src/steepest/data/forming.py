@@ -32,6 +32,7 @@ from .expressions import (
     label,
     times_of,
 )
+from .strips import columns_of
 from .table import Batch, Kind
 
 if TYPE_CHECKING:
@@ -298,6 +299,5 @@ def rows_of(
     batch: Batch, reads: Sequence[str], where: str, first_row: int, *, exact: bool = False
 ) -> Rows:
     """The rows of a batch with the numbers that will be needed."""
-    table = batch.numbers(reads)
-    numbers = {name: table[:, j] for j, name in enumerate(reads)}
+    numbers = dict(zip(reads, columns_of(batch.numbers(reads)), strict=True))
     return Rows(batch, where, first_row, numbers, exact)

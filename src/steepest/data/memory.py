@@ -20,8 +20,10 @@ from .arrow import (
     arrow_schema,
     batch_rows,
     make_room,
+    make_strips,
 )
 from .expansions import LARGEST_WHOLE, Expansion, exceeds_doubles, expand_integers
+from .strips import Strips
 from .table import Batch, Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -165,12 +167,12 @@ class Columns:
         }
         return Columns(pieces, self.where, first_row)
 
-    def numbers(self, names: Sequence[str]) -> Floats:
-        table = make_room(self.room, len(names), self.n_rows)
-        for row, name in zip(table, names, strict=True):
-            column = self.columns[name]
-            row[:] = column if isinstance(column, np.ndarray) else arrow_numbers(_whole(column))
-        return table.T
+    def numbers(self, names: Sequence[str]) -> Strips:
+        room = make_room(self.room, len(names), self.n_rows)
+        columns = (self.columns[name] for name in names)
+        return make_strips(
+            (c if isinstance(c, np.ndarray) else arrow_numbers(_whole(c)) for c in columns), room
+        )
 
     def expansion(self, name: str) -> Expansion | None:
         column = self.columns[name]

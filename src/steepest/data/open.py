@@ -119,8 +119,9 @@ def open_table(
     Parameters
     ----------
     source : path, glob, folder, list of these, URL or connection
-        Files of text, where ``"-"`` is standard input; or a database: a connection of DuckDB's or
-        SQLite's, or ``"duckdb:///homes.db"``, ``"sqlite:///homes.db"``.
+        Files of text, where ``"-"`` is standard input; or a database: a connection of DuckDB's,
+        SQLite's or, to PostgreSQL, ADBC's, or ``"duckdb:///homes.db"``, ``"sqlite:///homes.db"``,
+        ``"postgresql://user@host/db"``.
     delimiter : str, optional
         The character between fields.  Default: a comma, or a tab in ``.tsv``, unless the first
         records are evenly cut by semicolons, tabs, bars or commas alone.
@@ -134,7 +135,7 @@ def open_table(
     names : sequence of str, optional
         Names of the columns of a file without a header.
     table : str, optional
-        A table or view of a database, by its bare name.
+        A table or view of a database, by its bare name, or ``"schema.name"`` in PostgreSQL.
     query : str, optional
         One statement that gives rows, which the database runs anew for each pass.
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PART_ROWS = 1 << 17
 """Short row groups are read together until they have so many rows."""
 
-READ_BYTES = 1 << 20
-"""Each column of a row group is read in pieces of this size, not whole."""
+READ_BYTES = 1 << 14
+"""Columns of a row group are read page by page; larger pieces would be copied once more."""
 
 
 @dataclass(frozen=True)

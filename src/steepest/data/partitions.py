@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..errors import ColumnNameError
 from ..typing import Codes, Floats
 from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
 from .formula import NUMBER
+from .strips import Strips, Table, columns_of
 from .table import Batch, Part, Schema, Source
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -119,15 +118,12 @@ class PartitionBatch:
     def n_rows(self) -> int:
         return self.batch.n_rows
 
-    def numbers(self, names: Sequence[str]) -> Floats:
-        given = [name for name in names if name in self.keys]
-        if not given:
-            return self.batch.numbers(names)
-        table = np.empty((len(names), self.n_rows))
-        own = [name for name in names if name not in self.keys]
-        for source, known in ((self.batch, own), (self.beside, given)):
-            table[[names.index(name) for name in known]] = source.numbers(known).T
-        return table.T
+    def numbers(self, names: Sequence[str]) -> Table:
+        found: dict[str, Floats] = {}
+        for source, given in ((self.batch, False), (self.beside, True)):
+            known = [name for name in names if (name in self.keys) == given]
+            found |= zip(known, columns_of(source.numbers(known)), strict=True)
+        return Strips([found[name] for name in names], self.n_rows)
 
     def expansion(self, name: str) -> Expansion | None:
         return self._side(name).expansion(name)

@@ -15,9 +15,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
-from ..typing import Codes, Floats
+from ..typing import Codes
 from .expansions import Expansion
 from .expressions import Expression, Name, sources
+from .strips import Table
 
 
 class Kind(StrEnum):
@@ -121,7 +122,7 @@ class Batch(Protocol):
         """How many."""
         ...
 
-    def numbers(self, names: Sequence[str]) -> Floats:
+    def numbers(self, names: Sequence[str]) -> Table:
         """Number columns as float64, shape (n_rows, len(names)), nulls as NaN.
 
         To read only, and only until the next batch is asked for.

@@ -233,3 +233,7 @@ class AdamW(Adam):
     ) -> tuple[Tensor, Means]:
         shrunk = w * (1 - learning_rate * self.weight_decay)
         return super().step(shrunk, gradient, state, learning_rate)
+
+
+DEFAULT_RATES: dict[type, float] = {Adagrad: 1e-2, RMSprop: 1e-2, Adam: 1e-3, AdamW: 1e-3}
+"""The rates that PyTorch takes where none is given."""

@@ -257,11 +257,15 @@ def _checked(w: Any) -> Any:
     return w
 
 
-def check_options(learning_rate: float | None, epochs: int, *, handed_in: bool = False) -> None:
+def check_options(
+    learning_rate: float | None, epochs: int, l1: float = 0.0, *, handed_in: bool = False
+) -> None:
     """Refuse a rate that is not finite and above 0, and epochs that are no count from 1.
 
     An optimiser that was ``handed_in`` has a rate of its own, and none beside it.
     """
+    if not (is_real(l1) and 0 <= l1 <= sys.float_info.max):
+        raise OptionError.outside("l1", l1, "a finite number of at least 0", "leave l1 out.")
     if handed_in:
         if learning_rate is not None:
             raise OptionError.own_rate(learning_rate)

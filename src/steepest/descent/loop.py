@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import OptionError
 from ..typing import Tensor
 from .arguments import (
     check_checkpoint,
@@ -28,9 +29,12 @@ from .guards import finite, own
 from .judge import Judge, Status
 from .minibatches import Minibatches, check_minibatches
 from .objective import Forward, Gradient, Loss, Objective
-from .optimisers import Ruled, Stepper, find_stepper, is_handed_in
+from .optimisers import find_stepper, is_handed_in
 from .outcome import Descent, conclude
-from .rules import UpdateRule, find_rule
+from .rules import find_rule
+from .schedules import CONSTANT, Schedule, find_schedule
+from .searches import Searched, is_solver
+from .steppers import Ruled, Stepper
 from .stopping import Watch, check_stopping
 from .trace import Trace
 from .trees import leaves
@@ -46,9 +50,11 @@ def run(
     objective: Objective,
     w: Tensor,
     *,
-    rule: UpdateRule[Any],
-    learning_rate: float,
+    rule: Any,
+    learning_rate: float | None,
     epochs: int,
+    schedule: Schedule = CONSTANT,
+    l1: Any = 0.0,
     on_epoch: OnEpoch | None = None,
     predict: Forward | None = None,
     data: Sequence[str] = (),
@@ -63,12 +69,14 @@ def run(
         Gives the loss and its gradient, in the type and shape of w.
     w : float, ndarray or tensor
         Where to start.  Copied.
-    rule : UpdateRule
+    rule : UpdateRule or Solver
         How to step.
-    learning_rate : float
-        The rate η > 0, in (unit of w)² / loss.
+    learning_rate : float or None
+        The rate η > 0, in (unit of w)² / loss; None for a solver.
     epochs : int
         Number of updates, at least 1.
+    schedule, l1 : Schedule, float or ndarray, optional
+        How the rate changes; a penalty on the sizes of the weights, by proximal steps.
     on_epoch : callable, optional
         Told of each epoch 0, 1, 2, ... by an ``Epoch``; returning True stops there.
     predict : callable, optional
@@ -101,8 +109,9 @@ def run(
     >>> [round(w, 3) for w in descent.weights], descent.smoothness
     ([0.0, 1.2, 1.68, 1.872], 60.0)
     """
-    stepper = Ruled(rule, learning_rate)
-    walk = _begun(objective, w, stepper, Plain(), Judge(rule, learning_rate))
+    known = Ruled(rule, learning_rate or 0.0, schedule, l1)
+    stepper: Any = Searched(rule) if is_solver(rule) else known
+    walk = _begun(objective, w, stepper, Plain(), Judge(stepper.rule, learning_rate))
     told = () if on_epoch is None else (on_epoch,)
     follow(walk, epochs, told)
     return conclude(walk, predict, data)
@@ -119,6 +128,8 @@ def descend(
     learning_rate: float | None = None,
     epochs: int,
     rule: Any = "gradient-descent",
+    schedule: str | Schedule | None = None,
+    l1: float = 0.0,
     batch_size: int | None = None,
     shuffle: bool = True,
     seed: int = 0,
@@ -154,15 +165,26 @@ def descend(
         tuple or named tuple of tensors those that do are trained, each named once, and the
         others stay.  Of JAX's arrays all are.  Of a module a copy is trained, buffers too.
     learning_rate : float, optional
-        The rate η > 0, in (unit of w)² / loss.  Left out exactly where ``rule`` is an optimiser.
+        The rate η > 0, in (unit of w)² / loss.  Left out exactly where ``rule`` is an optimiser
+        or searches along lines.
     epochs : int
         Number of updates, at least 1; with ``batch_size``, of passes over the rows.
     rule : str, UpdateRule or optimiser, optional
         How to step: ``"gradient-descent"``, ``"momentum"``, ``"nesterov"``, ``"adagrad"``,
         ``"rmsprop"``, ``"adam"`` or ``"adamw"``, with PyTorch's formulas and settings; such a
-        rule with settings of its own; an optimiser of ``torch.optim`` over w, of which a copy
-        steps, without its schedulers; a function that makes one of a list of tensors, and may
-        make a scheduler for ``on_epoch`` to step; a transformation of optax.
+        rule with settings of its own, from :mod:`steepest.rules`; ``"conjugate-gradient"`` or
+        ``"l-bfgs"``, which search along lines and take no rate; an optimiser of ``torch.optim``
+        over w, of which a copy steps, without its schedulers; a function that makes one of a
+        list of tensors, and may make a scheduler for ``on_epoch`` to step; a transformation of
+        optax.
+    schedule : str or Schedule, optional
+        How the rate changes by the epoch: ``"constant"``, ``"inverse-time"``, ``"step"``,
+        ``"cosine"``, ``"warm-up"``, their numbers after colons as in ``"step:30:0.1"``, and a
+        warm-up followed by another as in ``"warm-up:10,cosine"``; or one of
+        :mod:`steepest.rules`.
+    l1 : float, optional
+        Penalty, at least 0, on the sum of the sizes of all weights, by proximal steps of
+        gradient descent, which make weights exactly 0.  Losses are without it.
     batch_size : int, optional
         Rows of a step.  Default: all.
     shuffle : bool, optional
@@ -253,10 +275,12 @@ def descend(
     (Linear(in_features=1, out_features=1, bias=True), 2.0)
     """
     handed_in = is_handed_in(rule)
-    if not handed_in:
-        find_rule(rule)
-    check_options(learning_rate, epochs, handed_in=handed_in)
-    check_minibatches(batch_size, seed, shuffle)
+    known = None if handed_in else find_rule(rule)
+    if (searches := is_solver(known)) and learning_rate is not None:
+        raise OptionError.searched_rate(learning_rate, known.name)
+    check_options(learning_rate, epochs, l1, handed_in=handed_in or searches)
+    check_minibatches(batch_size, seed, shuffle, whole=searches)
+    scheduled = find_schedule(schedule, epochs)
     check_stopping(patience, tolerance)
     check_checkpoint(checkpoint, checkpoint_every)
     callbacks = tuple(on_epoch) if isinstance(on_epoch, Sequence) else (on_epoch,)
@@ -270,7 +294,7 @@ def descend(
     check_rows(task.objective.x, task.objective.y)
     check_weights(task.start)
     objective, outside = held_out(task, validation, seed)
-    stepper = find_stepper(rule, learning_rate, task.handles, task.kind)
+    stepper = find_stepper(rule, learning_rate, task.handles, task.kind, schedule=scheduled, l1=l1)
     walk = _begun(
         objective,
         task.start,

@@ -54,8 +54,16 @@ class Minibatches:
             yield replace(objective, x=objective.x[rows], y=objective.y[rows])
 
 
-def check_minibatches(batch_size: int | None, seed: int, shuffle: bool) -> None:
-    """Refuse a batch size that is no count from 1, a seed below 0 and what is no yes or no."""
+def check_minibatches(
+    batch_size: int | None, seed: int, shuffle: bool, *, whole: bool = False
+) -> None:
+    """Refuse a batch size that is no count from 1, a seed below 0 and what is no yes or no.
+
+    And any batches for what steps on the ``whole`` only.
+    """
+    if whole and batch_size is not None:
+        wanted = "possible with searches along lines"
+        raise OptionError.outside("batch_size", batch_size, wanted, "leave batch_size out.")
     for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0)):
         if name == "batch_size" and value is None:
             continue

@@ -1,15 +1,14 @@
-"""Who makes the steps: a rule of the house, or an optimiser of PyTorch or optax handed in."""
+"""Optimisers of PyTorch and optax that are handed in, and the choice of who makes the steps."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-import math
 import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,91 +16,11 @@ from ..errors import OptionError, SteepestWarning
 from ..typing import Tensor
 from .compiled import scored
 from .objective import Objective, takes
-from .rules import Limited, UpdateRule, find_rule
+from .rules import GradientDescent, Limited, UpdateRule, find_rule
+from .schedules import CONSTANT, Schedule, is_constant
+from .searches import Searched, Unlimited, is_solver
+from .steppers import Ruled, Stepper
 from .trees import is_tree, leaves, map_leaves, ordered, rebuild
-
-
-class Stepper(Protocol):
-    """Steps whole weights, trees and all, on the objective they are stepped for."""
-
-    @property
-    def learning_rate(self) -> float | None:
-        """The rate η; None where the optimiser has its own."""
-
-    @property
-    def rule(self) -> Limited:
-        """What the judge asks for limits, and a sentence for a name."""
-
-    def init(self, w: Tensor) -> Any:
-        """Return the state before the first step."""
-
-    def step(
-        self, objective: Objective, w: Tensor, loss: float, gradient: Tensor, state: Any
-    ) -> tuple[Tensor, Any]:
-        """Return the next weights and state."""
-
-    def settings(self, w: Tensor) -> Any:
-        """Return what can be known of how it steps, in plain containers."""
-
-    def saved(self, state: Any) -> Any:
-        """Return a copy of the state, in plain containers."""
-
-    def restored(self, w: Tensor, saved: Any) -> Any:
-        """Return the state that was saved."""
-
-
-@dataclass(frozen=True)
-class Ruled:
-    """A rule at a fixed rate, applied to each leaf of the weights.
-
-    Examples
-    --------
-    >>> stepper = Ruled(find_rule("gradient-descent"), 0.1)
-    >>> w = {"a": 1.0, "b": [2.0]}
-    >>> stepper.step(None, w, 0.0, {"a": 1.0, "b": [5.0]}, stepper.init(w))[0]
-    {'a': 0.9, 'b': [1.5]}
-    """
-
-    rule: UpdateRule[Any]
-    learning_rate: float
-
-    def init(self, w: Tensor) -> Any:
-        return [self.rule.init(leaf) for leaf in leaves(w)] if is_tree(w) else self.rule.init(w)
-
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def step(
-        self,
-        objective: Objective,  # noqa: ARG002
-        w: Tensor,
-        loss: float,  # noqa: ARG002
-        gradient: Tensor,
-        state: Any,
-    ) -> tuple[Tensor, Any]:
-        if not is_tree(w):
-            return self.rule.step(w, gradient, state, self.learning_rate)
-        triples = zip(leaves(w), leaves(ordered(w, gradient)), state, strict=True)
-        stepped = [self.rule.step(*triple, self.learning_rate) for triple in triples]
-        return rebuild(w, [one for one, _ in stepped]), [after for _, after in stepped]
-
-    def settings(self, w: Tensor) -> Any:  # noqa: ARG002
-        text = repr(self.rule)
-        return type(self.rule).__qualname__ if " at 0x" in text else text
-
-    def saved(self, state: Any) -> Any:
-        return leaves(state)
-
-    def restored(self, w: Tensor, saved: Any) -> Any:
-        return rebuild(self.init(w), saved)
-
-
-@dataclass(frozen=True)
-class HandedIn:
-    """What is known of an optimiser that was handed in: its name, and no limit."""
-
-    name: str
-
-    def limit(self, smoothness: float) -> float:  # noqa: ARG002
-        return math.inf
 
 
 @dataclass(frozen=True)
@@ -122,7 +41,10 @@ class ByTorch:
 
     @property
     def rule(self) -> Limited:
-        return HandedIn(f"torch.optim.{type(self.optimiser).__name__}")
+        return Unlimited(f"torch.optim.{type(self.optimiser).__name__}")
+
+    def at(self, epoch: int) -> ByTorch:  # noqa: ARG002
+        return self
 
     def init(self, w: Tensor) -> Any:
         """Nothing: the optimiser remembers."""
@@ -176,11 +98,14 @@ class ByOptax:
     """
 
     learning_rate = None
-    rule: Limited = HandedIn("optax")
+    rule: Limited = Unlimited("optax")
 
     def __init__(self, transformation: Any) -> None:
         self._transformation = transformation
         self._step: Any = None
+
+    def at(self, epoch: int) -> ByOptax:  # noqa: ARG002
+        return self
 
     def init(self, w: Tensor) -> Any:
         return self._transformation.init(w)
@@ -254,34 +179,56 @@ class ByOptax:
 
 def is_handed_in(rule: object) -> bool:
     """Whether a rule is an optimiser of PyTorch or optax, or a function that makes one."""
-    ours = isinstance(rule, str | type | UpdateRule)
+    ours = isinstance(rule, str | type | UpdateRule) or is_solver(rule)
     return not ours and (callable(rule) or _is_optimiser(rule) or _transforms(rule))
 
 
 def find_stepper(
-    rule: Any, learning_rate: float | None, handles: Sequence[tuple[Any, Any]], kind: str
+    rule: Any,
+    learning_rate: float | None,
+    handles: Sequence[tuple[Any, Any]],
+    kind: str,
+    *,
+    schedule: Schedule = CONSTANT,
+    l1: float = 0.0,
 ) -> Stepper:
     """Return what makes the steps.
 
     Parameters
     ----------
-    rule : str, UpdateRule, optimiser or callable
+    rule : str, UpdateRule, Solver, optimiser or callable
         As ``descend`` takes it.
     learning_rate : float or None
-        None exactly for what is handed in.
+        None exactly for solvers and what is handed in.
     handles : sequence of (caller's tensor, own tensor)
         For each leaf of the weights; for tensors of PyTorch only.
     kind : str
         ``numpy``, ``torch`` or ``jax``.
+    schedule : Schedule, optional
+        Of the rate.
+    l1 : float, optional
+        Penalty on the sum of the weights' sizes, by proximal steps.
 
     Raises
     ------
     OptionError
-        The rule is unknown, of another library than the weights, or steps other tensors.
+        The rule is unknown, of another library than the weights, steps other tensors, or does
+        not go with a schedule or a penalty.
     """
-    if not is_handed_in(rule):
+    handed_in = is_handed_in(rule)
+    found = rule if handed_in else find_rule(rule)
+    named = getattr(found, "name", type(found).__name__)
+    if handed_in or is_solver(found):
+        if not is_constant(schedule):
+            raise OptionError.rateless("schedule", named)
+        if l1:
+            raise OptionError.not_proximal(named)
+    if is_solver(found):
+        return Searched(found)
+    if not handed_in:
         assert learning_rate is not None
-        return Ruled(find_rule(rule), float(learning_rate))
+        check_proximal(found, l1)
+        return Ruled(found, float(learning_rate), schedule, float(l1))
     wanted = "jax" if _transforms(rule) else "torch"
     if kind != wanted:
         raise OptionError.other_library(type(rule).__name__, wanted, kind)
@@ -297,6 +244,12 @@ def find_stepper(
             "rule=lambda parameters: torch.optim.SGD(parameters, lr=0.1)",
         )  # fmt: skip
     return ByTorch(made, own)
+
+
+def check_proximal(rule: UpdateRule[Any], l1: float) -> None:
+    """Refuse a penalty l1 with a rule that has no proximal step; OptionError."""
+    if l1 and not isinstance(rule, GradientDescent):
+        raise OptionError.not_proximal(rule.name)
 
 
 def _is_optimiser(rule: object) -> bool:

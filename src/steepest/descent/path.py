@@ -1,11 +1,13 @@
-"""Every epoch of a descent, in closed form.
+"""Every epoch of a descent, in closed form where there is one.
 
-Gradient descent on a quadratic moves along each eigenvector of the Hessian on its own: the gap
-to the limit shrinks by the factor ρᵢ = 1 - rate·hᵢ an epoch, hᵢ the curvature along it.  So
+A linear rule on a quadratic moves along each eigenvector of the Hessian on its own: the share
+p(t) of the gap to the limit that is left after t updates follows from the curvature hᵢ along it
+and from the rate (:mod:`.transients`).  Plain gradient descent leaves (1 - rate·hᵢ)ᵗ.  So
 
-    u(t) = u∞ + Σᵢ qᵢ ρᵢᵗ (qᵢᵀ (u(0) - u∞)),
+    u(t) = u∞ + Σᵢ qᵢ pᵢ(t) (qᵢᵀ (u(0) - u∞)),
 
-for any epoch t, at the same cost for the first as for the ten-millionth.
+for any epoch t, at the same cost for the first as for the ten-millionth.  Other rules, schedules
+and a penalty l1 are stepped, by the one loop over the moments (:mod:`.stepped`).
 """
 
 from __future__ import annotations
@@ -13,95 +15,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import LearningRateError, OptionError
+from ..errors import OptionError
 from ..typing import Floats
 from .certified import Optimum
+from .curvatures import Curvatures
+from .heldout import Best, HeldOut, find_best
 from .quadratic import Coordinates, Quadratic
-from .solve import Spectrum, tolerance
-
-LOG_ZERO = -1e4
-"""Logarithm of a factor of 0: exp of it is 0, and of 0 times it is 1."""
-
-SHARED = 512
-"""Epochs that share an exponential."""
+from .rules import PLAIN, LinearRule
+from .schedules import CONSTANT, Schedule, is_constant
+from .speeds import Rates
+from .stepped import Stepped
+from .transients import Transient
 
 CHUNK = 1 << 17
 """Numbers that are worked on at once, so that they stay in cache."""
 
 
 @dataclass(frozen=True)
-class Curvatures:
-    """How steep the objective is along each direction, and the rates that follow.
-
-    ``values`` (q,) are the curvatures hᵢ, ascending, 0 along a direction that changes nothing;
-    ``basis`` (q, q) holds a direction a column; ``second`` (q,) are the second moments aᵢ along
-    them, or None where the directions do not diagonalise A (a penalty beside a free intercept).
-    """
-
-    values: Floats
-    basis: Floats
-    second: Floats | None
-
-    @property
-    def largest(self) -> float:
-        """L, the largest curvature; 0 without columns."""
-        return float(self.values[-1]) if self.values.size else 0.0
-
-    @property
-    def smallest(self) -> float:
-        """ℓ, the smallest that is not 0 within rounding."""
-        found = self.values[self.values > tolerance(len(self.values)) * self.largest]
-        return float(found[0]) if found.size else 0.0
-
-    @property
-    def limit(self) -> float:
-        """2/L: at this rate and above, gradient descent does not converge."""
-        return 2 / self.largest if self.largest else np.inf
-
-    @property
-    def best(self) -> float:
-        """2/(L + ℓ), the rate with the best worst case over all directions."""
-        return 2 / (self.largest + self.smallest) if self.largest else np.nan
-
-
-def find_curvatures(
-    quadratic: Quadratic, coordinates: Coordinates, spectrum: Spectrum
-) -> Curvatures:
-    """Eigenvalues and eigenvectors of the Hessian.  Free in standard coordinates, else O(q³)."""
-    if coordinates.scale == "standard":
-        return Curvatures(2 * (spectrum.values + quadratic.l2), spectrum.basis, spectrum.values)
-    if quadratic.l2 == 0 or quadratic.penalised.all():
-        second, basis = np.linalg.eigh(quadratic.matrix)
-        second = np.maximum(second, 0.0)
-        return Curvatures(2 * (second + quadratic.l2), basis, second)
-    values, basis = np.linalg.eigh(quadratic.hessian)
-    return Curvatures(np.maximum(values, 0.0), basis, None)
-
-
-def choose_rate(curvatures: Curvatures, learning_rate: float | None) -> tuple[float, str]:
-    """The rate to use and why: the one given, or the best fixed rate.
-
-    LearningRateError, with L, for one at or above 2/L.
-    """
-    top, low = curvatures.largest, curvatures.smallest
-    if learning_rate is None:
-        return (
-            curvatures.best,
-            f"the best fixed rate, 2/(L + ℓ), with curvatures from ℓ = {low:.6g} to L = {top:.6g}",
-        )
-    if not learning_rate < curvatures.limit:
-        raise LearningRateError.too_large(learning_rate, curvatures.limit, top, curvatures.best)
-    share = learning_rate / curvatures.limit
-    return learning_rate, f"as given: {share:.3g} of the largest stable rate, 2/L, L = {top:.6g}"
-
-
-@dataclass(frozen=True)
 class Path:
-    """Coefficients and loss at any epoch of a fit, without iterating.
+    """Coefficients and loss at any epoch of a fit.
 
     Epoch t is after t updates; epoch 0 is the start.  ``None`` or infinity is the limit.
 
@@ -110,15 +47,22 @@ class Path:
     names : tuple of str
         The p coefficients' names.
     learning_rate : float
-        Rate in the coordinates of the descent (dimensionless with ``scale="standard"``).
+        Rate in the coordinates of the descent (dimensionless with ``scale="standard"``); NaN
+        for a solver that searches along lines.
     curvatures : Curvatures
         Of the objective along its q directions.
+    rule : LinearRule, UpdateRule or Solver
+        How one step follows another.
+    closed : bool
+        Whether any epoch follows at once, without the ones before it: for gradient descent with
+        or without momentum at a constant rate, with no penalty l1.
 
     Notes
     -----
     Agrees with a loop over the moments or over the rows to within 2⁻⁵² · 16 (q + 3) (κ + t)
     times the largest coordinate, κ the condition number of the Hessian: a loop rounds once an
-    epoch, and both rest on 52 bits.
+    epoch, and both rest on 52 bits.  With momentum m the same bound holds divided by 1 - m, for
+    what a loop rounds is carried on.
 
     Examples
     --------
@@ -140,6 +84,27 @@ class Path:
     end: Floats
     optimum: Optimum | None = None
     """The limit to the last bit, where exact sums tell it."""
+    rule: Any = PLAIN
+    schedule: Schedule = CONSTANT
+    l1: float = 0.0
+    held_out: HeldOut | None = None
+    """The rows held out, where there are any."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether any epoch follows at once, without the ones before it."""
+        return isinstance(self.rule, LinearRule) and is_constant(self.schedule) and not self.l1
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The limit of the rate, the best ones, and what makes the descent slow.
+
+        Of a rule that has no momentum and no limit, those of gradient descent.
+        """
+        rule = self.rule if isinstance(self.rule, LinearRule) else PLAIN
+        names = ("intercept", *self.names) if self.coordinates.moves_intercept else self.names
+        height = self.curvatures.values / 2 * self._gap**2
+        return Rates(rule, self.curvatures, height, names, self.coordinates.scale)
 
     @cached_property
     def _gap(self) -> Floats:
@@ -147,44 +112,52 @@ class Path:
         return np.asarray(self.curvatures.basis.T @ (self.start - self.end))
 
     @cached_property
-    def _log_factor(self) -> tuple[Floats, Floats]:
-        """Log |ρ| and the sign of ρ, each of shape (q,); accurate for ρ near 1 and near -1."""
-        x = self.learning_rate * self.curvatures.values
-        with np.errstate(divide="ignore"):
-            log = np.where(x <= 1, np.log1p(-np.minimum(x, 1)), np.log1p(np.maximum(x, 1) - 2))
-        return np.maximum(log, LOG_ZERO), np.where(x <= 1, 1.0, -1.0)
+    def _transient(self) -> Transient:
+        return Transient(self.rule, self.learning_rate * self.curvatures.values)
 
-    def _transient(self, epochs: Floats) -> Floats:
-        """ρᵢᵗ, shape (len(epochs), q); 0 at infinity, where the limit has been reached."""
-        log, sign = self._log_factor
-        forever = np.isinf(epochs)
-        finite = np.where(forever, 0.0, epochs)
-        with np.errstate(under="ignore"):
-            power: Floats = np.exp(np.outer(finite, log))
-        if (sign < 0).any():
-            power[np.mod(finite, 2) == 1] *= sign
-        power[forever] = 0.0
-        return power
+    @cached_property
+    def _stepped(self) -> Stepped:
+        rate = None if np.isnan(self.learning_rate) else self.learning_rate
+        l1 = self.l1 * self.quadratic.penalised
+        return Stepped(self.quadratic, self.start, self.rule, rate, self.schedule, l1)
 
     def position(self, epochs: ArrayLike) -> Floats:
         """Coordinates u(t), shape (T, q), at each of T epochs."""
         t = _as_epochs(epochs)
-        u = self.end + (self._transient(t) * self._gap) @ self.curvatures.basis.T
+        if not self.closed:
+            last = np.isinf(t)
+            u = self._stepped.position(np.where(last, 0.0, t))
+            return np.where(last[:, None], self.end, u)
+        left = self._left(t)
+        with np.errstate(invalid="ignore", over="ignore"):
+            u = self.end + left @ self.curvatures.basis.T
         u[t == 0] = self.start
+        beyond = ~np.isfinite(u).all(axis=1)
+        if beyond.any():  # the direction that grows fastest says on which side
+            fastest = int(np.argmax(np.where(self._gap == 0, -np.inf, self._transient.decays)))
+            with np.errstate(invalid="ignore"):
+                side = np.outer(left[beyond, fastest], self.curvatures.basis[:, fastest])
+            u[beyond] = np.where(np.isnan(side), self.end, side)
         return np.asarray(u)
+
+    def _left(self, t: Floats) -> Floats:
+        """Distance to the limit along each direction, shape (T, q)."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return np.where(self._gap == 0, 0.0, self._transient.at(t) * self._gap)
 
     def coef(self, epochs: ArrayLike) -> Floats:
         """Coefficients on the user's scale, shape (T, p), at each of T epochs."""
-        return self._leave(epochs)[1]
+        return self.leave(epochs)[1]
 
     def intercept(self, epochs: ArrayLike) -> Floats:
         """Intercepts, shape (T,), at each of T epochs."""
-        return self._leave(epochs)[0]
+        return self.leave(epochs)[0]
 
-    def _leave(self, epochs: ArrayLike) -> tuple[Floats, Floats]:
-        """Intercepts, shape (T,), and coefficients, shape (T, p)."""
+    def leave(self, epochs: ArrayLike) -> tuple[Floats, Floats]:
+        """Intercepts, shape (T,), and coefficients, shape (T, p), on the user's scale."""
         t = _as_epochs(epochs)
-        intercept, coef = self.coordinates.leave(self.position(t))
+        with np.errstate(invalid="ignore", over="ignore"):
+            intercept, coef = self.coordinates.leave(self.position(t))
         if self.optimum is not None:
             last = np.isinf(t)
             intercept = np.where(last, self.optimum.intercept, intercept)
@@ -195,7 +168,7 @@ class Path:
         """The coefficients of one epoch by name, the intercept first if there is one."""
         if np.ndim(np.inf if epoch is None else epoch):
             raise OptionError.outside("epoch", epoch, "a single epoch", "path.coef([0, 1, 2])")
-        intercept, coef = self._leave([np.inf if epoch is None else epoch])
+        intercept, coef = self.leave([np.inf if epoch is None else epoch])
         return name_coefficients(
             self.names, coef[0], float(intercept[0]) if self.coordinates.intercept else None
         )
@@ -203,20 +176,26 @@ class Path:
     def loss(self, epochs: ArrayLike | None) -> Floats:
         """Loss at w(t) for each epoch, without the penalty; a float for a single epoch.
 
-        floor + Σ aᵢ (ρᵢᵗ gᵢ)²: nothing cancels, and it is never negative.  O(q) an epoch, with
+        floor + Σ aᵢ (pᵢ(t) gᵢ)²: nothing cancels, and it is never negative.  O(q) an epoch, with
         a penalty beside a free intercept O(q²).
         """
         t = _as_epochs(np.inf if epochs is None else epochs)
         weights, offset = self._loss_terms
-        if weights.ndim == 1 and not offset.any():
-            above = _sum_decays(t, 2 * self._log_factor[0], weights * self._gap**2)
+        if self.closed and weights.ndim == 1 and not offset.any():
+            above = self._transient.sum_squares(t, weights * self._gap**2)
         else:
             above = np.empty(len(t))
             factor = np.sqrt(weights) if weights.ndim == 1 else weights.T
             rows = max(1, CHUNK // max(len(self.start), 1))
             for piece in (slice(i, i + rows) for i in range(0, len(t), rows)):
-                gap = self._transient(t[piece]) * self._gap + offset
-                above[piece] = np.sum((gap * factor if factor.ndim == 1 else gap @ factor) ** 2, 1)
+                if self.closed:
+                    gap = self._left(t[piece]) + offset
+                else:
+                    away = self.position(t[piece]) - self.quadratic.centre
+                    gap = away @ self.curvatures.basis
+                with np.errstate(over="ignore", invalid="ignore"):
+                    each = gap * factor if factor.ndim == 1 else gap @ factor
+                    above[piece] = np.sum(each**2, axis=1)
         loss = above + self.quadratic.floor
         if self.optimum is not None:
             loss[np.isinf(t)] = self.optimum.loss
@@ -225,9 +204,60 @@ class Path:
     def objective(self, epochs: ArrayLike | None) -> Floats:
         """Loss plus penalty at w(t), which is what descends; a float for a single epoch."""
         t = _as_epochs(np.inf if epochs is None else epochs)
-        u = self.position(t)[:, self.quadratic.penalised]
-        objective = np.atleast_1d(self.loss(t)) + self.quadratic.l2 * np.sum(u**2, axis=1)
+        objective = np.atleast_1d(self.loss(t))
+        if self.quadratic.l2 or self.l1:
+            u = self.position(t)[:, self.quadratic.penalised]
+            with np.errstate(over="ignore", invalid="ignore"):
+                objective = objective + self.quadratic.l2 * np.sum(u**2, axis=1)
+                objective += self.l1 * np.sum(np.abs(u), axis=1)
         return _as_asked(objective, epochs)
+
+    def validation_loss(self, epochs: ArrayLike | None) -> Floats:
+        """Mean squared error over the rows held out, at w(t); a float for a single epoch.
+
+        O(p²) an epoch.  OptionError where no rows were held out.
+        """
+        if self.held_out is None:
+            raise OptionError.nothing_held_out()
+        t = _as_epochs(np.inf if epochs is None else epochs)
+        return _as_asked(self.held_out.loss(*self.leave(t)), epochs)
+
+    def best_epoch(self, last: int | None = None) -> Best:
+        """The epoch with the lowest loss over the rows held out, of 0 to ``last``.
+
+        Without ``last``, of all, the limit included.  The first, where several are lowest.
+        OptionError where no rows were held out, or a path without closed form has no last epoch.
+        """
+        if self.held_out is None:
+            raise OptionError.nothing_held_out()
+        if last is None and not self.closed:
+            raise OptionError.endless(self.rule.name)
+        horizon = self._horizon if last is None else int(last)
+        return find_best(self.validation_loss, horizon, endless=last is None)
+
+    @property
+    def _horizon(self) -> int:
+        """An epoch after which nothing moves by more than rounding."""
+        moved = (self._gap != 0) & self.curvatures.moving
+        slowest = float(max(self._transient.decays[moved], default=-np.inf))
+        return 2**52 if slowest >= 0 else int(min(2.0**52, 64 - 90 / slowest))
+
+    def effective_parameters(self, epochs: ArrayLike | None) -> Floats:
+        """Trace of ∂ŷ(t)/∂y, which counts parameters: 0 or 1 at the start, all at the limit.
+
+        1 for an intercept that is at its best from the start, and Σ aᵢ (1 - pᵢ(t)) / (aᵢ + l2).
+        A float for a single epoch.  OptionError for a path without closed form, where ŷ is not
+        linear in y.
+        """
+        if not self.closed:
+            raise OptionError.no_closed_form("effective parameters", self.rule.name)
+        t = _as_epochs(np.inf if epochs is None else epochs)
+        basis, h = self.curvatures.basis, self.curvatures.values
+        along = np.einsum("ij,ij->j", basis, self.quadratic.matrix @ basis)
+        moved = self.curvatures.moving
+        share = np.where(moved, 2 * along / np.where(moved, h, 1.0), 0.0)
+        intercept = self.coordinates.intercept and not self.coordinates.moves_intercept
+        return _as_asked(intercept + (1 - self._transient.at(t)) @ share, epochs)
 
     @cached_property
     def _loss_terms(self) -> tuple[Floats, Floats]:
@@ -235,33 +265,9 @@ class Path:
         basis, quadratic, second = self.curvatures.basis, self.quadratic, self.curvatures.second
         offset = basis.T @ (self.end - quadratic.centre)
         if second is not None:
-            return second, offset if quadratic.l2 else np.zeros(len(offset))
+            return second, offset if quadratic.l2 or self.l1 else np.zeros(len(offset))
         values, vectors = np.linalg.eigh(quadratic.matrix)
         return np.sqrt(np.maximum(values, 0.0))[:, None] * (vectors.T @ basis), offset
-
-
-def _sum_decays(t: Floats, log: Floats, weights: Floats) -> Floats:
-    """Σᵢ weightsᵢ exp(logᵢ t) for each t, shape (T,).
-
-    Many epochs share their 512s, and each 512 has the same 512 epochs in it: the exponentials
-    of both are few, and the sums are one matrix product.
-    """
-    moving = weights > 0
-    log, weights = log[moving], weights[moving]
-    with np.errstate(under="ignore"):
-        if len(t) < SHARED:
-            return np.asarray(np.exp(np.outer(t, log)) @ weights)
-        forever = np.isinf(t)
-        coarse, fine = np.divmod(np.where(forever, 0.0, t), SHARED)
-        steps, at = np.unique(coarse, return_inverse=True)
-        inside = np.exp(np.outer(log, np.arange(SHARED)))
-        sums = np.empty(len(t))
-        for start in range(0, len(steps), SHARED):
-            table = np.exp(np.outer(steps[start : start + SHARED] * SHARED, log)) * weights @ inside
-            mine = (at >= start) & (at < start + SHARED)
-            sums[mine] = table[at[mine] - start, fine[mine].astype(np.int64)]
-    sums[forever] = 0.0
-    return sums
 
 
 def name_coefficients(

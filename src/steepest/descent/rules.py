@@ -9,7 +9,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkab
 from ..errors import OptionError
 from ..typing import Tensor
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
-from .momentum import Momentum, Nesterov
+from .momentum import Momentum, Nesterov, Rows
+from .searches import SOLVERS, is_solver
 
 State = TypeVar("State")
 
@@ -55,6 +56,32 @@ class UpdateRule(Protocol[State]):
         """Return the largest stable rate where no curvature exceeds ``smoothness``."""
 
 
+@runtime_checkable
+class LinearRule(UpdateRule[State], Protocol):
+    """A rule whose step is linear in the weights, the gradient and its memory.
+
+    On a quadratic each direction then moves on its own, by one 2 × 2 matrix, and every epoch
+    has a closed form.
+    """
+
+    @property
+    def momentum(self) -> float:
+        """The share m of the past that is kept, 0 for none."""
+
+    @property
+    def limit_formula(self) -> str:
+        """The limit in words: ``2/L``."""
+
+    def transition(self, x: Any) -> Rows:
+        """How (error, η v) changes in a step along a direction of curvature h, x = η h."""
+
+    def best(self, smallest: float, largest: float) -> float:
+        """Return the rate with the best worst case over curvatures between these two."""
+
+    def tuned(self, smallest: float, largest: float) -> LinearRule[Any]:
+        """Return the rule with the momentum of the best worst case."""
+
+
 class NoMemory(NamedTuple):
     """The state of a rule that remembers nothing."""
 
@@ -96,6 +123,8 @@ class GradientDescent:
     """
 
     name: ClassVar[str] = "gradient descent"
+    limit_formula: ClassVar[str] = "2/L"
+    momentum: ClassVar[float] = 0.0
 
     def init(self, w: Tensor) -> NoMemory:  # noqa: ARG002
         return NoMemory()
@@ -108,14 +137,30 @@ class GradientDescent:
     def limit(self, smoothness: float) -> float:
         return 2.0 / smoothness if smoothness else math.inf
 
+    def transition(self, x: Any) -> Rows:
+        """How the error changes in a step along a direction of curvature h, x = η h."""
+        return (1 - x, 0 * x), (0 * x, 0 * x)
 
-def find_rule(rule: str | UpdateRule[Any]) -> UpdateRule[Any]:
-    """Return the rule of that name; a rule itself is returned as it is.
+    def best(self, smallest: float, largest: float) -> float:
+        """Return the rate with the best worst case over curvatures between these two."""
+        return 2 / (smallest + largest)
+
+    def tuned(self, smallest: float, largest: float) -> GradientDescent:  # noqa: ARG002
+        """Return the rule itself, which has no momentum to choose."""
+        return self
+
+
+PLAIN = GradientDescent()
+
+
+def find_rule(rule: Any) -> Any:
+    """Return the rule or solver of that name; one itself is returned as it is.
 
     Parameters
     ----------
-    rule : str or UpdateRule
-        A key of ``RULES``, or anything with ``name``, ``init``, ``step`` and ``limit``.
+    rule : str, UpdateRule or Solver
+        A key of ``RULES`` or ``SOLVERS``, or anything with ``name``, ``init``, ``step`` and
+        ``limit``.
 
     Raises
     ------
@@ -127,15 +172,15 @@ def find_rule(rule: str | UpdateRule[Any]) -> UpdateRule[Any]:
     >>> find_rule("gradient-descent").limit(60.0)
     0.03333333333333333
     """
-    if isinstance(rule, str) and rule in RULES:
-        return RULES[rule]
-    if isinstance(rule, UpdateRule) and not isinstance(rule, type):
+    if isinstance(rule, str) and rule in {**RULES, **SOLVERS}:
+        return {**RULES, **SOLVERS}[rule]
+    if (isinstance(rule, UpdateRule) and not isinstance(rule, type)) or is_solver(rule):
         return rule
-    raise OptionError.unknown("rule", rule, list(RULES))
+    raise OptionError.unknown("rule", rule, [*RULES, *SOLVERS])
 
 
 RULES: dict[str, UpdateRule[Any]] = {
-    "gradient-descent": GradientDescent(),
+    "gradient-descent": PLAIN,
     "momentum": Momentum(),
     "nesterov": Nesterov(),
     "adagrad": Adagrad(),

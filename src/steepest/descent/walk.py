@@ -16,7 +16,7 @@ from .guards import finite
 from .judge import Judge, Status
 from .minibatches import Minibatches
 from .objective import Objective
-from .optimisers import Stepper
+from .steppers import Stepper
 from .stopping import Watch
 from .trace import Trace
 
@@ -89,7 +89,8 @@ class Walk:
         if epoch == 0:
             state = self.stepper.init(w)
         elif self.minibatches is None:
-            w, state = self.stepper.step(self.objective, w, self.loss, self.gradient, state)
+            stepper = self.stepper.at(self.epoch)
+            w, state = stepper.step(self.objective, w, self.loss, self.gradient, state)
         else:
             w, state = self._passed(self.minibatches, w, state, epoch)
         loss, gradient = self._evaluated(w, epoch)
@@ -120,11 +121,12 @@ class Walk:
         self, minibatches: Minibatches, w: Tensor, state: Any, epoch: int
     ) -> tuple[Tensor, Any]:
         """Return weights and state after a pass over the batches."""
+        stepper = self.stepper.at(self.epoch)
         try:
             for batch in minibatches.batches(self.objective, epoch):
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     loss, gradient = batch.value_and_gradient(w)
-                w, state = self.stepper.step(batch, w, loss, gradient, state)
+                w, state = stepper.step(batch, w, loss, gradient, state)
         except OverflowError:
             # A power of Python's floats became infinite: the loss over all rows will say so.
             return w, state

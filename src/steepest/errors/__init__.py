@@ -13,6 +13,7 @@ SteepestError                     exit code 1 unless said
 ├── FormulaError                  ValueError    a formula that cannot be read
 ├── LengthError                   ValueError    columns, names or arguments of different length
 ├── OptionError                   ValueError    an argument outside its range
+│   └── StudyError                              settings of a study that do not go together
 ├── LearningRateError             ValueError    exit 3: a rate that cannot converge
 ├── DivergedError                 ArithmeticError   exit 3
 ├── GradientError                 ValueError    a gradient that is missing or has the wrong shape
@@ -21,6 +22,7 @@ SteepestError                     exit code 1 unless said
 ├── MomentsError                  ValueError    sums that cannot be added, or would be too large
 ├── FoldsError                    ValueError    folds that cannot be made, or do not fit together
 ├── KernelError                   RuntimeError  a kernel not built, arithmetic that is not IEEE's
+├── PackageError                  ImportError   a package of an extra, not installed
 ├── WorkerError                   RuntimeError  a cluster or a worker that cannot be had, or died
 ├── TooLargeError                 MemoryError   rows that do not fit into memory
 ├── ModelFileError                ValueError    truncated, altered, newer, not ours
@@ -40,19 +42,13 @@ from __future__ import annotations
 from .cells import FormulaError, ValueFoundError
 from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from .databases import DatabaseError
+from .descents import DivergedError, LearningRateError
 from .files import CheckpointError, ModelFileError, MomentsFileError, OutputError
-from .fits import (
-    CollinearError,
-    DivergedError,
-    GradientError,
-    LearningRateError,
-    OptionError,
-    TooFewRowsError,
-)
-from .machine import KernelError, TooLargeError, WorkerError
+from .fits import CollinearError, GradientError, OptionError, TooFewRowsError
+from .machine import KernelError, PackageError, TooLargeError, WorkerError
 from .programs import ProgramError
 from .stores import StoreError
-from .studies import FoldsError
+from .studies import FoldsError, StudyError
 from .sums import MomentsError
 from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
@@ -77,12 +73,14 @@ __all__ = [
     "MomentsFileError",
     "OptionError",
     "OutputError",
+    "PackageError",
     "ProgramError",
     "SourceError",
     "SourceNotFoundError",
     "SteepestError",
     "SteepestWarning",
     "StoreError",
+    "StudyError",
     "TooFewRowsError",
     "TooLargeError",
     "ValueFoundError",

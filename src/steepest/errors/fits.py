@@ -1,4 +1,4 @@
-"""Messages about options, rates, gradients and sums."""
+"""Messages about options, gradients and sums."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ class OptionError(SteepestError, ValueError):
     @classmethod
     def missing(cls, name: str, hint: str) -> OptionError:
         return cls(f"{name} is not given.", "A fit explains a column.", f"name it: {hint}")
+
+    @classmethod
+    def pathless(cls, method: str) -> OptionError:
+        return cls(
+            f"a fit by {method} has no path.",
+            "Its limit is found by coordinate descent, not by steps along the gradient.",
+            "fit with l2 alone, or ask for model.coefficients.",
+        )
+
+    @classmethod
+    def limit_only(cls, name: str) -> OptionError:
+        return cls(
+            f"{name} is given, and epochs or a rule, a rate or a start too.",
+            "What makes coefficients exactly 0 is fitted at its limit, by coordinate descent.",
+            f"leave epochs, rule, learning_rate and w out, or {name}.",
+        )
 
     @classmethod
     def other_weights(cls, asked: str, found: str) -> OptionError:
@@ -99,6 +115,78 @@ class OptionError(SteepestError, ValueError):
         )
 
     @classmethod
+    def nothing_held_out(cls) -> OptionError:
+        return cls(
+            "no rows were held out.",
+            "A validation loss is taken over rows that the fit has not seen.",
+            "steepest.fit(table, target=..., validation=0.2)",
+        )
+
+    @classmethod
+    def endless(cls, rule: str) -> OptionError:
+        return cls(
+            f"epochs is not given, and {rule} has no closed form.",
+            "Its steps are made one by one, and end where they are told to.",
+            "epochs=1000",
+        )
+
+    @classmethod
+    def no_closed_form(cls, what: str, rule: str) -> OptionError:
+        return cls(
+            f"{what} are asked for, and {rule} has no closed form here.",
+            "They follow from steps that are linear in the data, at a rate that stays.",
+            "rule='gradient-descent', without a schedule or l1",
+        )
+
+    @classmethod
+    def forgotten(cls, rule: str) -> OptionError:
+        return cls(
+            f"the path of this model was made by {rule}.",
+            "A model file keeps the name of a rule that is not steepest's, and none of its code.",
+            "fit again, with the rule at hand.",
+        )
+
+    @classmethod
+    def no_budget(cls) -> OptionError:
+        return cls(
+            "learning_rate='budget' is given, and no number of epochs.",
+            "The best rate for a budget depends on how many epochs there are.",
+            "epochs=1000",
+        )
+
+    @classmethod
+    def without_momentum(cls, momentum: float | str, rule: str) -> OptionError:
+        return cls(
+            f"momentum={momentum!r} is given, and {rule} as rule.",
+            "That rule has no momentum to set.",
+            "rule='momentum', or rule='nesterov'",
+        )
+
+    @classmethod
+    def rateless(cls, name: str, rule: str) -> OptionError:
+        return cls(
+            f"{name} is given, and {rule} as rule.",
+            "What has no learning rate of ours has none to change.",
+            f"leave {name} out, or name a rule: rule='gradient-descent'",
+        )
+
+    @classmethod
+    def not_proximal(cls, rule: str) -> OptionError:
+        return cls(
+            f"l1 is given, and {rule} as rule.",
+            "Proximal steps are those of gradient descent: others end elsewhere.",
+            "leave the rule out, or use l2.",
+        )
+
+    @classmethod
+    def searched_rate(cls, rate: float | str, rule: str) -> OptionError:
+        return cls(
+            f"learning_rate={rate!r} is given, and {rule} as rule.",
+            "It finds the length of each step by a search along its line.",
+            "leave learning_rate out.",
+        )
+
+    @classmethod
     def other_library(cls, type_name: str, wanted: str, kind: str) -> OptionError:
         names = {"torch": "PyTorch", "jax": "JAX", "numpy": "NumPy"}
         return cls(
@@ -124,82 +212,6 @@ class OptionError(SteepestError, ValueError):
             "Each place of w is stepped on its own, so that the two would come apart.",
             "name it once in w and use it twice in forward, or give each place its own: t.clone()",
         )
-
-
-def _times(ratio: float) -> str:
-    """A ratio with three digits, and with as many as it takes to tell it from 1."""
-    return f"{ratio:.3g}" if ratio >= 1.01 or ratio == 1 else f"{ratio:.10g}"
-
-
-class LearningRateError(SteepestError, ValueError):
-    """A rate that cannot converge, refused before the first step."""
-
-    exit_code = 3
-
-    @classmethod
-    def too_large(
-        cls, rate: float, limit: float, smoothness: float, best: float
-    ) -> LearningRateError:
-        return cls(
-            f"learning_rate={rate:.6g} is {_times(rate / limit)} times the largest stable rate, "
-            f"2/L = {limit:.6g}.",
-            f"L = {smoothness:.6g} is this loss's largest curvature; at 2/L and above, the descent "
-            "never settles.",
-            f"leave learning_rate unset to use the best fixed rate, {best:.6g}.",
-        )
-
-
-class DivergedError(SteepestError, ArithmeticError):
-    """A descent that went up, or left the numbers altogether."""
-
-    exit_code = 3
-
-    @classmethod
-    def rose(
-        cls,
-        rule: str,
-        epoch: int,
-        start: float,
-        end: float,
-        rate: float,
-        smoothness: float,
-        limit: float,
-    ) -> DivergedError:
-        known = 0 < smoothness < float("inf") and rate >= limit
-        why = (
-            f"learning_rate={rate:.6g} is {rate / limit:.3g} times the largest stable rate, "
-            f"{limit * smoothness:.3g}/L = {limit:.3g} (L = {smoothness:.3g} is the curvature met "
-            "on the way)."
-            if known
-            else f"learning_rate={rate:.6g} is too large for this loss."
-        )
-        return cls(
-            f"{rule} diverged at epoch {epoch:,}: the loss rose from {start:.6g} to {end:.3g}.",
-            why,
-            f"learning_rate={0.5 * limit:.2g}" if known else f"learning_rate={rate / 10:.2g}",
-        )
-
-    @classmethod
-    def rose_unruled(cls, rule: str, epoch: int, start: float, end: float) -> DivergedError:
-        return cls(
-            f"{rule} diverged at epoch {epoch:,}: the loss rose from {start:.6g} to {end:.3g}.",
-            "Its steps are too large for this loss.",
-            "give the optimiser a tenth of its rate.",
-        )
-
-    @classmethod
-    def not_finite(cls, epoch: int, loss: float, data: Sequence[str]) -> DivergedError:
-        if data:
-            holds = "holds" if len(data) == 1 else "hold"
-            why = f"{' and '.join(data)} already {holds} a NaN or an infinity."
-            hint = "drop those rows first."
-        elif epoch == 0:
-            why = "The data and the starting w are finite, so forward or loss made it."
-            hint = "print forward(w, x) at the starting w."
-        else:
-            why = "It was finite an epoch before, so forward, loss or gradient made it of that w."
-            hint = "print(descent.weights[-1]); forward and loss must be defined there."
-        return cls(f"the loss is {loss} at epoch {epoch:,}.", why, hint)
 
 
 class GradientError(SteepestError, ValueError):

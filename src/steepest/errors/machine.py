@@ -31,6 +31,18 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
+class PackageError(SteepestError, ImportError):
+    """A package that only this needs, and is not installed."""
+
+    @classmethod
+    def missing(cls, package: str, extra: str) -> PackageError:
+        return cls(
+            f"{package} is not installed.",
+            "Only this needs it.",
+            f"pip install 'steepest[{extra}]'",
+        )
+
+
 class WorkerError(SteepestError, RuntimeError):
     """Workers that cannot be had, or that failed otherwise than by what they read."""
 
@@ -121,8 +133,9 @@ class KernelError(SteepestError, RuntimeError):
     @classmethod
     def missing(cls, variable: str, wanted: str) -> KernelError:
         return cls(
-            f"{variable}={wanted} asks for the compiled kernel, which was not built.",
-            "It is built when steepest is installed where there is a C compiler.",
+            f"{variable}={wanted} asks for a compiled kernel that is not here.",
+            "It is built when steepest is installed where there is a C compiler, and c-avx2 and "
+            "c-avx512 need a processor that has these.",
             f"unset {variable}, or install a compiler and then steepest again.",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .fits import OptionError
 from .words import SteepestError, counted, listed
 
 
@@ -77,9 +78,69 @@ class FoldsError(SteepestError, ValueError):
         )
 
     @classmethod
+    def untrained(cls, labels: Sequence[str], reason: str) -> FoldsError:
+        return cls(
+            f"without {listed(labels)} there is nothing to train on: {reason}",
+            "Each fold is judged by models of the others.",
+            "make other folds, or leave out columns of many nulls.",
+        )
+
+    @classmethod
+    def unjudged(cls, label: str, reason: str) -> FoldsError:
+        return cls(
+            f"fold '{label}' has no row that can be used: {reason}",
+            "A model cannot be judged on no rows.",
+            "make fewer folds, or leave out columns of many nulls.",
+        )
+
+    @classmethod
     def unread(cls, where: str) -> FoldsError:
         return cls(
             f"{where} can be read only once.",
             "Where contiguous folds or blocks of time end is known when the rows were counted.",
             "make folds by hash, in one pass: folds=5",
+        )
+
+
+class StudyError(OptionError):
+    """Settings of a study that do not go together."""
+
+    @classmethod
+    def beside_ratio(cls) -> StudyError:
+        return cls(
+            "l1_ratio is given, and l2 too.",
+            "An elastic net's penalty is parted into l1 and l2 by its ratio.",
+            "give l1 and l2 alone, or l1 and l1_ratio.",
+        )
+
+    @classmethod
+    def endless_rates(cls) -> StudyError:
+        return cls(
+            "learning_rate is given, and no epochs.",
+            "At the limit of the descent all rates have come to the same.",
+            "say how many epochs: epochs=[10, 100, 1000]",
+        )
+
+    @classmethod
+    def penalised_epochs(cls) -> StudyError:
+        return cls(
+            "epochs are given beside l1, nonnegative, adaptive or penalties.",
+            "In a study these are fitted at their limit, where they make coefficients 0.",
+            "leave epochs out, or compare penalties l2.",
+        )
+
+    @classmethod
+    def folded(cls) -> StudyError:
+        return cls(
+            "folds are given, and the source is moments.",
+            "Folds are chosen at the scan, row by row.",
+            "leave folds out, or scan the table again: steepest.scan(table, folds=5)",
+        )
+
+    @classmethod
+    def several_targets(cls, targets: Sequence[str]) -> StudyError:
+        return cls(
+            f"the study has {counted(len(targets), 'target')}: {listed(targets)}.",
+            "Their errors are in different units.",
+            f"ask for one of them: study['{targets[0]}'].best",
         )

@@ -26,7 +26,10 @@ from .interruption import (
 )
 from .moments import forget, merge, scan, show
 from .options import print_json, say
+from .predicting import predict
 from .racing import race
+from .speeds import rates
+from .studying import select, study
 from .version import version_option
 
 OUR_BUG = 70
@@ -122,13 +125,17 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race):
+for command in (scan, merge, forget, show, check, race, rates, study, select, predict):
     steepest.add_command(command)
 
 
 @steepest.command()
 @options.data
 @options.descent
+@options.steps
+@options.scheduling
+@click.option("--l1", type=float, default=0.0, metavar="PENALTY", help="On sizes: the lasso.")
+@options.shrinking
 @click.option("--epochs", type=int, metavar="N", help="Updates to make.  Default: the limit.")
 @click.option(
     "--collinear",
@@ -156,6 +163,8 @@ def fit(
       steepest fit examples/penguins.csv --target body_mass_g
       steepest fit examples/penguins.csv --target body_mass_g --features species,flipper_length_mm
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
+      steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
+      steepest fit homes.parquet --target price --l1 0.1 --penalty area=0
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -185,6 +194,8 @@ def fit(
 @steepest.command()
 @options.data
 @options.descent
+@options.steps
+@options.scheduling
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
 @options.scanning
@@ -204,6 +215,7 @@ def descend(
     Examples:
       steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
       steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
+      steepest descend homes.csv --target price --rule adam --schedule cosine --learning-rate 0.1
     """
     from ..errors import OptionError
     from .terminal import epoch_rows, epoch_table
@@ -229,87 +241,6 @@ def descend(
     if not quiet:
         rate = f"learning rate {model.learning_rate:.6g}: {model.learning_rate_reason}."
         say([*([rate] if model.names else []), *model.notes])
-
-
-@steepest.command()
-@click.argument("model", metavar="MODEL")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@options.database
-@click.option(
-    "-o",
-    "--output",
-    default="-",
-    metavar="OUT",
-    help="A .csv or .parquet file; - for CSV on standard output.",
-)
-@click.option(
-    "--keep",
-    type=options.Names(),
-    multiple=True,
-    help="Columns to write before the predictions, such as a key.",
-)
-@click.option(
-    "--unseen",
-    type=click.Choice(["refuse", "null", "reference"]),
-    default="refuse",
-    help="What a level gives that the model has not seen.  Default: refuse.",
-)
-@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
-@click.option(
-    "--flag-extrapolation",
-    is_flag=True,
-    help="Say in a column whether a number lies outside of what the fit has seen.",
-)
-@click.option("--raw", is_flag=True, help="Write text as it is, spreadsheet formulas too.")
-@options.progress
-@click.option("--quiet", is_flag=True, help="No progress and no notes on standard error.")
-def predict(
-    model: str,
-    files: Sequence[str],
-    table: str | None,
-    query: str | None,
-    output: str,
-    keep: Sequence[Sequence[str]],
-    unseen: str,
-    strict: bool,
-    flag_extrapolation: bool,
-    raw: bool,
-    progress: str,
-    quiet: bool,
-) -> None:
-    """Predict each row of FILE..., in their order: a column named prediction.
-
-    A row with a null in a column that the model uses gets a null, NA in CSV.  Text that a
-    spreadsheet would run as a formula gets an apostrophe before it in CSV.
-
-    \b
-    Examples:
-      steepest predict model.json examples/penguins.csv
-      steepest predict model.json 'new/*.parquet' --keep id -o predictions.parquet
-    """
-    from ..data.open import open_source
-    from ..data.predictor import Manner
-    from ..models.model import note_unseen
-    from ..models.record import load_model
-    from .inputs import read_tables
-    from .predictions import check_output, name_columns, write_predictions
-    from .progress import show_progress
-
-    kept = tuple(name for names in keep for name in names)
-    manner = Manner(unseen, strict, flag_extrapolation)
-    check_output(output, [model, *files], name_columns(kept, manner))
-    loaded = load_model(model)
-    with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(read_tables(files, table, query))
-        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
-    if not quiet:
-        notes = note_unseen(manner)
-        if nulls:
-            reason = " or holds an unseen level" if unseen == "null" else ""
-            notes.append(
-                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
-            )
-        say(notes)
 
 
 def _fit(
@@ -341,6 +272,7 @@ def _fit(
             features=[name for names in features for name in names] if features else None,
             references=dict(reference),
             intercept=not no_intercept,
+            penalties=dict(chosen.pop("penalties", ())),
             on_progress=on_progress,
             **chosen,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -28,6 +29,21 @@ class Names(click.ParamType[list[str]]):
         return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
 
 
+class Rate(click.ParamType[float | str]):
+    """A number, or the name of a way to choose one."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        del param, ctx
+        try:
+            return float(value)
+        except ValueError:
+            return str(value)
+
+
 class Choice(click.ParamType[tuple[str, str]]):
     """A level of a category."""
 
@@ -42,6 +58,23 @@ class Choice(click.ParamType[tuple[str, str]]):
         if not (column and equals):
             self.fail(f"'{value}' is not of the form city=Oslo.", param, ctx)
         return column, level
+
+
+class Factor(click.ParamType[tuple[str, float]]):
+    """A column and how many times its penalty counts."""
+
+    name = "column=factor"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        if not isinstance(value, str):
+            return value[0], value[1]
+        column, _, factor = value.rpartition("=")
+        with suppress(ValueError):
+            if column:
+                return column, float(factor)
+        return self.fail(f"'{value}' is not of the form area=0.5.", param, ctx)
 
 
 formula = click.option(
@@ -125,13 +158,13 @@ data = together(
     ),
     summing,
 )
-descent = together(
-    click.option(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        help="Default: the best fixed rate, 2/(L + l).",
-    ),
+learning_rate = click.option(
+    "--learning-rate",
+    type=Rate(),
+    metavar="RATE|best|budget",
+    help="Default: best, the fixed rate with the best worst case; budget: best for the epochs.",
+)
+penalty = together(
     click.option(
         "--l2",
         type=float,
@@ -153,19 +186,65 @@ progress = click.option(
     default="auto",
     help="A line that moves, or one every 10 s, on standard error.  Default: by the terminal.",
 )
+executor = click.option(
+    "--executor",
+    metavar="WHO",
+    help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
+    "Default: a thread a core.",
+)
+reading = together(executor, progress)
 scanning = together(
     click.option(
         "--checkpoint",
         metavar="FILE",
         help="Keep there what is added up; the same command goes on from it.  Removed at the end.",
     ),
+    reading,
+)
+descent = together(learning_rate, penalty)
+steps = together(
     click.option(
-        "--executor",
-        metavar="WHO",
-        help="Who reads: threads:N, processes:N, local:N or dask:tcp://HOST:PORT (Dask).  "
-        "Default: a thread a core.",
+        "--rule",
+        metavar="RULE",
+        help="gradient-descent, momentum, nesterov, adagrad, rmsprop, adam, adamw, "
+        "conjugate-gradient or l-bfgs.  Default: the first.",
     ),
-    progress,
+    click.option(
+        "--momentum",
+        type=Rate(),
+        metavar="SHARE|best",
+        help="How much of the past is kept.  Default: 0.9 for rules that have it.",
+    ),
+)
+scheduling = together(
+    click.option(
+        "--schedule",
+        metavar="SCHEDULE",
+        help="How the rate changes: constant, inverse-time, step, cosine or warm-up, as in "
+        "step:30:0.1 or warm-up:10,cosine.",
+    ),
+    click.option(
+        "--allow-divergence",
+        is_flag=True,
+        help="Take a rate that cannot converge, to see what it does.",
+    ),
+)
+shrinking = together(
+    click.option("--nonnegative", is_flag=True, help="Only coefficients of at least 0."),
+    click.option(
+        "--adaptive",
+        type=float,
+        default=0.0,
+        metavar="POWER",
+        help="The adaptive lasso: l1 over this power of the least-squares coefficient.",
+    ),
+    click.option(
+        "--penalty",
+        "penalties",
+        type=Factor(),
+        multiple=True,
+        help="How many times the penalties of a column count; 0 for not at all.",
+    ),
 )
 output = together(
     click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
+from ..descent.schedules import describe_schedule
 from ..errors import counted, listed
-from ..models.record import finite, rows_record
+from ..models.record import rows_record
+from ..models.steps import describe_rule
+from ..store import finite
 from ..sums.summary import find_condition
 from .terminal import align, coefficient_list, number
 
@@ -190,12 +193,33 @@ def model_object(model: Model) -> dict[str, Any]:
         "rows": rows_record(model.rows),
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
-        "smoothness": None if model.absorbed.terms else model.path.curvatures.largest,
+        "smoothness": None
+        if model.absorbed.terms or settings.sparse
+        else model.path.curvatures.largest,
         "epochs": settings.epochs,
+        **_steps_object(model),
         "l2": settings.l2,
+        "l1": settings.l1,
+        "nonnegative": settings.nonnegative,
+        "adaptive": settings.adaptive,
+        "penalties": dict(settings.factors),
         "scale": settings.scale,
         "precision": model.provenance.precision,
         "precision_reason": model.provenance.precision_reason,
         "notes": list(model.notes),
         "version": model.provenance.version,
+    }
+
+
+def _steps_object(model: Model) -> dict[str, Any]:
+    """How one step follows another, and the largest rate at which it converges."""
+    settings = model.settings
+    rule, limit = settings.rule, None
+    if not model.absorbed.terms:
+        rule = model.path.rule
+        limit = rule.limit(model.path.curvatures.largest) if hasattr(rule, "limit") else None
+    return {
+        "rule": describe_rule(rule),
+        "schedule": describe_schedule(settings.schedule),
+        "limit": None if limit is None else finite(limit),
     }

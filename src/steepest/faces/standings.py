@@ -125,7 +125,7 @@ def race_object(race: Race) -> dict[str, Any]:
 
 
 def _lane_object(lane: Lane) -> dict[str, Any]:
-    from ..models.record import finite
+    from ..store import finite
 
     found: dict[str, Any] = {"name": lane.name, "note": lane.note or None, "epochs": lane.epochs}
     if not lane.ran:

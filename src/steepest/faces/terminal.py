@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..descent.path import name_coefficients
+from ..descent.rules import GradientDescent
+from ..descent.schedules import describe_schedule, is_constant
 from ..errors import counted
+from ..store import finite
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -79,8 +82,8 @@ def fit_summary(model: Model) -> list[str]:
     settings, rows = model.settings, model.rows
     r2 = "undefined" if model.r2 is None else f"{model.r2:.6g}"
     lines = [("loss", f"{number(model.loss)}  (mean squared error; R² {r2})")]
-    if settings.l2:
-        lines.append(("objective", f"{number(model.objective)}  (with l2 = {settings.l2:g})"))
+    if settings.penalties:
+        lines.append(("objective", f"{number(model.objective)}  (with {settings.penalties})"))
     lines.append(("rows", _describe_rows(rows.read, rows.used, rows.dropped)))
     if model.references:
         words = ", ".join(f"{name}[{level}]" for name, level in model.references.items())
@@ -93,6 +96,7 @@ def fit_summary(model: Model) -> list[str]:
     if model.residual_sd is not None:
         lines.append(("residual sd", number(model.residual_sd)))
     lines.append(("epochs", _describe_epochs(model)))
+    lines += _describe_steps(model)
     origin = model.provenance
     reason = f"  ({origin.precision_reason})" if origin.precision_reason else ""
     lines.append(("precision", f"{origin.precision}{reason}"))
@@ -102,6 +106,19 @@ def fit_summary(model: Model) -> list[str]:
         rate = f"{number(model.learning_rate)}  ({model.learning_rate_reason})"
         lines.append(("learning rate", rate))
     return [f"{label:<13}  {text}" for label, text in lines]
+
+
+def _describe_steps(model: Model) -> list[tuple[str, str]]:
+    """The rule and the schedule, where they are not plain gradient descent throughout."""
+    settings = model.settings
+    lines = []
+    if not isinstance(settings.rule, GradientDescent):
+        rule = settings.rule if model.absorbed.terms else model.path.rule
+        momentum = getattr(rule, "momentum", None)
+        lines.append(("rule", rule.name + (f", momentum {number(momentum)}" if momentum else "")))
+    if not is_constant(settings.schedule):
+        lines.append(("schedule", describe_schedule(settings.schedule)))
+    return lines
 
 
 def _describe_levels(model: Model) -> str:
@@ -123,7 +140,7 @@ def _describe_rows(read: int, used: int, dropped: Mapping[str, int]) -> str:
 
 def _describe_epochs(model: Model) -> str:
     if model.settings.epochs is None:
-        return "the limit: " + ("least squares" if model.settings.l2 == 0 else "ridge")
+        return f"the limit: {model.settings.method}"
     limit = number(float(model.path.objective(None)))
     word = "objective" if model.settings.l2 else "loss"
     return f"{model.settings.epochs:,}  ({word} at the limit: {limit})"
@@ -138,8 +155,8 @@ def epoch_rows(model: Model, epochs: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {
             "epoch": int(epoch),
-            "loss": float(losses[i]),
-            "objective": float(objectives[i]),
+            "loss": finite(losses[i]),
+            "objective": finite(objectives[i]),
             "coefficients": coefficient_list(
                 name_coefficients(
                     model.names, coefs[i], float(intercepts[i]) if has_intercept else None
@@ -155,7 +172,7 @@ def coefficient_list(
 ) -> list[dict[str, Any]]:
     """Coefficients for JSON: objects with name, value and standard error, the intercept first."""
     return [
-        {"name": name, "value": value, **({} if se is None else {"se": se[name]})}
+        {"name": name, "value": finite(value), **({} if se is None else {"se": se[name]})}
         for name, value in coefficients.items()
     ]
 
@@ -169,7 +186,8 @@ def epoch_table(model: Model, epochs: Sequence[int]) -> list[str]:
     for row in epoch_rows(model, epochs):
         values = [item["value"] for item in row["coefficients"]] if shown else []
         first = [row["loss"], *([row["objective"]] if penalised else [])]
-        rows.append([f"{row['epoch']:,}", *(f"{value:.8g}" for value in [*first, *values])])
+        cells = ("inf" if value is None else f"{value:.8g}" for value in [*first, *values])
+        rows.append([f"{row['epoch']:,}", *cells])
     lines = align(rows)
     if not shown:
         lines.append(f"{len(names):,} coefficients; --json shows them at each epoch.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from .. import __version__
 from ..data.terms import Term
 from ..descent.certified import UNPROVEN, Limit, find_loss, solve_exactly
-from ..descent.path import intercept_name
+from ..descent.path import Path, intercept_name
 from ..descent.quadratic import find_coordinates
 from ..descent.relations import find_exact_relations
 from ..errors import (
@@ -27,15 +28,18 @@ from ..sums.problem import Problem
 from ..typing import Floats
 from .elimination import fit_by_levels
 from .inference import Errors, double_errors, exact_errors
-from .model import Model, Provenance, Settings, find_path
+from .model import Model, Provenance
 from .notes import (
     note_collinearity,
     note_left_out,
+    note_overflow,
     note_pooled,
     note_rounding,
     note_rows,
     note_transform,
 )
+from .settings import Settings, find_path
+from .sparse import fit_sparse
 
 
 def fit_problem(
@@ -61,7 +65,8 @@ def fit_problem(
         notes.append(f"{listed(constant)} {verb} left out: a constant explains nothing.")
     p = len(problem.terms)
     coefficients = p + len(problem.absorbed) + settings.intercept
-    rows, limit_alone = problem.rows.used, settings.epochs is None and settings.l2 == 0
+    rows = problem.rows.used
+    limit_alone = settings.epochs is None and settings.l2 == 0 and not settings.sparse
     if limit_alone and (rows < coefficients or rows == 1):
         raise TooFewRowsError.of(rows, max(coefficients, 2))
     if problem.target_scatter == 0 and settings.intercept:
@@ -79,6 +84,20 @@ def fit_problem(
     )
     if problem.absorbed:
         return fit_by_levels(problem, settings, origin, tuple(notes))
+    if settings.sparse:
+        return fit_sparse(problem, settings, origin, tuple(notes))
+    return _descend(problem, settings, origin, notes, collinear)
+
+
+def _descend(
+    problem: Problem,
+    settings: Settings,
+    origin: Provenance,
+    notes: list[str],
+    collinear: str,
+) -> Model:
+    """The model at the epoch that is asked for, or at the limit."""
+    p = len(problem.terms)
     coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
     relations = find_exact_relations(problem, coordinates) if settings.l2 == 0 else None
     if relations is not None:
@@ -89,14 +108,16 @@ def fit_problem(
         _check_range(problem, optimum.intercept, optimum.coef)
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
-        notes += note_collinearity(problem, coordinates, collinear, spectrum, relations)
-    epoch = np.inf if settings.epochs is None else settings.epochs
-    intercept, coef = float(path.intercept([epoch])[0]), path.coef([epoch])[0]
-    _check_range(problem, intercept, coef)
-    loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
+        notes = notes + note_collinearity(problem, coordinates, collinear, spectrum, relations)
+    place, stood = _stand(path, settings)
+    if stood != settings:
+        notes = [*notes, note_overflow(stood.epochs or 0, settings.epochs or 0)]
+        settings = stood
+    _check_range(problem, place.intercept, place.coef)
+    loss, objective = place.loss, place.objective
     if settings.epochs is not None and limit and problem.exact and spectrum.rank < p:
-        seen, loss = loss, find_loss(problem.exact, intercept, coef)  # doubles cannot follow
-        objective += loss - seen
+        loss = find_loss(problem.exact, place.intercept, place.coef)  # doubles cannot follow
+        objective += loss - place.loss
     r2 = _explain(problem, settings, loss)
     certificate, errors = None, Errors()
     if settings.epochs is None and limit:
@@ -106,14 +127,14 @@ def fit_problem(
             errors = exact_errors(problem, limit, intercept=settings.intercept)
     elif settings.epochs is None and problem.exact is not None:
         certificate = UNPROVEN
-    elif limit_alone and spectrum.rank == p:
+    elif settings.epochs is None and settings.l2 == 0 and spectrum.rank == p:
         errors = double_errors(problem, coordinates, loss)
     return Model(
         problem,
         settings,
         origin,
-        coef,
-        intercept,
+        place.coef,
+        place.intercept,
         loss,
         objective,
         r2,
@@ -124,6 +145,40 @@ def fit_problem(
         certificate,
         errors,
     )
+
+
+class Place(NamedTuple):
+    """Where a path is at an epoch."""
+
+    intercept: float
+    coef: Floats
+    loss: float
+    objective: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is numbers."""
+        return bool(np.isfinite([self.intercept, *self.coef, self.loss, self.objective]).all())
+
+
+def _stand(path: Path, settings: Settings) -> tuple[Place, Settings]:
+    """The place at the epoch asked for, or the last at which a descent that diverges has one."""
+
+    def at(epoch: float) -> Place:
+        first, every = path.leave([epoch])
+        loss, objective = float(path.loss(epoch)), float(path.objective(epoch))
+        return Place(float(first[0]), every[0], loss, objective)
+
+    if settings.epochs is None:
+        return at(np.inf), settings
+    found = at(settings.epochs)
+    if found.whole or not settings.allow_divergence:
+        return found, settings
+    low, high = 0, settings.epochs
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if at(middle).whole else (low, middle)
+    return at(low), replace(settings, epochs=low)
 
 
 def _explain(problem: Problem, settings: Settings, loss: float) -> float | None:

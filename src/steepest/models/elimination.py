@@ -17,7 +17,8 @@ from ..errors import MomentsError, ValueFoundError, counted
 from ..sums.normal import ExactNormal
 from ..sums.problem import Problem
 from .inference import Errors, eliminated_errors
-from .model import Absorbed, Model, Provenance, Settings
+from .model import Absorbed, Model, Provenance
+from .settings import Settings
 
 NOISE = 1e-12
 

@@ -17,14 +17,16 @@ from ..data.expressions import Expression, Interaction, Name, is_levels, label, 
 from ..data.open import open_source
 from ..data.table import Kind, Schema
 from ..data.terms import settle
-from ..errors import ColumnKindError, SteepestWarning
+from ..descent.schedules import Schedule
+from ..errors import ColumnKindError, OptionError, SteepestWarning
 from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole, scan_source
 from ..typing import OnProgress
 from .assembly import fit_problem
-from .model import Model, Settings
-from .request import check_options, check_scanned, check_view, read_request
+from .model import Model
+from .request import check_options, check_scanned, check_view, read_request, read_sparse, read_steps
+from .settings import Settings
 
 
 def fit(
@@ -40,13 +42,21 @@ def fit(
     missing: str = "drop",
     rare: int = 0,
     max_levels: int = MOST_LEVELS,
-    learning_rate: float | None = None,
+    learning_rate: float | str | None = None,
     epochs: int | None = None,
+    rule: Any = None,
+    momentum: float | str | None = None,
+    schedule: str | Schedule | None = None,
     l2: float = 0.0,
+    l1: float = 0.0,
+    nonnegative: bool = False,
+    adaptive: float = 0.0,
+    penalties: Mapping[str, float] | None = None,
     scale: str = "standard",
     intercept: bool = True,
     w: Mapping[str, float] | ArrayLike | None = None,
     collinear: str = "shortest",
+    allow_divergence: bool = False,
     references: Mapping[str, str] | None = None,
     names: Sequence[str] | None = None,
     precision: str | None = None,
@@ -83,13 +93,34 @@ def fit(
         without target, offset or weight is always dropped.
     rare : int, optional
         Levels of fewer rows are taken together as one, called ``(rare)``.  Default: none.
-    learning_rate : float, optional
-        Step per unit gradient.  Default: 2/(L + ℓ), the best fixed rate, L and ℓ the largest
-        and smallest curvature.
+    learning_rate : float, "best" or "budget", optional
+        Step per unit gradient.  Default: ``"best"``, the fixed rate with the best worst case,
+        2/(L + ℓ) without momentum, L and ℓ the largest and smallest curvature; of rules
+        without a limit the default of PyTorch.  ``"budget"``: the rate with the lowest
+        objective after the ``epochs``.
     epochs : int, optional
         Updates to make.  Default: the limit of the descent, the least-squares solution itself.
+    rule : str, UpdateRule or Solver, optional
+        How to step: ``"gradient-descent"``, ``"momentum"``, ``"nesterov"``, whose whole path is
+        known in closed form; ``"adagrad"``, ``"rmsprop"``, ``"adam"``, ``"adamw"``,
+        ``"conjugate-gradient"`` or ``"l-bfgs"``, which are stepped over the moments, at a cost
+        that does not grow with the rows; or one of :mod:`steepest.rules`.
+    momentum : float or "best", optional
+        The share of the past that is kept, 0.9 by default; ``"best"`` has the best worst case.
+        Given alone it means ``rule="momentum"``.
+    schedule : str or Schedule, optional
+        How the rate changes: as for :func:`steepest.descend`.
     l2 : float, optional
         Penalty, at least 0, on the sum of squared coefficients, never on the intercept.
+    l1 : float, optional
+        Penalty, at least 0, on the sum of their sizes: the lasso, and with ``l2`` the elastic net.
+    nonnegative : bool, optional
+        Only coefficients of at least 0.
+    adaptive : float, optional
+        Divide each coefficient's ``l1`` by this power of its size at least squares.
+    penalties : mapping of str to float, optional
+        By column, or by coefficient, how many times both penalties count: 0 for not at all.
+        These four are fitted at their limit, by coordinate descent.
     scale : {"standard", "none"}, optional
         ``"standard"`` centres columns and divides by the standard deviation for the descent and
         the penalty; ``"none"`` is the naive loop over the raw columns, the intercept from 0.
@@ -101,6 +132,8 @@ def fit(
     collinear : {"shortest", "refuse"}, optional
         What to do when columns are sums of each other: take the shortest solution and say so,
         or raise CollinearError.
+    allow_divergence : bool, optional
+        Take a rate beyond the limit, to show what it does.
     references : mapping of str to str, optional
         The reference level of a category: ``{"city": "Oslo"}``; the first by default.
     names, precision, executor, checkpoint, on_progress
@@ -115,7 +148,10 @@ def fit(
     OptionError
         A negative penalty, no epochs, an unknown scale.
     LearningRateError
-        A rate at or above 2/L, refused before the first step, with L.
+        A rate at or above the limit of the rule, 2/L without momentum, refused before the first
+        step, with L, the growth and the columns along which.
+    DivergedError
+        Steps whose loss rises without end, or coefficients that leave the range of doubles.
     ColumnNotFoundError, ColumnNameError, ColumnKindError
         A column that is not there, is named twice, is target and feature, or cannot be used.
     TooFewRowsError
@@ -131,7 +167,7 @@ def fit(
 
     Notes
     -----
-    After the scan O(p³) for p coefficients.
+    After the scan O(p³) for p coefficients; O(p²) an epoch more for what is stepped.
 
     Examples
     --------
@@ -143,7 +179,11 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
+    steps = read_steps(rule, momentum, schedule, learning_rate, epochs)
     check_view(missing, rare)
+    sparse = read_sparse(l1, nonnegative, adaptive, penalties)
+    if sparse and not (epochs is rule is learning_rate is momentum is schedule is w is None):
+        raise OptionError.limit_only(next(iter(sparse)))
     request = read_request(
         target,
         features,
@@ -180,9 +220,21 @@ def fit(
             missing=missing,
             offset=request.offset,
             rare=rare,
-            limit_only=epochs is None and learning_rate is None and w is None,
+            limit_only=epochs is None and learning_rate is None and w is None and not sparse,
         )
-        settings = Settings(learning_rate, epochs, float(l2), scale, request.intercept, (0.0, ()))
+        settings = Settings(
+            learning_rate if isinstance(learning_rate, str | None) else float(learning_rate),
+            epochs,
+            float(l2),
+            scale,
+            request.intercept,
+            (0.0, ()),
+            steps.rule,
+            steps.tuned,
+            steps.schedule,
+            allow_divergence=bool(allow_divergence),
+            **sparse,
+        )
         if request.features is not None:  # what was not asked for is not missed
             moments = replace(moments, left_out={})
         model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)

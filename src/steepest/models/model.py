@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,14 +18,14 @@ from ..data.predictor import LinearPredictor, Manner
 from ..data.table import Source
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
-from ..descent.path import Path, choose_rate, find_curvatures, name_coefficients
-from ..descent.quadratic import find_coordinates
-from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
-from ..errors import MomentsError, SteepestWarning
+from ..descent.path import Path, name_coefficients
+from ..descent.speeds import Rates
+from ..errors import MomentsError, OptionError, SteepestWarning
 from ..store import write_json
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress
 from .inference import Errors
+from .settings import Settings, find_path, find_rates
 
 NO_ERRORS = Errors()
 
@@ -38,19 +38,6 @@ def note_unseen(manner: Manner) -> list[str]:
     counts = ", ".join(f"'{name}' {count:,}" for name, count in met.items())
     meaning = "gave a null" if manner.unseen == "null" else "counted as the reference level"
     return [f"levels that the model has not seen {meaning}; rows by column: {counts}."]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model was asked for: the descent, without the data."""
-
-    learning_rate: float | None
-    epochs: int | None
-    l2: float
-    scale: str
-    intercept: bool
-    start: tuple[float, tuple[float, ...]]
-    """The starting intercept and coefficients, on the user's scale."""
 
 
 @dataclass(frozen=True)
@@ -77,32 +64,6 @@ class Absorbed:
 
 
 NONE_ABSORBED = Absorbed((), np.zeros(0), None)
-
-
-def find_path(
-    problem: Problem, settings: Settings, optimum: Optimum | None = None
-) -> tuple[Path, str, Spectrum]:
-    """The path of a fit, why its rate is what it is, and the spectrum of its columns.
-
-    It ends in the optimum where that is known better than doubles tell.  O(p³).
-    LearningRateError, with L, for a rate at or above 2/L.
-    """
-    coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
-    spectrum = decompose(problem, coordinates)
-    if optimum is not None and settings.l2 == 0:
-        best = coordinates.standardise(optimum.coef)
-        spectrum = replace(spectrum, least_squares=best, floor=optimum.loss)
-    quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2)
-    curvatures = find_curvatures(quadratic, coordinates, spectrum)
-    rate, reason = choose_rate(curvatures, settings.learning_rate)
-    start = coordinates.enter(settings.start[0], np.array(settings.start[1]))
-    if optimum is None:
-        end = find_limit(problem, coordinates, spectrum, settings.l2, start)
-    else:
-        end = coordinates.enter(optimum.intercept, optimum.coef)
-    names = tuple(term.name for term in problem.terms)
-    path = Path(names, rate, curvatures, quadratic, coordinates, start, end, optimum)
-    return path, reason, spectrum
 
 
 @dataclass(frozen=True)
@@ -215,11 +176,22 @@ class Model:
     def path(self) -> Path:
         """Coefficients and loss at any epoch of this descent, in closed form.
 
-        MomentsError where levels were eliminated, which gives the limit alone.
+        MomentsError where levels were eliminated, which gives the limit alone, OptionError where
+        coefficients are exactly 0 there, which are found otherwise.
         """
         if self.absorbed.terms:
             raise MomentsError.no_path(self.absorbed.terms[0].category, len(self.names))
+        if self.settings.sparse:
+            raise OptionError.pathless(self.settings.method)
         return find_path(self.problem, self.settings, self.optimum)[0]
+
+    @cached_property
+    def rates(self) -> Rates:
+        """Which learning rates this problem allows, which are best, and what makes it slow.
+
+        :func:`steepest.rates` says more.  MomentsError where levels were eliminated.
+        """
+        return find_rates(self.problem, self.settings, self.path)
 
     @property
     def predictor(self) -> LinearPredictor:

@@ -85,6 +85,14 @@ def note_left_out(moments: Moments) -> list[str]:
     return [f"left out of the scan, since nobody named them: {reasons}."]
 
 
+def note_overflow(epoch: int, asked: int) -> str:
+    """Where a descent that diverges leaves the numbers."""
+    return (
+        f"the descent diverges, and leaves the range of doubles after epoch {epoch:,} of the "
+        f"{asked:,} asked for: this is epoch {epoch:,}."
+    )
+
+
 def note_rounding(problem: Problem, moments: Moments) -> list[str]:
     """Whole numbers that doubles could not hold."""
     used = {name for term in problem.terms for name in term.columns} | {problem.target}

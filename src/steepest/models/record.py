@@ -16,13 +16,15 @@ from ..data.table import Column, Kind
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..errors import ModelFileError
-from ..store import FORMAT, holds_moments, read_json
+from ..store import FORMAT, finite, holds_moments, read_json
 from ..sums.archive import read_moments
 from ..sums.moments import Moments
 from ..sums.problem import Problem, Rows
 from ..typing import Floats
 from .inference import Errors
-from .model import NONE_ABSORBED, Absorbed, Model, Provenance, Settings
+from .model import NONE_ABSORBED, Absorbed, Model, Provenance
+from .settings import Settings
+from .steps import read_steps_record, steps_record
 
 
 def load(path: str | os.PathLike[str]) -> Model | Moments:
@@ -125,6 +127,7 @@ def to_record(model: Model) -> dict[str, Any]:
             "scale": settings.scale,
             "intercept": settings.intercept,
             "start": {"intercept": settings.start[0], "coefficients": list(settings.start[1])},
+            **steps_record(settings),
         },
         "learning_rate": finite(model.learning_rate),
         "learning_rate_reason": model.learning_rate_reason,
@@ -158,11 +161,6 @@ def rows_record(rows: Rows) -> dict[str, Any]:
         "dropped": dict(rows.dropped),
         "nulls": dict(rows.nulls),
     }
-
-
-def finite(value: float) -> float | None:
-    """A number for JSON, which has no NaN and no infinity."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _errors_record(errors: Errors) -> dict[str, Any] | None:
@@ -214,6 +212,7 @@ def _from_record(content: dict[str, Any]) -> Model:
         str(asked["scale"]),
         bool(asked["intercept"]),
         (_real(start["intercept"]), tuple(_vector(start["coefficients"], p).tolist())),
+        **read_steps_record(asked),
     )
     rate = content["learning_rate"]
     return Model(

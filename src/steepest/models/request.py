@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,13 +13,19 @@ from ..data.choice import Wanted, name_columns
 from ..data.conditions import parse_condition
 from ..data.expressions import Expression, Interaction, Name, is_expression, label
 from ..data.formula import parse_expression, parse_formula, term_label
+from ..descent.momentum import Momentum, Nesterov
 from ..descent.quadratic import SCALES
+from ..descent.rules import GradientDescent, LinearRule, find_rule
+from ..descent.schedules import Schedule, find_schedule, is_constant
+from ..descent.searches import is_solver
 from ..errors import ColumnNameError, FormulaError, OptionError
 from ..sums.accounting import MISSING
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole
 
 COLLINEAR = ("shortest", "refuse")
+BEST = "best"
+RATES = (BEST, "budget")
 LARGEST_PENALTY = 1e300
 
 
@@ -128,10 +134,15 @@ def check_scanned(request: Request, moments: Moments) -> None:
 
 
 def check_options(
-    learning_rate: float | None, epochs: int | None, l2: float, scale: str, collinear: str
+    learning_rate: float | str | None, epochs: int | None, l2: float, scale: str, collinear: str
 ) -> None:
     """Refuse what no data could make right; OptionError."""
-    if learning_rate is not None and not (_is_real(learning_rate) and 0 < learning_rate < math.inf):
+    if isinstance(learning_rate, str):
+        if learning_rate not in RATES:
+            raise OptionError.unknown("learning_rate", learning_rate, RATES)
+    elif learning_rate is not None and not (
+        _is_real(learning_rate) and 0 < learning_rate < math.inf
+    ):
         raise OptionError.outside(
             "learning_rate",
             learning_rate,
@@ -152,6 +163,91 @@ def check_options(
         raise OptionError.unknown("scale", scale, SCALES)
     if collinear not in COLLINEAR:
         raise OptionError.unknown("collinear", collinear, COLLINEAR)
+
+
+class Steps(NamedTuple):
+    """How one step follows another, as a fit has it."""
+
+    rule: Any
+    tuned: bool
+    schedule: Schedule
+
+
+def read_steps(
+    rule: Any,
+    momentum: float | str | None,
+    schedule: str | Schedule | None,
+    learning_rate: float | str | None,
+    epochs: int | None,
+) -> Steps:
+    """The rule, its momentum and the schedule; OptionError for what does not go together."""
+    found = _read_rule(rule, momentum)
+    steps = Steps(found, momentum == BEST, find_schedule(schedule, epochs))
+    varies = not is_constant(steps.schedule)
+    if is_solver(found):
+        if learning_rate is not None:
+            raise OptionError.searched_rate(learning_rate, found.name)
+        if varies:
+            raise OptionError.rateless("schedule", found.name)
+        return steps
+    linear = isinstance(found, LinearRule)
+    if epochs is None and (varies or not linear):
+        raise OptionError.endless("a schedule" if varies else found.name)
+    if isinstance(learning_rate, str):
+        if not linear:
+            raise OptionError.no_closed_form(f"the {learning_rate} rate", found.name)
+        if learning_rate == "budget" and varies:
+            raise OptionError.no_closed_form("the budget rate", "a schedule")
+        if learning_rate == "budget" and epochs is None:
+            raise OptionError.no_budget()
+    return steps
+
+
+def _read_rule(rule: Any, momentum: float | str | None) -> Any:
+    if momentum is None:
+        return GradientDescent() if rule is None else find_rule(rule)
+    found = Momentum() if rule is None else find_rule(rule)
+    if not isinstance(found, Momentum | Nesterov):
+        raise OptionError.without_momentum(momentum, getattr(found, "name", str(rule)))
+    if isinstance(momentum, str):
+        if momentum != BEST:
+            raise OptionError.unknown("momentum", momentum, [BEST])
+        return found
+    if not _is_real(momentum):
+        raise OptionError.outside(
+            "momentum", momentum, "a number from 0 to below 1", "momentum=0.9"
+        )
+    return replace(found, momentum=float(momentum))
+
+
+def read_sparse(
+    l1: float, nonnegative: bool, adaptive: float, penalties: Mapping[str, float] | None
+) -> dict[str, Any]:
+    """The settings of a fit that makes coefficients exactly 0; empty for one that does not."""
+    if not (_is_real(l1) and 0 <= l1 < LARGEST_PENALTY):
+        raise OptionError.outside("l1", l1, "a number from 0 to 1e300", "leave l1 unset.")
+    check_sparse(nonnegative, adaptive, penalties or {})
+    factors = tuple((str(name), float(factor)) for name, factor in (penalties or {}).items())
+    given = {
+        "l1": float(l1),
+        "nonnegative": nonnegative,
+        "adaptive": float(adaptive),
+        "factors": factors,
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def check_sparse(nonnegative: Any, adaptive: Any, factors: Any) -> None:
+    """OptionError for what no data could make right."""
+    if not isinstance(nonnegative, bool):
+        raise OptionError.outside("nonnegative", nonnegative, "True or False", "nonnegative=True")
+    if not (_is_real(adaptive) and 0 <= adaptive < LARGEST_PENALTY):
+        raise OptionError.outside("adaptive", adaptive, "a power of at least 0", "adaptive=1")
+    given = factors if isinstance(factors, Mapping) else {"": -1}
+    if not all(_is_real(f) and 0 <= f < 1e150 for f in given.values()):
+        raise OptionError.outside(
+            "penalties", factors, "a mapping of columns to factors of at least 0", "{'area': 0.5}"
+        )
 
 
 def check_view(missing: str, rare: int) -> None:

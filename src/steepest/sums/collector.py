@@ -18,9 +18,9 @@ from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
 from .executors import one_blas_thread
-from .kernel import check_arithmetic, reaches
+from .kernel import Ends, check_arithmetic, find_ends, reaches
 from .moments import Moments
-from .observations import Observations, find_ends
+from .observations import Observations
 from .patterns import count_levels
 from .pieces import ExactAccumulator
 
@@ -154,15 +154,16 @@ class Collector:
                 block, rows = block.take(counted, *every), rows[counted]
         if not len(rows):
             return
-        self._measure(block.numbers)
-        if self._whole and reaches(block.numbers, LARGEST_WHOLE):
+        if self._whole and reaches(block.table, LARGEST_WHOLE):
             self._find_rounded(block)
         clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
         clean = clean and (block.weights is None or bool((block.weights > 0).all()))
-        digest = self._accumulators.digest(block) if clean and len(block.numbers) else None
+        digest = self._accumulators.digest(block) if clean else None
         if digest is not None:
+            self._measure(digest.ends)
             self._accumulator(frozenset()).add(block, digest)
         else:
+            self._measure(find_ends(block.table)[0])
             self._split(block, rows)
         self._leave_out_identifiers()
 
@@ -171,11 +172,10 @@ class Collector:
         self._row += rows
         self._filtered += rows
 
-    def _measure(self, numbers: Floats) -> None:
+    def _measure(self, ends: Ends) -> None:
         """The smallest and largest value of each column."""
-        low, high = find_ends(numbers)
-        np.fmin(self._low, low, out=self._low)
-        np.fmax(self._high, high, out=self._high)
+        np.minimum(self._low, ends.low, out=self._low)
+        np.maximum(self._high, ends.high, out=self._high)
 
     def _find_ranges(self) -> dict[str, tuple[float, float]]:
         ends = zip(self.design.numbers, self._low, self._high, strict=True)

@@ -36,6 +36,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.strips import Table
 from ..typing import Floats
 from .exponents import add_by_exponent
 from .integers import Integers, Whole, no_integers
@@ -62,11 +63,13 @@ TOO_MANY = 1 / 16
 """A grid no longer suits when it sets this share of rows apart, beyond what it did at first."""
 
 HELD = 2**19
-"""Rows times digits + 1 that 64-bit sums have room for: D · 2⁴⁴ · 2¹⁹ / (D + 1) < 2⁶³."""
+"""Rows times digits + 1 that 64-bit sums have room for: D · 2⁴⁴ · 2¹⁹ / (D + 1) < 2⁶³ - 2³²."""
 
-MANY_LEVELS = 1_000
+CARRY = 32
+"""Bits of a 64-bit sum that stay when the others are carried over."""
+
 LONGEST = 1 << 29
-"""Levels from which their tables stay as digits, and rows up to which they have room for that."""
+"""Rows of a grid: the sums of a level are digits in doubles, which have room for 2³¹ rows."""
 
 FEW = 32
 """Rows that are faster as Python integers, one by one, than by their exponents."""
@@ -82,9 +85,9 @@ class Plan(NamedTuple):
     digits: NDArray[np.int64]
 
 
-def plan_grid(rows: Floats) -> Plan:
+def plan_grid(rows: Table) -> Plan:
     """The grid that suits most of these rows, shape (n, k), n > 0."""
-    sample = rows[:: max(1, len(rows) // SAMPLE)]
+    sample = np.asarray(rows[:: max(1, len(rows) // SAMPLE)])
     mantissas, exponents = np.frexp(sample)
     whole = np.ldexp(mantissas, 53).astype(np.int64)
     ends = np.frexp((whole & -whole).astype(np.float64))[1]  # how far above the 53rd bit, plus 1
@@ -114,23 +117,25 @@ class Grid:
         self._rows = 0
         self._reach = [int(np.count_nonzero(self._digits > s)) for s in range(depth)]
         self._products = np.zeros((2 * depth - 1, k, k), dtype=np.int64)
+        self._carried = np.zeros_like(self._products)
         self._totals = np.zeros((depth, k), dtype=np.int64)
         self._levels: list[Floats] = [np.zeros((0, depth, k)) for _ in range(categories)]
         low, high = SAFE_TOPS
         safe = k > 0 and low <= self._tops.min() and self._tops.max() <= high
         self._kernel = kernel if safe else None
         if self._kernel is not None:
-            self._planes = np.zeros((depth * (depth + 1) // 2, k, k), dtype=np.int64)
-            self._room = working_room(k, depth + 1)
+            pairs = depth * (depth + 1) // 2
+            self._planes = np.zeros((pairs, k, k), dtype=np.int64)
+            self._room = working_room(k, pairs + 1)
 
-    def add(self, rows: Floats, numbered: Sequence[Places]) -> NDArray[np.bool_]:
+    def add(self, rows: Table, numbered: Sequence[Places]) -> NDArray[np.bool_]:
         """Add rows of shape (n, k), but those that do not fit; returns which these are, (n,)."""
         self.held -= len(rows)
         self._rows += len(rows)
         for i, level in enumerate(numbered):
             self._levels[i] = widen(self._levels[i], int(level.max(initial=-1)) + 1)
         if self._kernel is None:
-            return self._add_slowly(rows, numbered)
+            return self._add_slowly(np.asarray(rows), numbered)
         return self._kernel.add_digits(
             rows,
             self._order,
@@ -181,24 +186,17 @@ class Grid:
         digits[:, :, apart] = 0.0
         return digits, apart
 
-    @property
-    def has_many_levels(self) -> bool:
-        """Whether its tables of levels are better kept than turned into integers again and again.
-
-        Their digits are doubles, which have room for 2³¹ rows.
-        """
-        return sum(map(len, self._levels)) > MANY_LEVELS and self._rows < LONGEST
-
-    def spill(self) -> Integers:
-        """The sums so far but those of levels, which stay; with room for as many rows again."""
-        levels = self._levels
-        self._levels = [table[:0] for table in levels]
-        found = self.integers()
-        self._levels = levels
-        for sums in (self._products, self._totals):
-            sums[:] = 0
+    def make_room(self) -> bool:
+        """Room for as many rows again, by carrying; False where there can be none."""
+        if self._rows >= LONGEST:
+            return False
+        if self._kernel is not None:
+            self._fold_planes()
+        carry = self._products >> CARRY
+        self._carried += carry
+        self._products -= carry << CARRY
         self.held = self._room_for
-        return found
+        return True
 
     def integers(self) -> Integers:
         """The sums so far as Python integers."""
@@ -208,9 +206,10 @@ class Grid:
         if self._kernel is not None:
             self._fold_planes()
         below = np.tril_indices(k)
-        whole = _shifted(
-            self._products[:, *below], [BITS * (2 * last - s) for s in range(2 * last + 1)]
-        )
+        places = [BITS * (2 * last - s) for s in range(2 * last + 1)]
+        whole = _shifted(self._products[:, *below], places)
+        if self._carried.any():
+            whole += _shifted(self._carried[:, *below], places) << CARRY
         products: Whole = np.empty((k, k), dtype=object)
         a, b = self._order[below[0]], self._order[below[1]]
         products[a, b] = products[b, a] = whole
@@ -256,7 +255,7 @@ class DigitSums:
         self._usual = 0.0
         self._apart: list[tuple[Floats, list[Places]]] = []
 
-    def add(self, numbers: Floats, numbered: Sequence[Places]) -> None:
+    def add(self, numbers: Table, numbered: Sequence[Places]) -> None:
         """Rows of shape (n, k), finite, and the numbers of their levels."""
         for start in range(0, len(numbers), PIECE_ROWS):
             piece = slice(start, start + PIECE_ROWS)
@@ -270,19 +269,16 @@ class DigitSums:
         self._close_grid()
         return self._total
 
-    def _add_piece(self, rows: Floats, numbered: list[Places]) -> None:
-        if self._grid is not None and self._grid.held < len(rows):
-            if self._grid.has_many_levels:
-                self._total = self._total.plus(self._grid.spill())
-            else:
-                self._close_grid()
+    def _add_piece(self, rows: Table, numbered: list[Places]) -> None:
+        if self._grid is not None and self._grid.held < len(rows) and not self._grid.make_room():
+            self._close_grid()
         new = self._grid is None
         if self._grid is None:
             self._grid = Grid(plan_grid(rows), self._categories, self._kernel)
         apart = self._grid.add(rows, numbered)
         share = float(np.count_nonzero(apart)) / len(rows)
         if share:
-            self._apart.append((rows[apart], [level[apart] for level in numbered]))
+            self._apart.append((np.asarray(rows[apart]), [level[apart] for level in numbered]))
         if new:
             self._usual = share
         elif share > self._usual + TOO_MANY:

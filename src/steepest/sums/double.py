@@ -22,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.design import Block
+from ..data.strips import Table, columns_of
 from ..errors import ValueFoundError
 from ..typing import Floats
-from .kernel import find_kernel
+from .kernel import Ends, find_ends, find_kernel
 from .levels import (
     LevelCounter,
     Pairs,
@@ -146,21 +147,36 @@ class Sums:
         return self
 
 
-def centred_moments(rows: Floats) -> tuple[Floats, Floats]:
-    """Mean, shape (k,), and scatter about it, shape (k, k), of rows of shape (n, k), n > 0.
+class Digest(NamedTuple):
+    """What some rows add up to."""
+
+    mean: Floats
+    """Shape (k,)."""
+    scatter: Floats
+    """About the mean, shape (k, k)."""
+    ends: Ends
+
+
+def centred_moments(rows: Table) -> Digest:
+    """Mean, scatter about it, and where columns end, of rows of shape (n, k), n > 0.
 
     Distances to a centre near the first rows' mean are multiplied block by block, and the
     centre's own distance to the mean is taken out at the end.  Whatever order the rows are in,
     that costs a few bits at the most, for rows far from the centre make the scatter large too.
     O(n k²).  Not finite where the rows are not, or where squares overflow.
     """
-    centre = _choose_centre(rows[:CENTRE_ROWS])
-    kernel = find_kernel() if 0 < rows.shape[1] <= KERNEL_COLUMNS else None
-    total, products = (kernel.add_centred if kernel else _add_centred)(rows, centre)
+    k = rows.shape[1]
+    centre = _choose_centre(np.asarray(rows[:CENTRE_ROWS]))
+    kernel = find_kernel() if 0 < k <= KERNEL_COLUMNS else None
+    if kernel:
+        total, products, ends = kernel.sum_centred(rows, np.zeros(k) if centre is None else centre)
+    else:
+        rows = np.asarray(rows)
+        (total, products), (ends, _) = _add_centred(rows, centre), find_ends(rows)
     shift = total / len(rows)
     root = total / math.sqrt(len(rows))
     products -= np.outer(root, root)  # symmetric, as total · shift would not be
-    return shift if centre is None else centre + shift, products
+    return Digest(shift if centre is None else centre + shift, products, ends)
 
 
 def _add_centred(rows: Floats, centre: Floats | None) -> tuple[Floats, Floats]:
@@ -232,37 +248,44 @@ class Accumulator:
         self._totals: list[Floats] = [np.zeros((0, len(self.numbers))) for _ in categories]
 
     @staticmethod
-    def digest(block: Block) -> tuple[Floats, Floats] | None:
+    def digest(block: Block) -> Digest | None:
         """What a block adds up to; None where it is not finite, or its squares are not."""
         if block.weights is None:
-            mean, scatter = centred_moments(block.numbers)
+            found = centred_moments(block.table)
         else:
-            mean, scatter = weighted_moments(block.numbers, block.weights)
-        return (mean, scatter) if np.isfinite(mean).all() and np.isfinite(scatter).all() else None
+            ends, _ = find_ends(block.table)
+            found = Digest(*weighted_moments(block.numbers, block.weights), ends)
+        finite = np.isfinite(found.mean).all() and np.isfinite(found.scatter).all()
+        return found if finite else None
 
-    def add(self, block: Block, digest: tuple[Floats, Floats]) -> None:
+    def add(self, block: Block, digest: Digest) -> None:
         """Rows without nulls."""
-        mean, scatter = digest
-        numbers, weights = block.numbers, block.weights
+        mean, scatter, ends = digest
+        table, weights = block.table, block.weights
         tiny = np.flatnonzero(np.diag(scatter) < SMALLEST_SQUARE)
-        extremes = {
-            self.numbers[j]: (float(numbers[:, j].min()), float(numbers[:, j].max())) for j in tiny
-        }
-        weight = float(len(numbers) if weights is None else weights.sum())
-        rows = int(weight) if self._kind == "frequency" else len(numbers)
+        extremes = {self.numbers[j]: (float(ends.low[j]), float(ends.high[j])) for j in tiny}
+        weight = float(len(table) if weights is None else weights.sum())
+        rows = int(weight) if self._kind == "frequency" else len(table)
         batch = Sums(rows, self.numbers, mean, scatter, {}, {}, extremes, weight)
         if self._sums is None:
             self._sums, self._shift = batch, mean
         else:
             self._sums += batch
         numbered = self.met.add(block.codes, times=weights)
-        shifted = numbers - self._shift if numbered else numbers
-        for i, own in enumerate(numbered):
-            m = self.met.sizes[i]
+        for i, m in enumerate(self.met.sizes):
             self._totals[i] = widen(self._totals[i], m)
-            for j in range(shifted.shape[1]):
-                column = shifted[:, j] if weights is None else shifted[:, j] * weights
-                self._totals[i][:, j] += np.bincount(own, column, minlength=m)
+        if not numbered or not self.numbers:
+            return
+        kernel = find_kernel() if weights is None else None
+        if kernel:
+            kernel.add_levels(table, self._shift, numbered, self._totals)
+            return
+        for j, column in enumerate(columns_of(table)):
+            own = column - self._shift[j]
+            if weights is not None:
+                own *= weights
+            for levels, totals in zip(numbered, self._totals, strict=True):
+                totals[:, j] += np.bincount(levels, own, minlength=len(totals))
 
     def finish(self) -> Sums:
         """The sums of everything added, levels in order."""

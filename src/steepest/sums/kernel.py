@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ctypes import c_double, c_int64, c_void_p
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.strips import Strips, Table
 from ..errors import KernelError
 from ..typing import Floats
 from .library import load_functions
@@ -21,23 +22,32 @@ SPARE_COLUMNS = 4
 ALIGNMENT = 64
 
 
+FUNCTIONS = ("add_digits", "sum_centred", "add_levels", "find_ends", "reaches")
+
+
+class Ends(NamedTuple):
+    """The smallest and the largest of each column, shape (k,) each; ±inf where there are none."""
+
+    low: Floats
+    high: Floats
+
+
 class Kernel:
     """The functions of the compiled kernel, for this processor or for any.
 
-    Rows are float64 arrays of shape (n, k) in any layout.
+    Rows are float64 tables of shape (n, k) in any layout.
     """
 
     def __init__(self, functions: Any, processor: str) -> None:
-        self._add_digits, self._add_centred, self._reaches = (
-            functions[f"steepest_{name}_{processor}"]
-            for name in ("add_digits", "add_centred", "reaches")
+        self._add_digits, self._sum_centred, self._add_levels, self._find_ends, self._reaches = (
+            functions[f"steepest_{name}_{processor}"] for name in FUNCTIONS
         )
-        for function in (self._add_digits, self._add_centred, self._reaches):
+        for function in (self._add_digits, self._find_ends, self._reaches):
             function.restype = c_int64
 
     def add_digits(
         self,
-        rows: Floats,
+        rows: Table,
         order: NDArray[np.int64],
         tops: Floats,
         digits: NDArray[np.int64],
@@ -53,32 +63,55 @@ class Kernel:
         are in that order.  Added to are ``planes`` (pairs of digits, k, k), ``totals`` (digits,
         k) and for each category the table of ``levels`` (m, digits, k).
         """
-        rows, step, columns = _measure(rows, order)
+        lay = _lay(rows)
+        columns = lay.columns[order]  # held here, as is all that C is given the place of
         apart = np.zeros(len(rows), dtype=np.bool_)
         own = [np.ascontiguousarray(level) for level in numbered]
         self._add_digits(
-            _at(rows), c_int64(len(rows)), step, c_int64(len(order)), _at(columns), _at(tops),
-            _at(digits), _at(planes), _at(totals), _at(apart), _at(room), c_int64(len(own)),
-            (c_void_p * len(own))(*(level.ctypes.data for level in own)),
-            (c_void_p * len(own))(*(table.ctypes.data for table in levels)),
+            *lay.start, c_int64(len(order)), _at(columns), _at(tops),
+            _at(digits), _at(planes), _at(totals), _at(apart), _at(room),
+            c_int64(len(own)), _list(own), _list(levels),
         )  # fmt: skip
         return apart
 
-    def add_centred(self, rows: Floats, centre: Floats | None) -> tuple[Floats, Floats]:
-        """Σ (z - c), shape (k,), and Σ (z - c)(z - c)ᵀ, shape (k, k)."""
-        k = rows.shape[1]
-        rows, step, columns = _measure(rows, np.arange(k))
+    def sum_centred(self, rows: Table, centre: Floats) -> tuple[Floats, Floats, Ends]:
+        """Σ (z - c), shape (k,), Σ (z - c)(z - c)ᵀ, shape (k, k), and where columns end."""
+        k, lay = rows.shape[1], _lay(rows)
         totals, products, room = np.zeros(k), np.zeros((k, k)), working_room(k, 1)
-        self._add_centred(
-            _at(rows), c_int64(len(rows)), step, c_int64(k), _at(columns),
-            None if centre is None else _at(centre), _at(totals), _at(products),
-            _at(room),
+        ends = Ends(np.full(k, np.inf), np.full(k, -np.inf))
+        self._sum_centred(
+            *lay.start, c_int64(k), _at(lay.columns), _at(centre),
+            _at(totals), _at(products), _at(ends.low), _at(ends.high), _at(room),
         )  # fmt: skip
-        return totals, products + np.tril(products, -1).T
+        return totals, products + np.tril(products, -1).T, ends
 
-    def reaches(self, rows: Floats, bound: float) -> bool:
-        """Whether some |value| is at least a bound, or NaN, in rows or columns side by side."""
-        return bool(self._reaches(_at(rows), c_int64(rows.size), c_double(bound)))
+    def add_levels(
+        self,
+        rows: Table,
+        centre: Floats,
+        numbered: Sequence[NDArray[np.int64]],
+        levels: Sequence[Floats],
+    ) -> None:
+        """Add z - c of each row to the table (m, k) of each category, where its level stands."""
+        k, lay = rows.shape[1], _lay(rows)
+        own, room = [np.ascontiguousarray(level) for level in numbered], working_room(k, 2)
+        self._add_levels(
+            *lay.start, c_int64(k), _at(lay.columns), _at(centre), c_int64(len(own)),
+            _list(own), _list(levels), _at(room),
+        )  # fmt: skip
+
+    def find_ends(self, rows: Table) -> tuple[Ends, bool]:
+        """The smallest and largest of each column, and whether every number is finite."""
+        k, lay = rows.shape[1], _lay(rows)
+        ends = Ends(np.full(k, np.inf), np.full(k, -np.inf))
+        finite = self._find_ends(
+            *lay.start, c_int64(k), _at(lay.columns), _at(ends.low), _at(ends.high)
+        )
+        return ends, bool(finite)
+
+    def reaches(self, values: Floats, bound: float) -> bool:
+        """Whether some |value| is at least a bound, or NaN, in numbers that stand side by side."""
+        return bool(self._reaches(_at(values), c_int64(values.size), c_double(bound)))
 
 
 def working_room(columns: int, planes: int) -> Floats:
@@ -93,11 +126,36 @@ def _at(array: NDArray[Any]) -> c_void_p:
     return c_void_p(array.ctypes.data)
 
 
-def _measure(rows: Floats, order: NDArray[np.int64]) -> tuple[Floats, c_int64, NDArray[np.int64]]:
-    """The rows, the step from one to the next, and where each column begins, in doubles."""
+def _list(arrays: Sequence[NDArray[Any]]) -> Any:
+    """Where some arrays stand, as C takes a list of them."""
+    return (c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+
+
+class _Lay(NamedTuple):
+    """How rows lie in memory."""
+
+    start: tuple[c_void_p, c_int64, c_int64]
+    """Where the first begins, how many there are, and the step from one to the next in doubles."""
+    columns: NDArray[np.int64]
+    """Where each column begins, in doubles from there, shape (k,)."""
+    held: Any
+    """The memory that is meant."""
+
+
+def _lay(rows: Table) -> _Lay:
+    if isinstance(rows, Strips):
+        strips = [column for column in rows.columns if column.strides == (8,)]
+        if strips and len(strips) == rows.shape[1]:
+            places = np.array([column.ctypes.data for column in strips], dtype=np.int64)
+            start = c_void_p(strips[0].ctypes.data)
+            columns = (places - places[0]) // 8
+            return _Lay((start, c_int64(len(rows)), c_int64(1)), columns, rows)
+        rows = np.asarray(rows)
     if any(step % 8 for step in rows.strides) or not rows.flags.aligned:
         rows = rows.copy()
-    return rows, c_int64(rows.strides[0] // 8), order * (rows.strides[1] // 8)
+    step = c_int64(rows.strides[0] // 8)
+    columns = np.arange(rows.shape[1]) * (rows.strides[1] // 8)
+    return _Lay((_at(rows), c_int64(len(rows)), step), columns, rows)
 
 
 def find_kernel() -> Kernel | None:
@@ -112,12 +170,25 @@ def find_kernel() -> Kernel | None:
 _make_kernel = cache(Kernel)
 
 
-def reaches(rows: Floats, bound: float) -> bool:
+def reaches(rows: Table, bound: float) -> bool:
     """Whether some |value| is at least a bound above 0, or NaN."""
     kernel = find_kernel()
+    if isinstance(rows, Strips):
+        return any(reaches(column, bound) for column in rows.columns)
     if kernel is None or not (rows.flags.c_contiguous or rows.flags.f_contiguous):
         return not (np.abs(rows) < bound).all()
     return kernel.reaches(rows, bound)
+
+
+def find_ends(rows: Table) -> tuple[Ends, bool]:
+    """Where columns end, nulls passed over, and whether every number is finite."""
+    kernel = find_kernel()
+    if kernel is not None and rows.shape[1]:
+        return kernel.find_ends(rows)
+    whole = np.asarray(rows)
+    low = np.fmin.reduce(whole, axis=0, initial=np.inf)
+    high = np.fmax.reduce(whole, axis=0, initial=-np.inf)
+    return Ends(low, high), bool(np.isfinite(whole).all())
 
 
 def check_arithmetic() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple, TypeVar
@@ -32,6 +33,46 @@ class PairCounts(NamedTuple):
 Pairs = Mapping[tuple[str, str], PairCounts]
 
 
+CELLS = 1 << 16
+"""Pairs of levels that are counted in a table of all of them, also where rows are few."""
+
+WAITING = 64
+"""Counts of blocks that wait to be added up."""
+
+
+class PairCounter:
+    """Counts how often the levels of two categories meet while blocks come in."""
+
+    def __init__(self) -> None:
+        self._table = np.zeros((0, 0))
+        self._found: list[PairCounts] = []
+
+    def add(self, first: Places, second: Places, shape: tuple[int, int]) -> None:
+        """Levels that stand in the same row, by their numbers below a shape, each row once."""
+        width = shape[1]
+        keys = first * width + second
+        if math.prod(shape) <= max(CELLS, 4 * len(keys)):
+            table = np.bincount(keys, minlength=math.prod(shape)).reshape(shape).astype(np.float64)
+            m, n = self._table.shape
+            table[:m, :n] += self._table
+            self._table = table
+            return
+        cells, met = np.unique(keys, return_counts=True)
+        self.keep(PairCounts(cells // width, cells % width, met.astype(np.float64)))
+
+    def keep(self, counts: PairCounts) -> None:
+        """Counts of some pairs."""
+        self._found.append(counts)
+        if len(self._found) >= WAITING:
+            self._found = [add_pairs(self._found)]
+
+    def total(self) -> PairCounts:
+        """The counts so far."""
+        first, second = np.nonzero(self._table)
+        tabled = PairCounts(first, second, self._table[first, second])
+        return add_pairs([*self._found, *([tabled] if tabled.counts.size else [])])
+
+
 class LevelCounter:
     """Counts the levels of some categories while blocks come in."""
 
@@ -40,9 +81,7 @@ class LevelCounter:
         self._known: list[dict[str, int]] = [{} for _ in categories]
         self._tables: list[tuple[Sequence[str], Places]] = [((), _no_places()) for _ in categories]
         self._counts: list[Floats] = [np.zeros(0) for _ in categories]
-        self._pairs: dict[tuple[int, int], list[PairCounts]] = {
-            pair: [] for pair in combinations(range(len(self.categories)), 2)
-        }
+        self._pairs = {pair: PairCounter() for pair in combinations(self.range, 2)}
 
     @property
     def range(self) -> range:
@@ -69,10 +108,13 @@ class LevelCounter:
         for i, own in enumerate(numbered):
             counts = np.bincount(own, times, minlength=len(self._known[i])).astype(np.float64)
             self._counts[i] = widen(self._counts[i], len(counts)) + counts
-        for (i, j), found in self._pairs.items():
-            found.append(self._count_pairs(i, j, numbered[i], numbered[j], weights, times))
-            if len(found) >= 64:
-                found[:] = [add_pairs(found)]
+        for (i, j), counter in self._pairs.items():
+            first, second = numbered[i], numbered[j]
+            if weights is None and times is None:
+                counter.add(first, second, (len(self._known[i]), len(self._known[j])))
+            else:
+                counts = np.ones(len(first)) if times is None else times
+                counter.keep(add_pairs([PairCounts(first, second, counts, weights)]))
         return numbered
 
     def order(self, i: int) -> tuple[tuple[str, ...], Places]:
@@ -96,12 +138,12 @@ class LevelCounter:
             rank = np.empty(len(numbers), dtype=np.int64)
             rank[numbers] = np.arange(len(numbers))
             ranks.append(rank)
-        return {
-            (self.categories[i], self.categories[j]): add_pairs(
-                [p._replace(first=ranks[i][p.first], second=ranks[j][p.second]) for p in found]
-            )
-            for (i, j), found in self._pairs.items()
-        }
+        found = {}
+        for (i, j), counter in self._pairs.items():
+            pair = counter.total()
+            moved = pair._replace(first=ranks[i][pair.first], second=ranks[j][pair.second])
+            found[self.categories[i], self.categories[j]] = add_pairs([moved])
+        return found
 
     def _number(self, i: int, codes: Codes, levels: Sequence[str]) -> Places:
         last, table = self._tables[i]
@@ -115,28 +157,6 @@ class LevelCounter:
                 table[code] = known.setdefault(levels[code], len(known))
             numbered = table[codes]
         return numbered
-
-    def _count_pairs(
-        self,
-        i: int,
-        j: int,
-        first: Places,
-        second: Places,
-        weights: NDArray[Any] | None,
-        times: Floats | None,
-    ) -> PairCounts:
-        width = len(self._known[j])
-        keys = first * width + second
-        if weights is not None or times is not None:
-            counts = np.ones(len(first)) if times is None else times
-            return add_pairs([PairCounts(first, second, counts, weights)])
-        if len(self._known[i]) * width <= max(1 << 16, 4 * len(keys)):
-            table = np.bincount(keys)
-            cells = np.flatnonzero(table)
-            met = table[cells]
-        else:
-            cells, met = np.unique(keys, return_counts=True)
-        return PairCounts(cells // width, cells % width, np.asarray(met, dtype=np.float64))
 
 
 def _no_places() -> Places:

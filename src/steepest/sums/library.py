@@ -14,7 +14,13 @@ from typing import Any
 from ..errors import KernelError, OptionError
 
 VARIABLE = "STEEPEST_KERNEL"
-CHOICES = ("c", "c-portable", "numpy")
+PROCESSORS = {"c-avx512": "avx512", "c-avx2": "avx2", "c-portable": "portable"}
+"""What the kernel is compiled for, the fastest first."""
+
+NEWEST = "sum_centred"
+"""A function that kernels of older versions do not have."""
+
+CHOICES = ("c", *PROCESSORS, "numpy")
 
 
 @cache
@@ -27,20 +33,36 @@ def _open() -> Any:
 
 
 def load_functions() -> tuple[Any, str] | None:
-    """The compiled kernel and the processor it is for, ``avx2`` or ``portable``; None for NumPy.
+    """The compiled kernel and the processor it is for, such as ``avx2``; None for NumPy.
 
-    Raises OptionError for a ``STEEPEST_KERNEL`` that is none, KernelError for one not built.
+    Raises OptionError for a ``STEEPEST_KERNEL`` that is none, KernelError for one that cannot run.
     """
     wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", *CHOICES):
         raise OptionError.unknown(VARIABLE, wanted, CHOICES)
-    functions = None if wanted == "numpy" else _open()
-    if functions is None:
-        if wanted.startswith("c"):
-            raise KernelError.missing(VARIABLE, wanted)
+    able = [choice for choice in _find_able(_open()) if wanted in ("", "c", choice)]
+    if able:
+        return _open(), PROCESSORS[able[0]]
+    if wanted in ("", "numpy"):
         return None
-    fast = wanted != "c-portable" and functions.steepest_has_avx2()
-    return functions, "avx2" if fast else "portable"
+    raise KernelError.missing(VARIABLE, wanted)
+
+
+def can_run(choice: str) -> bool:
+    """Whether a kernel was built for this processor, or for any; NumPy is always there."""
+    able = _find_able(_open())
+    return choice == "numpy" or choice in able or (choice == "c" and bool(able))
+
+
+@cache
+def _find_able(functions: Any) -> tuple[str, ...]:
+    """The choices that run here; none where the kernel was not built, or by another version."""
+    return tuple(
+        choice
+        for choice, processor in PROCESSORS.items()
+        if hasattr(functions, f"steepest_{NEWEST}_{processor}")
+        and (processor == "portable" or functions[f"steepest_has_{processor}"]())
+    )
 
 
 def name_kernel() -> str:

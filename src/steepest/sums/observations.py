@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from ..typing import Floats
-
-ROWS = 4_096
-"""Rows that are looked at once for both ends, so that they come from memory once."""
-
-TOGETHER = 64
-"""Rows that are taken as one, since loops over a single short row are slow."""
-
 
 @dataclass(frozen=True)
 class Observations:
@@ -50,31 +40,3 @@ class Observations:
 
 def _others(own: Observations, other: Observations) -> dict[str, str]:
     return {n: place for n, place in other.first_nulls.items() if n not in own.first_nulls}
-
-
-def find_ends(numbers: Floats) -> tuple[Floats, Floats]:
-    """The smallest and the largest of each column, shape (k,) each; NaN where all are null."""
-    if not numbers.shape[1]:
-        return np.empty(0), np.empty(0)
-    low, high = _find_ends(numbers) if numbers.flags.c_contiguous else _find_column_ends(numbers)
-    null = np.flatnonzero(np.isnan(low))
-    if null.size:
-        low[null] = np.fmin.reduce(numbers[:, null], axis=0)
-        high[null] = np.fmax.reduce(numbers[:, null], axis=0)
-    return low, high
-
-
-def _find_column_ends(numbers: Floats) -> tuple[Floats, Floats]:
-    ends = [(column.min(), column.max()) for column in numbers.T]
-    return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
-
-
-def _find_ends(numbers: Floats) -> tuple[Floats, Floats]:
-    k = numbers.shape[1]
-    low, high = np.full(k, np.inf), np.full(k, -np.inf)
-    for start in range(0, len(numbers), ROWS):
-        block = numbers[start : start + ROWS]
-        wide = block.reshape(-1, TOGETHER * k) if len(block) % TOGETHER == 0 else block
-        low = np.minimum(low, wide.min(axis=0).reshape(-1, k).min(axis=0))
-        high = np.maximum(high, wide.max(axis=0).reshape(-1, k).max(axis=0))
-    return low, high

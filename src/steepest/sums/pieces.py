@@ -15,15 +15,22 @@ import numpy as np
 
 from ..data.design import Block
 from ..data.expansions import SAFE, exponents, two_product
+from ..data.strips import Strips, Table, columns_of
 from ..typing import Floats
 from .digits import DigitSums
 from .exact import ExactLevels, ExactSums, refuse_uncounted, replace_levels
 from .integers import Integers, Whole, no_integers, shift
-from .kernel import reaches
+from .kernel import Ends, find_ends
 from .levels import LevelCounter, PairCounts, Places
 
 SMALLEST = 1_074
 """Every double is a whole number of 2^-1074."""
+
+
+class Digest(NamedTuple):
+    """What is seen of some rows before they are added."""
+
+    ends: Ends
 
 
 class Layout(NamedTuple):
@@ -45,20 +52,22 @@ class ExactAccumulator:
         self._total = no_integers(len(self.numbers), len(self.met.categories))
 
     @staticmethod
-    def digest(block: Block) -> bool | None:
-        """Whether every number of a block is finite; None where not."""
-        return None if reaches(block.numbers, np.inf) else True
+    def digest(block: Block) -> Digest | None:
+        """Where the columns of a block end; None where some number is not finite."""
+        ends, finite = find_ends(block.table)
+        return Digest(ends) if finite else None
 
-    def add(self, block: Block, digest: bool) -> None:
+    def add(self, block: Block, digest: Digest) -> None:
         """Rows without nulls."""
         del digest
         # Only pairs of levels are added up here; their weights as Python integers.
         paired = block.weights if len(block.codes) > 1 else None
         numbered = self.met.add(block.codes, None if paired is None else _whole_weights(paired))
-        self._rows += len(block.numbers)
+        self._rows += len(block.table)
         pieces, owners = _lay_out(block)
         layout = Layout(owners, block.weights is not None)
         if block.weights is not None:
+            pieces = np.asarray(pieces)
             wide = _too_wide(pieces, block.weights)
             if wide.any():
                 self._add_one_by_one(layout, pieces[wide], block.weights[wide], numbered, wide)
@@ -133,19 +142,18 @@ def _in_unit(pair: PairCounts, unit: int) -> PairCounts:
     return pair._replace(weights=shift(pair.weights, -SMALLEST - unit))
 
 
-def _lay_out(block: Block) -> tuple[Floats, tuple[tuple[int, int], ...]]:
+def _lay_out(block: Block) -> tuple[Table, tuple[tuple[int, int], ...]]:
     """The pieces of a block side by side, shape (n, K), and what each belongs to."""
-    k = block.numbers.shape[1]
     if not block.expansions:
-        return block.numbers, tuple((j, 0) for j in range(k))
+        return block.table, tuple((j, 0) for j in range(block.table.shape[1]))
     pieces: list[Floats] = []
     owners: list[tuple[int, int]] = []
-    for j in range(k):
+    for j, column in enumerate(columns_of(block.table)):
         found = block.expansions.get(j)
-        parts = (block.numbers[:, j],) if found is None else found.parts
+        parts = (column,) if found is None else found.parts
         pieces += parts
         owners += [(j, 0 if found is None else found.tens)] * len(parts)
-    return np.array(pieces).T, tuple(owners)
+    return Strips(pieces, len(block.table)), tuple(owners)
 
 
 def _too_wide(pieces: Floats, weights: Floats) -> Any:

@@ -1,0 +1,148 @@
+"""Rows held out: their loss at any coefficients, and the epoch at which it is lowest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..sums.problem import Problem
+from ..typing import Floats
+from .certified import find_loss, solve_exactly
+from .quadratic import find_coordinates
+from .solve import decompose
+
+EVERY = 1 << 16
+"""Epochs up to which each one is looked at, and that are looked at between two of a grid."""
+
+BRACKETS = 4
+"""Dips of the grid that are looked into."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The mean squared error of some rows, from their moments.
+
+    loss(b, w) = floor + ‖F (w - ŵ)‖² + (ȳ - b - x̄w)², with ŵ the coefficients and ``floor`` the
+    loss of their own least squares, and FᵀF their covariance: nothing cancels, and it is never
+    negative.
+    """
+
+    floor: float
+    centre: Floats
+    """ŵ, shape (p,)."""
+    factor: Floats
+    """F, shape (p, p)."""
+    mean: Floats
+    target_mean: float
+    rows: int
+    variance: float
+    """Of the target, (÷ W)."""
+
+    def loss(self, intercept: Floats, coef: Floats) -> Floats:
+        """Of T intercepts, shape (T,), and coefficients, shape (T, p): losses, shape (T,)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss_about((self.target_mean - coef @ self.mean) - intercept, coef)
+
+    def loss_about(self, shift: Floats, coef: Floats) -> Floats:
+        """The same where the mean error is known better: ȳ - b - x̄w, shape (T,)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = (coef - self.centre) @ self.factor.T
+            return np.asarray(self.floor + np.sum(spread**2, axis=-1) + shift**2)
+
+
+def build_held_out(problem: Problem) -> HeldOut:
+    """The rows behind a problem.  O(p³)."""
+    p = len(problem.terms)
+    lift = problem.exponents or (0,) * p
+    varies = np.flatnonzero(np.diag(problem.scatter) > 0)
+    kept = problem.keep(varies.tolist())
+    coordinates = find_coordinates(kept, "standard", intercept=True)
+    spectrum = decompose(kept, coordinates)
+    centre, floor = np.zeros(p), spectrum.floor
+    centre[varies] = coordinates.destandardise(spectrum.least_squares)
+    if problem.exact is not None:
+        exact = kept.exact
+        limit = exact and solve_exactly(exact, l2=0.0, scale="standard", intercept=True)
+        if limit:
+            centre[varies], floor = limit.optimum.coef, limit.optimum.loss
+        else:
+            own = float(problem.target_mean - np.ldexp(problem.mean, lift) @ centre)
+            floor = find_loss(problem.exact, own, centre)
+    values, basis = np.linalg.eigh(problem.scatter / problem.weight)
+    factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T
+    return HeldOut(
+        floor,
+        centre,
+        np.ldexp(factor, lift),
+        np.ldexp(problem.mean, lift),
+        problem.target_mean,
+        problem.rows.used,
+        problem.target_scatter / problem.weight,
+    )
+
+
+class Best(NamedTuple):
+    """The epoch with the lowest loss over the rows held out."""
+
+    epoch: float
+    """Infinite for the limit."""
+    loss: float
+    falling: bool
+    """Whether it is the last of those in question: the loss was still falling."""
+
+
+def find_best(loss: Callable[[Floats], Floats], last: int, *, endless: bool) -> Best:
+    """The first epoch of 0 to ``last`` with the lowest loss; with ``endless``, or the limit.
+
+    Up to 65,536 epochs each one is looked at.  Beyond, pairs of neighbours on a grid that grows by
+    a thousandth, then every epoch around the lowest of them.
+    """
+    if last <= EVERY:
+        t = np.arange(last + 1, dtype=np.float64)
+    else:
+        grid = np.unique(np.floor(np.geomspace(EVERY, last, int(np.log(last / EVERY) * 1000) + 2)))
+        t = np.unique(np.concatenate([np.arange(EVERY, dtype=np.float64), grid, grid - 1]))
+    found = _of_all(loss, t)
+    if last > EVERY:
+        padded = np.pad(found, 1, constant_values=np.inf)
+        dips = np.flatnonzero((found <= padded[:-2]) & (found <= padded[2:]))
+        for dip in dips[np.argsort(found[dips], kind="stable")[:BRACKETS]]:
+            low, high = t[max(dip - 2, 0)], t[min(dip + 2, len(t) - 1)]
+            inside, values = _narrow(loss, low, high)
+            t, found = np.concatenate([t, inside]), np.concatenate([found, values])
+    at = _lowest(t, found)
+    best = Best(float(t[at]), float(found[at]), bool(t[at] == last))
+    if endless:
+        limit = float(loss(np.array([np.inf]))[0])
+        if limit <= best.loss:
+            return Best(np.inf, limit, True)
+        return best._replace(falling=False)
+    return best
+
+
+def _lowest(t: Floats, found: Floats) -> int:
+    lowest = np.flatnonzero(found == found.min())
+    return int(lowest[np.argmin(t[lowest])])
+
+
+def _narrow(loss: Callable[[Floats], Floats], low: float, high: float) -> tuple[Floats, Floats]:
+    """Every epoch from low to high, or where they are many, ever finer grids of them."""
+    seen, values = [], []
+    while True:
+        step = max(1.0, np.ceil((high - low) / EVERY))
+        t = np.arange(low, high + 1, step)
+        found = _of_all(loss, t)
+        seen.append(t)
+        values.append(found)
+        if step == 1:
+            return np.concatenate(seen), np.concatenate(values)
+        at = int(np.argmin(found))
+        low, high = max(low, t[at] - step), min(high, t[at] + step)
+
+
+def _of_all(loss: Callable[[Floats], Floats], t: Floats) -> Floats:
+    pieces = [loss(t[i : i + EVERY // 8]) for i in range(0, len(t), EVERY // 8)]
+    return np.where(np.isnan(found := np.concatenate(pieces)), np.inf, found)

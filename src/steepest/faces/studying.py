@@ -1,0 +1,187 @@
+"""The command that compares many models from one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from . import options
+from .options import print_json, say
+
+
+@click.command()
+@options.data
+@options.folding
+@click.option(
+    "--l2", metavar="VALUES", help="Penalties on squares: 0,0.1,1 or 0.001:10:50.  Default: 0 and "
+    "49 from 1e-6 to 100 where nothing else is compared."
+)  # fmt: skip
+@click.option(
+    "--l1", metavar="VALUES", help="Penalties on sizes, or path: 100 from where all is 0."
+)
+@click.option("--l1-ratio", metavar="VALUES", help="Elastic nets: shares of l1 in the penalty.")
+@click.option("--learning-rate", metavar="VALUES", help="Rates to go the epochs at.")
+@click.option("--epochs", metavar="VALUES", help="Updates: 10,100,1000 or 10:1000:20.")
+@options.shrinking
+@click.option("--nested", is_flag=True, help="Estimate the error of the selection too.")
+@click.option(
+    "--choose",
+    default="best",
+    metavar="best|one-se",
+    help="What -o saves: the lowest error, or the simplest within one standard error.",
+)
+@click.option(
+    "--scale", default="standard", metavar="standard|none", help="Centre and scale, or not."
+)
+@click.option("--no-intercept", is_flag=True, help="Models through the origin.")
+@click.option("-o", "--output", metavar="MODEL", help="Save the chosen model, fitted to all rows.")
+@click.option("--csv", metavar="TABLE", help="Save the table of all models.")
+@click.option("--plot", metavar="PICTURE", help="Draw the errors: .png, .svg or .pdf.")
+@options.reading
+@options.output
+def study(
+    files: Sequence[str],
+    target: str | None,
+    features: Sequence[Sequence[str]],
+    reference: Sequence[tuple[str, str]],
+    folds: str | None,
+    penalties: Sequence[tuple[str, float]],
+    no_intercept: bool,
+    output: str | None,
+    csv: str | None,
+    plot: str | None,
+    executor: str | None,
+    progress: str,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Compare many models by their error on rows that they have not seen, from one scan.
+
+    Every --features is a set of its own; several are compared.  --target takes several, with
+    commas between them.  Moments must have been scanned with --folds.
+
+    \b
+    Examples:
+      steepest study examples/penguins.csv --target body_mass_g --folds 5
+      steepest study homes.moments --target price --l1 path --choose one-se -o price.json
+      steepest study homes.csv --target price --folds region --epochs 10:1000:20 --nested
+      steepest study homes.csv --target price --features area --features area,rooms --csv all.csv
+    """
+    from ..models.studying import study as run_study
+    from ..store import check_model_place, check_writable
+    from .inputs import read_inputs, read_rule
+    from .progress import show_progress
+    from .studies import describe_study, study_object
+    from .workers import hiring
+
+    if target is None and chosen["formula"] is None:
+        raise click.UsageError("Missing option '--target', or '--formula'.")
+    if output is not None:
+        check_model_place(output)
+    for place in filter(None, (csv, plot)):
+        check_writable(place)
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    aims = target.split(",") if target is not None else None
+    sets = [list(names) for names in features]
+    with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
+        found = run_study(
+            source,
+            aims[0] if aims and len(aims) == 1 else aims,
+            executor=workers,
+            features=sets[0] if len(sets) == 1 else sets or None,
+            folds=read_rule(folds),
+            references=dict(reference),
+            penalties=dict(penalties),
+            intercept=not no_intercept,
+            on_progress=on_progress,
+            **chosen,
+        )
+    model = found.refit() if output is not None else None
+    if model is not None and output is not None:
+        model.save(output)
+    if csv is not None:
+        found.save_table(csv)
+    if plot is not None:
+        found.plot(plot)
+    if as_json:
+        print_json({**study_object(found), **({} if output is None else {"output": output})})
+        return
+    click.echo("\n".join(describe_study(found)))
+    if not quiet:
+        say([*found.notes, *(model.notes if model is not None else ())])
+
+
+@click.command()
+@options.data
+@options.folding
+@click.option(
+    "--method",
+    default="best",
+    metavar="best|forward|backward",
+    help="All subsets, up to 40 columns; or one column after the other.",
+)
+@click.option(
+    "--criterion",
+    metavar="bic|aic|cp|held-out",
+    help="What -o goes by.  Default: held-out with folds, else bic.",
+)
+@click.option("--no-intercept", is_flag=True, help="Models through the origin.")
+@click.option("-o", "--output", metavar="MODEL", help="Save the model of the best columns.")
+@options.reading
+@options.output
+def select(
+    files: Sequence[str],
+    features: Sequence[Sequence[str]],
+    reference: Sequence[tuple[str, str]],
+    folds: str | None,
+    no_intercept: bool,
+    output: str | None,
+    executor: str | None,
+    progress: str,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Find the best columns of every number, and say how many are worth it.
+
+    \b
+    Examples:
+      steepest select examples/penguins.csv --target body_mass_g
+      steepest select homes.moments --target price --criterion cp -o price.json
+      steepest select homes.csv --target price --folds 5 --method forward --json
+    """
+    from ..models.selecting import select as run_selection
+    from ..store import check_model_place
+    from .inputs import read_inputs, read_rule
+    from .progress import show_progress
+    from .selections import describe_selection, selection_object
+    from .workers import hiring
+
+    if chosen["target"] is None and chosen["formula"] is None:
+        raise click.UsageError("Missing option '--target', or '--formula'.")
+    if output is not None:
+        check_model_place(output)
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
+        found = run_selection(
+            source,
+            executor=workers,
+            features=[name for names in features for name in names] if features else None,
+            folds=read_rule(folds),
+            references=dict(reference),
+            intercept=not no_intercept,
+            on_progress=on_progress,
+            **chosen,
+        )
+    model = found.refit() if output is not None else None
+    if model is not None and output is not None:
+        model.save(output)
+    if as_json:
+        print_json({**selection_object(found), **({} if output is None else {"output": output})})
+        return
+    click.echo("\n".join(describe_selection(found)))
+    if not quiet:
+        say([*found.notes, *(model.notes if model is not None else ())])

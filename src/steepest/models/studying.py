@@ -1,0 +1,326 @@
+"""Many models from one scan, each judged by the folds that it was not trained on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any
+
+from ..data.choice import Wanted
+from ..data.design import MOST_LEVELS
+from ..data.expressions import Expression, Interaction, label
+from ..data.folds import ByColumn, ByTime, Rule, read_folds
+from ..data.open import open_source
+from ..errors import FoldsError, OptionError, SteepestWarning, StudyError
+from ..sums.moments import Moments
+from ..sums.scanning import check_whole, scan_source
+from ..typing import OnProgress
+from .fitting import check_target
+from .grids import read_grid
+from .judging import Judge, select_nested
+from .request import (
+    check_options,
+    check_scanned,
+    check_sparse,
+    check_view,
+    read_request,
+    read_terms,
+)
+from .studies import CHOICES, Study
+from .training import Manner
+
+Features = Sequence[Any] | None
+
+MOST_NESTED = 50
+"""Folds of a nested selection, which trains on every pair of them left out."""
+
+
+def study(
+    source: Any,
+    target: str | Expression | Sequence[str] | None = None,
+    *,
+    features: Iterable[Any] | None = None,
+    formula: str | None = None,
+    folds: int | str | Rule | None = None,
+    seed: int = 0,
+    l2: Any = None,
+    l1: Any = None,
+    l1_ratio: Any = None,
+    learning_rate: Any = None,
+    epochs: Any = None,
+    nonnegative: bool = False,
+    adaptive: float = 0.0,
+    penalties: Mapping[str, float] | None = None,
+    nested: bool = False,
+    choose: str = "best",
+    offset: str | Expression | None = None,
+    weights: str | None = None,
+    weight_kind: str = "analytic",
+    where: str | None = None,
+    missing: str = "drop",
+    rare: int = 0,
+    max_levels: int = MOST_LEVELS,
+    scale: str = "standard",
+    intercept: bool = True,
+    references: Mapping[str, str] | None = None,
+    names: Sequence[str] | None = None,
+    precision: str | None = None,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+) -> Study:
+    """Compare many models by their error on rows that they have not seen, from one scan.
+
+    Every combination of the settings is trained on all folds but one and judged on that one, in
+    turn.  Settings are a number, several, or a range in words: ``"0.001:10:50"`` is 50 values
+    from 0.001 to 10, evenly by their logarithms.
+
+    Parameters
+    ----------
+    source : Moments with folds, or anything that :func:`steepest.scan` reads
+        Folds are chosen at the scan: ``steepest.scan(table, folds=5)``.
+    target : str, or sequence of str
+        The column to explain, or several, each of which is studied.
+    features : sequence of str, or sequence of sequences, optional
+        The columns that explain it, or several sets of them to compare.  Default: all that can,
+        but the targets and the column of the folds.
+    formula : str, optional
+        Instead of ``target`` and ``features``, as for :func:`steepest.fit`.
+    folds, seed : optional
+        As for :func:`steepest.scan`, where a table is to be scanned; 5 by default.
+    l2 : float, sequence or range, optional
+        Penalties on the sum of squares.  Default: where nothing else is compared, 0 and 49 values
+        from 1e-6 to 100; else 0.
+    l1 : float, sequence, range or "path", optional
+        Penalties on the sum of sizes.  ``"path"``: 100 from the one that makes every coefficient
+        0 to a thousandth of it.
+    l1_ratio : float or sequence, optional
+        Elastic nets: the penalty λ, given as ``l1``, a path by default, is parted as
+        l1 = λ ratio and l2 = λ (1 - ratio)/2.
+    learning_rate : float, sequence or range, optional
+        Rates to go ``epochs`` at.  Default: the best fixed rate of the rows trained on.
+    epochs : int, sequence or range, optional
+        Updates to make.  Default: the limit.
+    nonnegative : bool, optional
+        Only coefficients of at least 0.
+    adaptive : float, optional
+        Divide each coefficient's l1 by this power of its size at least squares, on the rows
+        trained on: the adaptive lasso.  Default: 0, not.
+    penalties : mapping of str to float, optional
+        By column, or by coefficient, how many times both penalties count: 0 for not at all.
+    nested : bool, optional
+        Estimate the error of the selection too: choose anew without each fold, and judge what
+        was chosen on it.
+    choose : {"best", "one-se"}, optional
+        What ``chosen`` and ``refit`` mean: the lowest error, or the simplest model within one
+        standard error of it.
+    offset, weights, weight_kind, where, missing, rare, max_levels, scale, intercept, references
+        As for :func:`steepest.fit`.  What stands in for nulls is found anew among the rows
+        trained on, as are means and spreads of columns.
+    names, precision, executor, on_progress
+        As for :func:`steepest.scan`.
+
+    Returns
+    -------
+    Study
+        ``best``, ``one_se``, ``chosen``, ``table``, ``refit()``, ``plot()``.
+
+    Raises
+    ------
+    FoldsError
+        Moments without folds; fewer than two; a fold without rows that can be used.
+    OptionError
+        A setting outside its range; penalties l1 beside epochs.
+    LearningRateError
+        A rate at which the descent diverges on some of the folds.
+    ColumnNotFoundError, ColumnNameError, ColumnKindError, EmptySourceError, ValueFoundError
+        As for :func:`steepest.fit`.
+
+    Warns
+    -----
+    SteepestWarning
+        Folds whose rows are over a fifth from their due.
+
+    Notes
+    -----
+    The error of a model on a fold is its mean squared error there, that of a candidate the mean
+    over the folds, each counting once.  scikit-learn's ``GridSearchCV`` has the same with
+    ``scoring="neg_mean_squared_error"``; its ``Ridge(alpha)`` is l2 = alpha/n with n the rows
+    trained on, its ``Lasso(alpha)`` l1 = 2 alpha; with ``scale="standard"`` behind a
+    ``StandardScaler``.  After the scan O(k p³) for k folds, and O(k p²) for each setting; no row is
+    read again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> x = random.normal(size=(300, 20))
+    >>> table = {f"x{j}": x[:, j] for j in range(20)}
+    >>> table["y"] = x[:, :2].sum(axis=1) + random.normal(size=300)
+    >>> found = study(table, "y", folds="contiguous:5", l2="0.001:10:25")
+    >>> print(found.best)
+    20 features, l2 0.0316228: error 1.12857 ± 0.0461
+    >>> found.best_model.settings.l2 == found.best.l2
+    True
+    """
+    if choose not in CHOICES:
+        raise OptionError.unknown("choose", choose, CHOICES)
+    check_options(None, None, 0.0, scale, "shortest")
+    check_view(missing, rare)
+    check_sparse(nonnegative, adaptive, penalties or {})
+    sets = read_sets(features)
+    grid = read_grid(
+        l1=l1,
+        l2=l2,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        l1_ratio=l1_ratio,
+        plain=len(sets) == 1 and not nonnegative,
+    )
+    if epochs is not None and (nonnegative or adaptive or penalties):
+        raise StudyError.penalised_epochs()
+    targets = _read_targets(target, formula)
+    wanted = Wanted(
+        weights="" if weights is None else str(weights),
+        weight_kind="" if weights is None else weight_kind,
+        where=where or "",
+        max_levels=check_whole("max_levels", max_levels, 1),
+    )
+    requests = [
+        read_request(aim, own, formula, intercept=intercept, offset=offset, wanted=wanted)
+        for aim in targets
+        for own in sets
+    ]
+    if isinstance(source, Moments):
+        if folds is not None:
+            raise StudyError.folded()
+        moments = source
+        for request in requests:
+            check_scanned(request, moments)
+    else:
+        opened = open_source(source, names)
+        together = _join([request.wanted for request in requests])
+        for request in requests:
+            check_target(opened.schema(together.sources), request.target)
+        rule = read_folds(5 if folds is None else folds, seed)
+        moments = scan_source(
+            opened,
+            together,
+            folds=rule,
+            precision=precision,
+            executor=executor,
+            on_progress=on_progress,
+        )
+    manner = Manner(scale, requests[0].intercept, nonnegative, float(adaptive), penalties or {})
+    view = {"missing": missing, "rare": rare, "references": references}
+    labels = check_folds(moments)
+    if nested and not 3 <= len(labels) <= MOST_NESTED:
+        raise OptionError.outside(
+            "nested", nested, f"for {len(labels):,} folds, but for 3 to {MOST_NESTED}", "folds=5"
+        )
+    aims = list(dict.fromkeys(label(request.target) for request in requests))
+    judges = [
+        Judge(
+            moments
+            if request.features is not None
+            else leave_out_fold(moments, aims, request.target),
+            request.target,
+            request.features,
+            request.offset,
+            manner,
+            view,
+            i % len(sets),
+        )
+        for i, request in enumerate(requests)
+    ]
+    found = [(judge, judge.judge(judge.place(grid), labels)) for judge in judges]
+    baseline, selected = {}, {}
+    for aim in aims:
+        own_judges = [pair for pair in found if label(pair[0].target) == aim]
+        baseline[aim] = own_judges[0][0].baseline(labels)
+        if nested:
+            selected[aim] = select_nested(own_judges, labels, choose)
+    notes = tuple(moments.folds.notes if moments.folds else ())
+    for note in () if isinstance(source, Moments) else notes:
+        warnings.warn(note, SteepestWarning, stacklevel=2)
+    asked = {
+        **view,
+        "offset": requests[0].offset,
+        "features": [request.features for request in requests[: len(sets)]],
+    }
+    return Study(
+        tuple(candidate for _, own in found for candidate in own),
+        tuple(labels),
+        str(moments.folds.rule if moments.folds else ""),
+        baseline,
+        selected,
+        notes,
+        {label(judge.target): judge.moments for judge in judges},
+        manner,
+        choose,
+        asked,
+    )
+
+
+def read_sets(features: Iterable[Any] | None) -> list[Features]:
+    """The sets of features to compare: one of names and terms, or several such."""
+    if features is None:
+        return [None]
+    given = [features] if isinstance(features, str) else list(features)
+    several = bool(given) and all(isinstance(item, list | tuple | set) for item in given)
+    if several and not all(isinstance(item, tuple) and _is_term(item) for item in given):
+        return [list(item) for item in given]
+    return [given]
+
+
+def _is_term(item: Any) -> bool:
+    """Whether it is an interaction, made of expressions."""
+    return bool(item) and not any(isinstance(factor, str) for factor in item)
+
+
+def _read_targets(target: Any, formula: str | None) -> list[Any]:
+    if formula is not None or target is None or isinstance(target, str):
+        return [target]
+    if not isinstance(target, Iterable):
+        return [target]
+    found = list(dict.fromkeys(target))
+    if not found:
+        raise OptionError.missing("target", "target='price'")
+    return found
+
+
+def _join(every: Sequence[Wanted]) -> Wanted:
+    """What a scan reads that serves several requests."""
+    first = every[0]
+    if len(every) == 1 or all(w.named is None and w.terms is None for w in every):
+        return first
+    if all(w.named is not None for w in every):
+        named = {name: role for w in every for name, role in (w.named or {}).items()}
+        return replace(first, named=named)
+    terms: dict[Interaction, None] = {}
+    for w in every:
+        own = w.terms if w.terms is not None else read_terms(w.named or {})
+        terms |= dict.fromkeys(own)
+        terms |= dict.fromkeys((end,) for end in (w.target, w.offset) if end is not None)
+    return replace(first, named=None, terms=tuple(terms))
+
+
+def check_folds(moments: Moments) -> list[str]:
+    """The labels of the folds; FoldsError where there are none, or a single one."""
+    if moments.folds is None:
+        raise FoldsError.missing()
+    labels = list(moments.folds)
+    if len(labels) < 2:
+        raise FoldsError.single(str(moments.folds.rule), next(iter(labels), ""), moments.where)
+    return labels
+
+
+def leave_out_fold(moments: Moments, targets: Sequence[str], target: Expression) -> Moments:
+    """The moments without other targets, and without what says the fold."""
+    rule = moments.folds.rule if moments.folds else None
+    gone = {name: "it is a target" for name in targets if name != label(target)}
+    if isinstance(rule, ByColumn | ByTime) and rule.column != label(target):
+        gone[rule.column] = "it says the fold"
+    gone = {name: why for name, why in gone.items() if name in moments.names}
+    return moments.without(gone) if gone else moments
