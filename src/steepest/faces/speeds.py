@@ -65,7 +65,7 @@ def rates(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"])
+    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
     with show_progress(progress, quiet=quiet) as on_progress:
         found = find_rates(
             source,
