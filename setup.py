@@ -12,6 +12,12 @@ setup(
             # Fused multiply-add may replace two operations that round; in exact sums none does.
             extra_compile_args=["-std=c99", "-O3", "-ffp-contract=fast", "-Wno-psabi"],
             optional=True,
-        )
+        ),
+        Extension(
+            "steepest.data._text",
+            ["src/steepest/data/text.c"],
+            extra_compile_args=["-std=c99", "-O3"],
+            optional=True,
+        ),
     ]
 )

@@ -12,8 +12,8 @@ from pathlib import Path
 from .runner import run, show
 
 BENCHMARKS = (
-    "scan_fit", "exact_scan", "columns", "peers", "solve", "nist", "categories", "descent_epochs",
-    "race", "study",
+    "scan_fit", "exact_scan", "columns", "text", "peers", "solve", "nist", "categories",
+    "descent_epochs", "race", "study",
 )  # fmt: skip
 """Files of this folder with a ``build(rows) -> Benchmark``."""
 

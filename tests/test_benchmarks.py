@@ -242,3 +242,13 @@ def test_columns(benchmarks, monkeypatch, tmp_path):
     assert all(check["passed"] for check in agreement(report))
     assert len(agreement(report)) == 6
     assert [goal["limit"] for goal in report["goals"]] == [1.3, 3.0, 1.5]
+
+
+def test_text(benchmarks, monkeypatch, tmp_path):
+    text = benchmarks("text")
+    monkeypatch.setattr(benchmarks("synthetic"), "gettempdir", lambda: str(tmp_path))
+    report = benchmarks("runner").run(text.build(3_000), rounds=1)
+    assert {line["name"] for line in lines_of(report).values()} == {*text.WORK, *text.COLD}
+    assert all(not line["error"] for line in lines_of(report).values())
+    assert all(check["passed"] for check in agreement(report))
+    assert len(report["goals"]) == 2

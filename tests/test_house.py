@@ -73,9 +73,10 @@ def test_public_names_have_their_docstring(name):
 
 def test_public_names_are_frozen():
     assert sorted(PUBLIC) == [
-        "Audit", "Checkup", "Descent", "Model", "Moments", "Race", "Rates", "Selection",
-        "SteepestError", "SteepestWarning", "Study", "check_gradient", "descend", "fit", "load",
-        "merge", "open_table", "race", "rates", "scan", "select", "study",
+        "Audit", "Checkup", "Descent", "Model", "Models", "Moments", "Race", "Rates", "Score",
+        "Selection", "SteepestError", "SteepestWarning", "Study", "Validation", "check_gradient",
+        "descend", "fit", "load", "merge", "open_table", "race", "rates", "scan", "select",
+        "study",
     ]  # fmt: skip
     assert set(PUBLIC) <= set(dir(steepest))
     with pytest.raises(AttributeError, match="no attribute 'boost'"):
@@ -89,9 +90,13 @@ def test_files_are_short_and_named():
         assert path.stem not in PUBLIC, path
 
 
+COMPILED = ("steepest.__main__", "steepest.sums._kernel", "steepest.data._text")
+"""What is no module of Python's, or runs when it is imported."""
+
+
 def test_every_module_says_what_it_is():
     for module in walk_packages([str(SOURCE)], "steepest."):
-        if module.name not in ("steepest.__main__", "steepest.sums._kernel"):
+        if module.name not in COMPILED:
             assert import_module(module.name).__doc__, module.name
 
 
@@ -124,6 +129,27 @@ def test_the_page_of_studies_runs():
     text = (ROOT / "docs" / "study.md").read_text()
     (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert "one se" in python("import warnings; warnings.simplefilter('error')\n" + block)
+
+
+def test_the_page_of_the_descent_runs():
+    text = (ROOT / "docs" / "descent.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    out = python("import warnings; warnings.simplefilter('error')\n" + "\n".join(blocks))
+    assert "gradient descent: below 2/L = " in out
+    assert "Score(rmse=" in out
+
+
+def test_the_page_of_the_descent_names_every_rule_and_schedule():
+    from steepest.descent.rules import RULES
+    from steepest.descent.schedules import SCHEDULES
+    from steepest.descent.searches import SOLVERS
+
+    text = (ROOT / "docs" / "descent.md").read_text()
+    for name in (*RULES, *SOLVERS):
+        assert f"`{name}`" in text, name
+    for name in SCHEDULES:
+        assert f"`{name}" in text, name
 
 
 def test_the_page_of_formulas_names_every_function():

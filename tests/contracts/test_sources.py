@@ -27,7 +27,7 @@ import pytest
 from pyarrow import dataset, ipc, parquet
 
 import steepest
-from steepest.data import arrow, delimited, lines, memory
+from steepest.data import arrow, delimited, fragments, lines, memory, objects
 from steepest.data import ipc as arrow_files
 from steepest.data import parquet as parquet_files
 from steepest.data.open import open_source
@@ -358,9 +358,11 @@ def test_every_source_gives_the_same_moments(
     if batch:
         for room in (arrow, arrow_files, memory, parquet_files):
             monkeypatch.setattr(room, "batch_rows", lambda _columns: batch)
-        # Text comes in blocks of bytes; the shortest holds the header and a row or two.
+        # Text comes in blocks of bytes, and in parts of some of these.
+        for text in (fragments, objects):
+            monkeypatch.setattr(text, "BLOCK_BYTES", 80 * batch)
         for text in (delimited, lines):
-            monkeypatch.setattr(text, "BLOCK_BYTES", max(160, 80 * batch))
+            monkeypatch.setattr(text, "PART_BYTES", 300 * batch)
     expect_moments(steepest.scan(source))
 
 
@@ -431,6 +433,8 @@ def test_executors_do_not_change_a_bit(
     monkeypatch.setattr(memory, "PART_ROWS", 200)
     monkeypatch.setattr(parquet_files, "PART_ROWS", 200)
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
+    for text in (delimited, lines):
+        monkeypatch.setattr(text, "PART_BYTES", 20_000)
     sized = not getattr(open_source(source), "stays", False)
     alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):

@@ -11,7 +11,7 @@ import pytest
 
 import steepest
 from steepest import errors
-from steepest.data import lines
+from steepest.data import objects
 
 LONG = 3_000
 """Lines of nine bytes: more than a block."""
@@ -19,7 +19,7 @@ LONG = 3_000
 
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(objects, "BLOCK_BYTES", 1 << 14)
 
 
 def rows(*values: Any, key: str = "x") -> str:
@@ -59,7 +59,7 @@ def test_a_number_is_its_nearest_double(text: str, write: Any) -> None:
 
 
 def test_kinds_are_joined_over_blocks(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(objects, "BLOCK_BYTES", 16)
     path = write("a.jsonl", rows(None, 1, 2.5, None, 3))
     moments = steepest.scan(path)
     assert (moments.n_read, moments.n_rows) == (5, 3)
@@ -233,7 +233,7 @@ def test_packed_and_cut_off(write: Any, refused: Any) -> None:
 
 
 def test_memory_stays_bounded(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 21)
+    monkeypatch.setattr(objects, "BLOCK_BYTES", 1 << 21)
     path = write("a.jsonl", '{"x":1.25,"y":3.5,"c":"level"}\n' * 500_000)  # 15 MB
     before = pa.default_memory_pool().max_memory()
     steepest.scan(path)

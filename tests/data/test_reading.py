@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 import steepest
-from steepest.data.delimited import NULL_WORDS
+from steepest.data.layout import NULL_WORDS
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])

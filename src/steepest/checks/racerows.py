@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.design import Selected
-from ..data.table import Batch, Part, Schema, Source
+from ..data.table import Batch, Part, Schema, Source, allow_mixed, remarks_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class FirstRows:
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)
         return replace(found, where=f"the first {self.rows:,} rows of {found.where}")
+
+    def allow_mixed(self, names: frozenset[str]) -> FirstRows:
+        """The same, in which these columns are text where they hold numbers and text."""
+        return replace(self, source=allow_mixed(self.source, names))
+
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What was taken for granted in giving these columns."""
+        return remarks_of(self.source, numbers, others)
 
     def parts(self) -> Sequence[Part]:
         parts = tuple(self.source.parts())

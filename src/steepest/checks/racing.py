@@ -14,6 +14,7 @@ from ..data.choice import Wanted
 from ..data.design import MOST_LEVELS
 from ..data.expressions import Expression, Interaction
 from ..data.open import open_source
+from ..data.table import allow_mixed
 from ..errors import EmptySourceError, SourceError, SteepestWarning
 from ..models.assembly import fit_problem
 from ..models.fitting import check_target
@@ -149,7 +150,7 @@ def race(
     )
     if isinstance(source, Moments):
         raise SourceError.no_race(source.where)
-    opened = open_source(source, names)
+    opened = allow_mixed(open_source(source, names), request.wanted.categories)
     if rows is not None:
         opened = FirstRows(opened, check_whole("rows", rows, 1))
     check_target(opened.schema(request.wanted.sources), request.target)

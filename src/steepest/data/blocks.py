@@ -1,58 +1,129 @@
-"""Whole lines of a file of text, some megabytes at a time."""
+"""Whole records of a file of text, about a megabyte at a time.
+
+What is packed is unpacked by another thread, a piece ahead of whoever reads.
+"""
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from ..errors import SourceError
 from .file import File
-from .packing import find_packing, open_unpacked
+from .packing import open_unpacked
 
-LONGEST_LINE = 1 << 24
-"""Bytes of a line, at the most."""
+BLOCK_BYTES = 1 << 21
+
+Cutter = Callable[[bytes], int]
+"""Tells how many bytes of a text are whole records."""
+
+LONGEST_RECORD = 1 << 26
+"""Bytes of a record, at the most."""
 
 
 class Block(NamedTuple):
-    """Whole lines of a file."""
+    """Whole records of a file."""
 
     text: bytes
-    first_line: int
+    start: int
+    """Where it begins, in bytes of the text."""
     read: int
     """Bytes of the file, packed as they may be, that are read when it ends."""
-
-    @property
-    def lines(self) -> list[bytes]:
-        return self.text.split(b"\n")
+    whole: bool = True
+    """Whether it ends where a record does; if not, the record is too long for a table."""
 
 
-def read_blocks(file: File, size: int) -> Iterator[Block]:
-    """The lines of a file, in blocks of about so many bytes.
+class Span(NamedTuple):
+    """A range of a file's text, in bytes of it once it is unpacked; to its end without a stop."""
 
-    SourceError for no bytes, for UTF-16, and for a line without end.
-    """
-    with open_unpacked(file.path, find_packing(file.path)) as (stream, position):
-        rest, line = b"", 1
-        while data := stream.read(size):
-            if line == 1 and not rest:
-                data = _read_mark(data, file.name)
-            text = rest + data
-            cut = text.rfind(b"\n") + 1
-            whole, rest = text[:cut], text[cut:]
+    packing: str
+    start: int
+    stop: int | None = None
+    most: int | None = None
+    """Bytes that it may unpack to, at the most."""
+
+
+PLAIN_TEXT = Span("", 0)
+"""All of a file that is not packed."""
+
+
+def read_blocks(
+    file: File,
+    span: Span,
+    cut: Cutter,
+    size: int = BLOCK_BYTES,
+    longest: int = LONGEST_RECORD,
+) -> Iterator[Block]:
+    """The records of a range, in blocks of about so many bytes; ``cut`` tells what is whole."""
+    found = _cut_packed if span.packing else _cut_plain
+    yield from found(file, span, cut, size, longest)
+
+
+def _cut_plain(file: File, span: Span, cut: Cutter, size: int, longest: int) -> Iterator[Block]:
+    """Blocks of a file that can be read at any place: what is not whole is read once more."""
+    at, wanted = span.start, size
+    with open_unpacked(file.path, "") as (stream, _):
+        while span.stop is None or at < span.stop:
+            asked = wanted if span.stop is None else min(wanted, span.stop - at)
+            text = stream.read_at(asked, at)
+            if not text:
+                return
+            ended = len(text) < asked or at + asked == span.stop
+            whole = len(text) if ended else cut(text)
+            if len(text) > max(longest, size):  # nothing shorter was whole
+                yield Block(text, at, at, whole=False)
+                return
             if whole:
-                yield Block(whole, line, position())
-                line += whole.count(b"\n")
-            if len(rest) > LONGEST_LINE:
-                raise SourceError.line(file.name, line, f"it has more than {LONGEST_LINE:,} bytes")
-        if rest:
-            yield Block(rest, line, position())
-        elif line == 1:
-            raise SourceError.empty_file(file.name)
+                yield Block(text if whole == len(text) else text[:whole], at, at + whole)
+                at, wanted = at + whole, size
+            else:
+                wanted *= 2
 
 
-def _read_mark(data: bytes, name: str) -> bytes:
-    """The start of a file without its byte order mark."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SourceError.not_utf8(name, "UTF-16")
-    return data.removeprefix(codecs.BOM_UTF8)
+def _cut_packed(file: File, span: Span, cut: Cutter, size: int, longest: int) -> Iterator[Block]:
+    """Blocks of a file that is read front to back."""
+    rest, place, position = b"", span.start, 0
+    for data, position in _read_packed(file, span, size):
+        text = rest + data
+        whole = cut(text)
+        if whole:
+            yield Block(text[:whole], place, position)
+            place, text = place + whole, text[whole:]
+        rest = text
+        if len(rest) > longest:
+            yield Block(rest, place, position, whole=False)
+            return
+    if rest:
+        yield Block(rest, place, position)
+
+
+def _read_packed(file: File, span: Span, size: int) -> Iterator[tuple[bytes, int]]:
+    with (
+        open_unpacked(file.path, span.packing) as (stream, position),
+        ThreadPoolExecutor(1, "steepest-unpack") as ahead,
+    ):
+        _skip(stream, span.start)
+        total = span.start
+        coming = ahead.submit(_take, stream, position, size)
+        while True:
+            data, read = coming.result()
+            if not data:
+                return
+            coming = ahead.submit(_take, stream, position, size)
+            total += len(data)
+            if span.most is not None and total > span.most:
+                raise SourceError.expanded(file.name, span.most)
+            yield data, read
+
+
+def _take(stream: Any, position: Callable[[], int], size: int) -> tuple[bytes, int]:
+    return stream.read(size), position()
+
+
+def _skip(stream: Any, count: int) -> None:
+    while count > 0:
+        piece = stream.read(min(count, BLOCK_BYTES))
+        if not piece:
+            return
+        count -= len(piece)

@@ -11,6 +11,7 @@ from .design import MOST_LEVELS, Design
 from .expressions import (
     Expression,
     Interaction,
+    Levels,
     Name,
     Power,
     Product,
@@ -53,6 +54,13 @@ class Wanted:
         if self.where:
             names += [n for e, _ in columns_of(parse_condition(self.where)) for n in sources(e)]
         return list(dict.fromkeys([*names, *filter(None, [self.weights])]))
+
+    @property
+    def categories(self) -> list[str]:
+        """The columns that a formula asks for as categories: ``C(x)``."""
+        factors = [factor for term in self.terms or () for factor in term]
+        arguments = [factor.argument for factor in factors if isinstance(factor, Levels)]
+        return [argument.name for argument in arguments if isinstance(argument, Name)]
 
 
 def choose_columns(schema: Schema, wanted: Wanted) -> Design:
@@ -183,12 +191,13 @@ def _choose(schema: Schema, named: Mapping[str, str] | None, weights: str) -> De
                 raise ColumnKindError.unusable(column.name, column.type_name, column.kind)
         order = {name: i for i, name in enumerate(schema.names)}
         return Design(tuple(sorted(chosen, key=lambda column: order[column.name])))
-    columns = [c for c in schema.columns if c.name != weights]
+    columns = [c for c in schema.columns if not weights or c.name != weights]
     left_out = {c.name: _why_left_out(c) for c in columns if _why_left_out(c)}
     kept = tuple(c for c in columns if c.name not in left_out)
-    if not kept and any(column.kind is Kind.NULL for column in schema.columns):
+    if not kept and any(column.kind is Kind.NULL and column.name for column in schema.columns):
         # Perhaps there are no rows at all: the pass will tell.
-        return Design(tuple(_as_number(c) for c in schema.columns if c.kind is Kind.NULL))
+        empty = [c for c in schema.columns if c.name and c.kind is Kind.NULL]
+        return Design(tuple(_as_number(c) for c in empty))
     if not kept:
         raise EmptySourceError.no_columns(schema.where, left_out)
     text = frozenset(c.name for c in kept if c.kind is Kind.CATEGORY)

@@ -7,7 +7,7 @@ import csv as records
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TextIO
 
 from ..errors import OptionError
@@ -15,7 +15,13 @@ from ..errors import OptionError
 SEPARATORS = (",", ";", "\t", "|")
 """What may be found to stand between fields; anything else has to be said."""
 
+MOST = 0.6
+"""Of the records, for a mark that some do not have."""
+
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+
+OF_ANY_TEXT = ("encoding", "skip_empty", "max_bytes")
+"""What may be said of text that is no CSV too."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +32,28 @@ class Dialect:
     decimal: str = ""
     quote: str = '"'
     encoding: str = "utf-8"
+    header: bool = True
     names: tuple[str, ...] = ()
     """Names of the columns, of a file without a header."""
+    text: tuple[str, ...] = ()
+    """Columns that are text whatever they look like."""
+    null: tuple[str, ...] = ()
+    """Words that stand for no value, beside the usual ones."""
+    skip_lines: int = 0
+    """Lines before the header."""
+    skip_rows: int = 0
+    """Rows under the header that are none of the table's."""
+    ragged: str = "refuse"
+    """What becomes of a record with a field too few or too many."""
+    skip_empty: bool = False
+    max_bytes: int | None = None
+    """Bytes that a packed file may unpack to, at the most."""
 
     def check(self) -> None:
         """OptionError for what no file can be."""
         for name in ("delimiter", "quote"):
             mark = getattr(self, name)
-            if mark and (len(mark) != 1 or not mark.isascii() or mark in "\r\n"):
+            if mark and (len(mark) != 1 or not mark.isascii() or mark in "\r\n\0"):
                 raise OptionError.outside(name, mark, "one character", f"{name}='|'")
         if self.decimal not in ("", ".", ","):
             raise OptionError.outside("decimal", self.decimal, "a point or a comma", "decimal=','")
@@ -41,6 +61,14 @@ class Dialect:
             raise OptionError.outside(
                 "delimiter", self.delimiter, "unlike decimal and quote", "delimiter=';'"
             )
+        if self.ragged not in ("refuse", "drop"):
+            raise OptionError.unknown("ragged", self.ragged, ("refuse", "drop"))
+        for name, least in (("skip_lines", 0), ("skip_rows", 0), ("max_bytes", 1)):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or value < least):
+                raise OptionError.outside(
+                    name, value, f"a whole number of at least {least}", f"{name}={least or 10**9}"
+                )
         try:
             codecs.lookup(self.encoding)
         except LookupError:
@@ -53,11 +81,14 @@ class Dialect:
         return codecs.lookup(self.encoding).name == "utf-8"
 
     def refuse_said(self, where: str, *, encoded: bool) -> None:
-        """OptionError for what is said of a file that is no CSV, except perhaps its encoding."""
-        for name in ("delimiter", "decimal", "quote", "names", *([] if encoded else ["encoding"])):
-            value = getattr(self, name)
-            if value != getattr(PLAIN, name):
-                raise OptionError.outside(name, value, f"for {where}", f"leave {name} unset.")
+        """OptionError for what is said of a file that is no CSV, except perhaps of any text."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            said = value != getattr(PLAIN, field.name) and field.name != "skip_empty"
+            if said and not (encoded and field.name in OF_ANY_TEXT):
+                raise OptionError.outside(
+                    field.name, value, f"for {where}", f"leave {field.name} unset."
+                )
 
 
 PLAIN = Dialect()
@@ -68,21 +99,35 @@ def find_delimiter(head: str, usual: str, quote: str) -> str:
     """What stands between the fields of a text that begins so.
 
     The usual mark where it makes two fields or more of every record, else the only other mark that
-    does, else the usual one.
+    does, or that does of the header and of most, else the usual one.
     """
-    if _cuts_evenly(head, usual, quote):
+    if _share_cut(head, usual, quote) == 1:
         return usual
-    others = [m for m in SEPARATORS if m not in (usual, quote) and _cuts_evenly(head, m, quote)]
-    return others[0] if len(others) == 1 else usual
+    shares = {m: _share_cut(head, m, quote) for m in SEPARATORS if m not in (usual, quote)}
+    for others in (
+        [mark for mark, share in shares.items() if share == 1],
+        [mark for mark, share in shares.items() if share > MOST and not _holds(head, usual)],
+    ):
+        if len(others) == 1:
+            return others[0]
+    return usual
 
 
-def _cuts_evenly(head: str, delimiter: str, quote: str) -> bool:
-    lengths = {len(fields) for fields in read_head(head, delimiter, quote) if fields}
-    return len(lengths) == 1 and lengths.pop() > 1
+def _holds(head: str, usual: str) -> bool:
+    """Whether the first line holds the usual mark."""
+    return usual in head.lstrip("\r\n").splitlines()[0] if head.strip("\r\n") else False
+
+
+def _share_cut(head: str, delimiter: str, quote: str) -> float:
+    """Which share of the records is cut into as many fields as the first, where that is several."""
+    lengths = [len(found) for found in read_head(head, delimiter, quote) if found]
+    if not lengths or lengths[0] < 2:
+        return 0.0
+    return lengths.count(lengths[0]) / len(lengths)
 
 
 def read_records(text: TextIO, delimiter: str, quote: str) -> Any:
-    """Python's own reader of records, which counts lines."""
+    """Python's own reader of records, which forgives what is no CSV."""
     if quote:
         return records.reader(text, delimiter=delimiter, quotechar=quote)
     return records.reader(text, delimiter=delimiter, quotechar=None, quoting=records.QUOTE_NONE)
@@ -90,7 +135,10 @@ def read_records(text: TextIO, delimiter: str, quote: str) -> Any:
 
 def read_head(head: str, delimiter: str, quote: str) -> list[list[str]]:
     """The whole records at the start of a text; the last may be cut off, unless it is the first."""
-    found = list(read_records(io.StringIO(head, newline=""), delimiter, quote))
+    try:
+        found = list(read_records(io.StringIO(head, newline=""), delimiter, quote))
+    except records.Error:  # a field too large for it
+        return []
     return found[:-1] if len(found) > 1 and not head.endswith(("\n", "\r")) else found
 
 

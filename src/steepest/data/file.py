@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -70,6 +72,8 @@ class File:
             raise
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, MemoryError) as error:
             self.check_unchanged()
+            if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+                raise SourceError.broken_off(self.name, os.strerror(error.errno)) from None
             raise self.explain(str(error) or type(error).__name__) from None
         self.check_unchanged()
 
@@ -82,6 +86,8 @@ class File:
         except OSError as error:
             if isinstance(self.path, Place) and not isinstance(error, FileNotFoundError):
                 raise StoreError.of(self.path, str(error)) from None
+            if error.errno not in (None, errno.ENOENT):
+                raise SourceError.broken_off(self.name, os.strerror(error.errno)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
             raise SourceError.altered(self.name, self.stamp.size, now.size)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import lzma
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 
-from ..errors import SourceError, counted
+from ..errors import SourceError, counted, listed
 from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
 from .file import File
@@ -19,10 +19,10 @@ from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import check_readable, find_files
-from .places import Stamp, open_bytes
+from .places import Stamp, measure, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
-from .table import Kind, Part, Schema, Source
+from .table import Kind, Part, Schema, Source, allow_mixed, remarks_of
 
 TEXT: dict[str, Callable[..., Source]] = {
     ".csv": DelimitedFile,
@@ -53,13 +53,35 @@ class Files:
     """Several files as one table: their columns are matched by name."""
 
     files: tuple[Source, ...]
+    empty: tuple[str, ...] = ()
+    """Files of 0 bytes that were passed over."""
+    mixing: frozenset[str] = frozenset()
+    """Columns that are text if they hold any."""
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         schemas = [file.schema(wanted) for file in self._agreed]
         joined = reduce(lambda a, b: a.join(b, wanted), schemas)
+        more = len(self.files) - 1
         return replace(
-            joined, where=f"{joined.where} and {counted(len(self.files) - 1, 'file')} more"
+            joined,
+            where=f"{joined.where} and {counted(more, 'file')} more" if more else joined.where,
         )
+
+    def allow_mixed(self, names: frozenset[str]) -> Files:
+        """The same, in which these columns are text where they hold numbers and text."""
+        return replace(
+            self,
+            files=tuple(allow_mixed(file, names) for file in self.files),
+            mixing=self.mixing | names,
+        )
+
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What was taken for granted in giving these columns."""
+        found = [
+            f"{counted(len(self.empty), 'file')} of 0 bytes passed over: {listed(self.empty)}."
+        ]
+        told = [note for file in self._agreed for note in remarks_of(file, numbers, others)]
+        return [*(found if self.empty else []), *dict.fromkeys(told)]
 
     def parts(self) -> Sequence[Part]:
         return [part for file in self._agreed for part in file.parts()]
@@ -70,7 +92,7 @@ class Files:
         columns = [c for f in self.files for c in f.schema(()).columns]
         text = {c.name for c in columns if c.kind is Kind.CATEGORY and not c.is_boolean}
         looks = {c.name for c in columns if c.is_boolean or c.kind is Kind.TIME}
-        mixed = frozenset(text & looks)
+        mixed = frozenset(text & (looks | self.mixing))
         return tuple(
             file.read_as_text(mixed) if mixed and hasattr(file, "read_as_text") else file
             for file in self.files
@@ -90,6 +112,7 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     dialect.check()
     files: dict[str, Source] = {}
     keys: list[Sequence[tuple[str, str]]] = []
+    empty: list[str] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
         if pattern == STANDARD_INPUT:
             files[pattern] = open_input(dialect)
@@ -99,10 +122,15 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files:
+                if dialect.skip_empty and not measure(one.path):
+                    empty.append(one.path)
+                    continue
                 files[one.path] = open_file(one.path, dialect)
                 keys.append(one.keys)
+    if empty and not files:
+        raise SourceError.empty_file(empty[0])
     placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
-    return placed[0] if len(placed) == 1 else Files(tuple(placed))
+    return placed[0] if len(placed) == 1 and not empty else Files(tuple(placed), tuple(empty))
 
 
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
@@ -134,40 +162,51 @@ def _open_text(
     held: Spool | None = None,
 ) -> Source:
     """A file of text, put into another first where Arrow can neither unpack nor decode it."""
-    packing = find_packing(path)
+    with File(path, title).reading():
+        packing = find_packing(path)
     if packing == "xz":
         title = title or path
-        held = _unpack_xz(path, title)
+        held = _unpack_xz(path, title, dialect.max_bytes)
         path, packing = held.path, ""
     if not dialect.is_utf8:
         title = title or path
-        held = _decode(path, packing, title, dialect.encoding)
+        held = _decode(path, packing, title, dialect)
         path = held.path
     opened = opened or _guess_format(path, title)
     if opened is LinesFile:
         dialect.refuse_said(f"'{title or path}'", encoded=True)
-    else:
-        opened = partial(opened, dialect=dialect)
-    file = opened(path, title=title, stamp=Stamp.of(path))
+    file = opened(path, title=title, stamp=Stamp.of(path), dialect=dialect)
     return Spooled(file, held) if held else file
 
 
-def _unpack_xz(path: str, title: str) -> Spool:
+def _unpack_xz(path: str, title: str, most: int | None) -> Spool:
     try:
         with open_bytes(path) as raw, lzma.open(raw) as stream:
-            held = spool(read_pieces(stream))
+            held = spool(_guard(read_pieces(stream), title, most))
     except (lzma.LZMAError, EOFError) as error:
         raise SourceError.unreadable(title, "xz", str(error)) from None
     check_readable(held.path, title)
     return held
 
 
-def _decode(path: str, packing: str, title: str, encoding: str) -> Spool:
+def _decode(path: str, packing: str, title: str, dialect: Dialect) -> Spool:
+    encoding, most = dialect.encoding, dialect.max_bytes if packing else None
     with File(path, title).reading(), open_text(path, packing, encoding, "strict") as text:
         try:
-            return spool(piece.encode() for piece in read_pieces(text))
+            pieces = (piece.encode() for piece in read_pieces(text))
+            return spool(_guard(pieces, title, most))
         except UnicodeError as error:
             raise SourceError.undecodable(title, encoding, str(error)) from None
+
+
+def _guard(pieces: Iterable[bytes], title: str, most: int | None) -> Iterator[bytes]:
+    """Pieces of what a file unpacks to; SourceError where that is more than was allowed."""
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if most is not None and total > most:
+            raise SourceError.expanded(title, most)
+        yield piece
 
 
 def _guess_format(path: str, title: str) -> Callable[..., Source]:

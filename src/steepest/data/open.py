@@ -97,7 +97,7 @@ def _open_batch(batch: Any, names: Sequence[str] | None) -> Source:
 
 
 def _as_names(names: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(str(name) for name in names or ())
+    return (names,) if isinstance(names, str) else tuple(str(name) for name in names or ())
 
 
 def open_table(
@@ -107,7 +107,15 @@ def open_table(
     decimal: str | None = None,
     quote: str | None = '"',
     encoding: str = "utf-8",
+    header: bool = True,
     names: Sequence[str] | None = None,
+    text: Sequence[str] = (),
+    null: Sequence[str] = (),
+    skip_lines: int = 0,
+    skip_rows: int = 0,
+    ragged: str = "refuse",
+    skip_empty: bool = False,
+    max_bytes: int | None = None,
     table: str | None = None,
     query: str | None = None,
 ) -> Source:
@@ -132,8 +140,26 @@ def open_table(
         The character around fields that hold delimiters, doubled inside; None for no such.
     encoding : str, optional
         Any that Python knows.  Other than UTF-8, the text is put into a temporary file first.
+    header : bool, optional
+        Whether the first record names the columns.  If not, they are x1, x2 and so on.
     names : sequence of str, optional
         Names of the columns of a file without a header.
+    text : sequence of str, optional
+        Columns that are text whatever they look like: identifiers, codes, postcodes.  Elsewhere
+        numbers among text are refused, and text among numbers.
+    null : sequence of str, optional
+        Words that stand for no value, such as ``"-"``, beside an empty cell, NA, N/A, n/a, #N/A,
+        NaN, nan, NULL, Null, null and None.
+    skip_lines : int, optional
+        Lines before the header that are no part of the table.
+    skip_rows : int, optional
+        Rows under the header that are none, such as units.
+    ragged : {"refuse", "drop"}, optional
+        Whether a record with a field too few or too many is refused, or left out and counted.
+    skip_empty : bool, optional
+        Pass over files of 0 bytes among several.
+    max_bytes : int, optional
+        Bytes that a packed file may unpack to.  Default: any number; it is read as a stream.
     table : str, optional
         A table or view of a database, by its bare name, or ``"schema.name"`` in PostgreSQL.
     query : str, optional
@@ -169,11 +195,19 @@ def open_table(
     {'intercept': 0.0, 'größe': 2.0}
     """
     dialect = Dialect(
-        delimiter or "",
-        decimal or "",
-        quote or "",
-        encoding,
-        _as_names(names),
+        delimiter=delimiter or "",
+        decimal=decimal or "",
+        quote=quote or "",
+        encoding=encoding,
+        header=header,
+        names=_as_names(names),
+        text=_as_names(text),
+        null=_as_names(null),
+        skip_lines=skip_lines,
+        skip_rows=skip_rows,
+        ragged=ragged,
+        skip_empty=skip_empty,
+        max_bytes=max_bytes,
     )
     asked = table is not None or query is not None
     if databases.is_url(source) or databases.is_connection(source):

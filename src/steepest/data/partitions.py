@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ColumnNameError
@@ -13,7 +13,7 @@ from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
 from .formula import NUMBER
 from .strips import Strips, Table, columns_of
-from .table import Batch, Part, Schema, Source
+from .table import Batch, Part, Schema, Source, allow_mixed, remarks_of
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder of rows whose key is null, as Hive and Spark write it."""
@@ -73,6 +73,19 @@ class Partition:
         value = self.keys[name].as_py()
         return (value, value) if isinstance(value, int | float) else None
 
+    def tell_infinite(self, value: float, name: str, row: int) -> Exception | None:
+        """The error for an infinity of the file's own, where it has words of its own for it."""
+        own = getattr(self.source, "tell_infinite", None)
+        return own(value, name, row) if own and name not in self.keys else None
+
+    def allow_mixed(self, names: frozenset[str]) -> Partition:
+        """The same, in which these columns are text where they hold numbers and text."""
+        return replace(self, source=allow_mixed(self.source, names))
+
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What was taken for granted in giving these columns."""
+        return remarks_of(self.source, numbers, others)
+
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)
         for name in self.keys:
@@ -117,6 +130,11 @@ class PartitionBatch:
     @property
     def n_rows(self) -> int:
         return self.batch.n_rows
+
+    @property
+    def dropped(self) -> int:
+        """Records beside them that were left out."""
+        return int(getattr(self.batch, "dropped", 0))
 
     def numbers(self, names: Sequence[str]) -> Table:
         found: dict[str, Floats] = {}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..typing import Floats, OnProgress, Progress
 from .casting import Casts
 from .predictor import LinearPredictor, Manner, check_columns
-from .table import Batch, Source
+from .table import Batch, Source, allow_mixed
 
 
 class Predicted(NamedTuple):
@@ -32,6 +32,7 @@ def stream_predictions(
     on_progress: OnProgress | None,
 ) -> Iterator[Predicted]:
     """Predictions in the order of the rows, in bounded memory; the columns are checked at once."""
+    source = allow_mixed(source, predictor.reads.categories)
     schema = source.schema([*predictor.sources, *cells])
     casts = check_columns(predictor, schema)
     for name in cells:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, AnyStr
 
 from ..drafts import drop_draft, make_draft
-from .table import Part, Schema
+from .table import Part, Schema, allow_mixed, remarks_of
 
 
 class Spool:
@@ -35,6 +35,14 @@ class Spooled:
     def parts(self) -> Sequence[Part]:
         found: Sequence[Part] = self.source.parts()
         return found
+
+    def allow_mixed(self, names: frozenset[str]) -> Spooled:
+        """The same, in which these columns are text where they hold numbers and text."""
+        return replace(self, source=allow_mixed(self.source, names))
+
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What was taken for granted in giving these columns."""
+        return remarks_of(self.source, numbers, others)
 
     def read_as_text(self, names: frozenset[str]) -> Spooled:
         """The same source, with these columns taken as the text they are written as."""

@@ -9,8 +9,8 @@ everything above works.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -69,10 +69,12 @@ class Schema:
 
     columns: tuple[Column, ...]
     where: str
+    example: Callable[[str], str] | None = field(default=None, compare=False, repr=False)
+    """Says where a column shows what it is: ``line 2 has 'u'``; None where that is not known."""
 
     def __post_init__(self) -> None:
         for name, times in Counter(self.names).items():
-            if times > 1:
+            if times > 1 and name:  # without a name none can be asked for
                 raise ColumnNameError.repeated(name, times, self.where)
 
     @property
@@ -80,11 +82,21 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     def find(self, name: str, role: str = "feature") -> Column:
-        """The column of that name; ColumnNotFoundError if there is none."""
+        """The column of that name; ColumnNotFoundError if there is none.
+
+        ColumnNameError for no name at all.
+        """
+        if not name:
+            raise ColumnNameError.nameless(role, self.where, self.names)
         for column in self.columns:
             if column.name == name:
                 return column
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
+
+    def _show(self, column: Column) -> str:
+        """Where a column is, with a cell of it where that is known."""
+        shown = self.example(column.name) if self.example else ""
+        return f"{self.where} ({shown})" if shown else self.where
 
     def join(self, other: Schema, wanted: Sequence[str] | None) -> Schema:
         """The one schema of two files: the same names, each of one kind; order is free.
@@ -108,10 +120,12 @@ class Schema:
             elif twin.kind is Kind.NULL or twin.word == column.word:
                 joined.append(column)
             else:
+                first, second = self._show(column), other._show(twin)
+                written = self.example is not None and other.example is not None
                 raise ColumnKindError.differs(
-                    column.name, self.where, column.word, other.where, twin.word
+                    column.name, first, column.word, second, twin.word, written=written
                 )
-        return Schema(tuple(joined), self.where)
+        return Schema(tuple(joined), self.where, self.example)
 
 
 class Batch(Protocol):
@@ -188,3 +202,15 @@ class Source(Protocol):
     def parts(self) -> Sequence[Part]:
         """The pieces, whose rows together are the table's, each once."""
         ...
+
+
+def allow_mixed(source: Any, names: Iterable[str]) -> Any:
+    """A source in which these columns are text where they hold numbers and text."""
+    chosen, own = frozenset(names), getattr(source, "allow_mixed", None)
+    return own(chosen) if chosen and own else source
+
+
+def remarks_of(source: Any, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    """What a source took for granted in giving these columns, as numbers or otherwise."""
+    own = getattr(source, "remarks", None)
+    return list(own(numbers, others)) if own else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ from .solve import decompose
 
 EVERY = 1 << 16
 """Epochs up to which each one is looked at, and that are looked at between two of a grid."""
+
+ROUNDING = 2.0**-44
+"""Shares of a loss by which epochs near the limit differ from it for no other reason."""
 
 BRACKETS = 4
 """Dips of the grid that are looked into."""
@@ -40,10 +44,16 @@ class HeldOut:
     rows: int
     variance: float
     """Of the target, (÷ W)."""
+    gap: Floats | None = None
+    """By how much the means exceed those of the rows trained on, shape (p,), where they are known;
+    their intercept is at its best."""
+    target_gap: float = 0.0
 
     def loss(self, intercept: Floats, coef: Floats) -> Floats:
         """Of T intercepts, shape (T,), and coefficients, shape (T, p): losses, shape (T,)."""
         with np.errstate(over="ignore", invalid="ignore"):
+            if self.gap is not None:
+                return self.loss_about(self.target_gap - coef @ self.gap, coef)
             return self.loss_about((self.target_mean - coef @ self.mean) - intercept, coef)
 
     def loss_about(self, shift: Floats, coef: Floats) -> Floats:
@@ -84,6 +94,23 @@ def build_held_out(problem: Problem) -> HeldOut:
     )
 
 
+def find_mean_gap(held: Problem, trained: Problem) -> tuple[Floats, float]:
+    """By how much the means of some rows exceed those of others: of terms, shape (p,), and target.
+
+    From whole numbers where there are some, so that nothing cancels.
+    """
+    if held.exact is None or trained.exact is None:
+        return held.mean - trained.mean, held.target_mean - trained.target_mean
+    gaps = [
+        float(
+            Fraction(int(held.exact.totals[j]), held.exact.weight) * held.exact.unit(j)
+            - Fraction(int(trained.exact.totals[j]), trained.exact.weight) * trained.exact.unit(j)
+        )
+        for j in range(len(held.mean) + 1)
+    ]
+    return np.array(gaps[:-1]), gaps[-1]
+
+
 class Best(NamedTuple):
     """The epoch with the lowest loss over the rows held out."""
 
@@ -109,15 +136,16 @@ def find_best(loss: Callable[[Floats], Floats], last: int, *, endless: bool) -> 
     if last > EVERY:
         padded = np.pad(found, 1, constant_values=np.inf)
         dips = np.flatnonzero((found <= padded[:-2]) & (found <= padded[2:]))
-        for dip in dips[np.argsort(found[dips], kind="stable")[:BRACKETS]]:
-            low, high = t[max(dip - 2, 0)], t[min(dip + 2, len(t) - 1)]
+        lowest = dips[np.argsort(found[dips], kind="stable")[:BRACKETS]]
+        brackets = [(t[max(dip - 2, 0)], t[min(dip + 2, len(t) - 1)]) for dip in lowest]
+        for low, high in brackets:
             inside, values = _narrow(loss, low, high)
             t, found = np.concatenate([t, inside]), np.concatenate([found, values])
     at = _lowest(t, found)
     best = Best(float(t[at]), float(found[at]), bool(t[at] == last))
     if endless:
         limit = float(loss(np.array([np.inf]))[0])
-        if limit <= best.loss:
+        if limit <= best.loss * (1 + ROUNDING):
             return Best(np.inf, limit, True)
         return best._replace(falling=False)
     return best

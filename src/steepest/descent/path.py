@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import OptionError
+from ..errors import OptionError, ValidationError
 from ..typing import Floats
 from .certified import Optimum
 from .curvatures import Curvatures
@@ -215,10 +215,10 @@ class Path:
     def validation_loss(self, epochs: ArrayLike | None) -> Floats:
         """Mean squared error over the rows held out, at w(t); a float for a single epoch.
 
-        O(p²) an epoch.  OptionError where no rows were held out.
+        O(p²) an epoch.  ValidationError where no rows were held out.
         """
         if self.held_out is None:
-            raise OptionError.nothing_held_out()
+            raise ValidationError.nothing_held_out()
         t = _as_epochs(np.inf if epochs is None else epochs)
         return _as_asked(self.held_out.loss(*self.leave(t)), epochs)
 
@@ -226,10 +226,11 @@ class Path:
         """The epoch with the lowest loss over the rows held out, of 0 to ``last``.
 
         Without ``last``, of all, the limit included.  The first, where several are lowest.
-        OptionError where no rows were held out, or a path without closed form has no last epoch.
+        ValidationError where no rows were held out, OptionError where a path without closed form
+        has no last epoch.
         """
         if self.held_out is None:
-            raise OptionError.nothing_held_out()
+            raise ValidationError.nothing_held_out()
         if last is None and not self.closed:
             raise OptionError.endless(self.rule.name)
         horizon = self._horizon if last is None else int(last)

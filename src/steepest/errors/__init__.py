@@ -14,6 +14,7 @@ SteepestError                     exit code 1 unless said
 ├── LengthError                   ValueError    columns, names or arguments of different length
 ├── OptionError                   ValueError    an argument outside its range
 │   └── StudyError                              settings of a study that do not go together
+├── ValidationError               ValueError    rows that cannot be held out, or were not
 ├── LearningRateError             ValueError    exit 3: a rate that cannot converge
 ├── DivergedError                 ArithmeticError   exit 3
 ├── GradientError                 ValueError    a gradient that is missing or has the wrong shape
@@ -45,12 +46,14 @@ from .databases import DatabaseError
 from .descents import DivergedError, LearningRateError
 from .files import CheckpointError, ModelFileError, MomentsFileError, OutputError
 from .fits import CollinearError, GradientError, OptionError, TooFewRowsError
+from .holdouts import ValidationError
 from .machine import KernelError, PackageError, TooLargeError, WorkerError
 from .programs import ProgramError
+from .rows import EmptySourceError, LengthError
 from .stores import StoreError
 from .studies import FoldsError, StudyError
 from .sums import MomentsError
-from .tables import EmptySourceError, LengthError, SourceError, SourceNotFoundError
+from .tables import SourceError, SourceNotFoundError
 from .words import SteepestError, SteepestWarning, counted, listed, nearest
 
 __all__ = [
@@ -83,6 +86,7 @@ __all__ = [
     "StudyError",
     "TooFewRowsError",
     "TooLargeError",
+    "ValidationError",
     "ValueFoundError",
     "WorkerError",
     "counted",

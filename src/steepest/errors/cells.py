@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from .words import SteepestError, listed
@@ -16,6 +17,19 @@ class ValueFoundError(SteepestError, ValueError):
             f"column '{name}' of {where} holds {value:+.0f} in row {row:,}.".replace("+inf", "inf"),
             "An infinity makes every sum infinite.",
             "replace it by a null, and its row is dropped and counted.",
+        )
+
+    @classmethod
+    def beyond(
+        cls, value: float, name: str, where: str, row: int, line: int, text: str
+    ) -> ValueFoundError:
+        shown = text if len(text) <= 40 else text[:40] + "..."
+        word, held = shlex.quote(shown), f"{value:+.0f}".removeprefix("+")
+        return cls(
+            f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has '{shown}'.",
+            "Doubles end at 1.8e308, and an infinity makes every sum infinite.",
+            f"--null {word} (null=['{shown}']) if it means missing: its row is then dropped and "
+            "counted.",
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from .words import SteepestError, counted, listed, nearest
@@ -53,6 +54,18 @@ class ColumnNameError(SteepestError, ValueError):
             f"column '{name}' stands {times} times in {where}.",
             "Columns are found by name, so each name may stand only once.",
             "rename or leave out the others.",
+        )
+
+    @classmethod
+    def nameless(cls, role: str, where: str, names: Sequence[str]) -> ColumnNameError:
+        place = names.index("") + 1 if "" in names else 1
+        given = ",".join(name or f"x{i + 1}" for i, name in enumerate(names[:6]))
+        more = ",..." if len(names) > 6 else ""
+        return cls(
+            f"a {role} column is asked for by no name at all, as column {place:,} of {where} has "
+            "none.",
+            "Columns are found by name.",
+            f"give it one in the header, or --names {given}{more} --skip-rows 1 for all of them.",
         )
 
     @classmethod
@@ -150,12 +163,39 @@ class ColumnKindError(SteepestError, TypeError):
     def cell(
         cls, name: str, where: str, word: str, line: str | None, value: str
     ) -> ColumnKindError:
-        shown = value if len(value) <= 40 else value[:40] + "..."
+        shown = _shorten(value)
         place = f" in line {int(line):,}" if line else ""
         return cls(
             f"column '{name}' of {where} is a {word} at first, but '{shown}'{place}.",
             "One column has one kind in every row.",
             f"mend that cell, leave it empty, or leave '{name}' out.",
+        )
+
+    @classmethod
+    def mixed(
+        cls,
+        name: str,
+        path: str,
+        word: str,
+        cell: tuple[int, str],
+        example: tuple[int, str] | None,
+        *,
+        under_header: bool = False,
+    ) -> ColumnKindError:
+        """A cell of another kind than its column, each with its line."""
+        line, value = cell
+        shown = _shorten(value)
+        as_in = f", as '{_shorten(example[1])}' in line {example[0]:,}" if example else " elsewhere"
+        odd = "text" if word == "number" else "a number" if word == "category" else "none"
+        column, null = shlex.quote(name), shlex.quote(value)
+        skip = ", --skip-rows 1 (skip_rows=1) if that line is no row" if under_header else ""
+        missing = f"--null {null} (null=[{value!r}]) if '{value}' means missing, or "
+        return cls(
+            f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown}' in line {line:,} is "
+            f"{odd}.",
+            "One column has one kind in every row.",
+            ("" if len(value) > 40 else missing)
+            + f"--text {column} (text=[{name!r}]) if all of '{name}' is text{skip}.",
         )
 
     @classmethod
@@ -168,9 +208,16 @@ class ColumnKindError(SteepestError, TypeError):
         )
 
     @classmethod
-    def differs(cls, name: str, first: str, kind: str, second: str, other: str) -> ColumnKindError:
+    def differs(
+        cls, name: str, first: str, kind: str, second: str, other: str, *, written: bool = False
+    ) -> ColumnKindError:
+        text = f"--text {shlex.quote(name)} (text=[{name!r}]) if it is text, " if written else ""
         return cls(
             f"column '{name}' is a {kind} in {first} but a {other} in {second}.",
             "One column has one kind in every part.",
-            f"convert one of the two, or leave '{name}' out.",
+            f"{text}convert one of the two, or leave '{name}' out.",
         )
+
+
+def _shorten(value: str) -> str:
+    return value if len(value) <= 40 else value[:40] + "..."

@@ -115,14 +115,6 @@ class OptionError(SteepestError, ValueError):
         )
 
     @classmethod
-    def nothing_held_out(cls) -> OptionError:
-        return cls(
-            "no rows were held out.",
-            "A validation loss is taken over rows that the fit has not seen.",
-            "steepest.fit(table, target=..., validation=0.2)",
-        )
-
-    @classmethod
     def endless(cls, rule: str) -> OptionError:
         return cls(
             f"epochs is not given, and {rule} has no closed form.",

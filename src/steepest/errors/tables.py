@@ -1,4 +1,4 @@
-"""Messages about tables: where rows come from, columns, cells."""
+"""Messages about tables: where rows come from."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' is empty: it has 0 bytes.",
             "A table needs at least a header and one row.",
-            "check how the file was written.",
+            "check how the file was written; among several, --skip-empty passes over it.",
         )
 
     @classmethod
@@ -128,6 +128,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def broken_off(cls, path: str, reason: str) -> SourceError:
+        return cls(
+            f"reading '{path}' broke off: {reason}.",
+            "The disk or the network gave an error; the file itself may be whole.",
+            "run it again; with a checkpoint (--checkpoint FILE) what was added up is kept.",
+        )
+
+    @classmethod
     def column(cls, name: str, reason: str) -> SourceError:
         return cls(
             f"'{name}' is not a column of one kind.",
@@ -136,11 +144,13 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def not_utf8(cls, path: str, encoding: str = "") -> SourceError:
+    def not_utf8(cls, path: str, encoding: str = "", line: int | None = None) -> SourceError:
+        said = (encoding or "latin1").lower()
+        place = f" in line {line:,}" if line else ""
         return cls(
-            f"'{path}' is {encoding or 'not UTF-8'}.",
+            f"'{path}' is {encoding or 'not UTF-8'}{place}.",
             "Text is read as UTF-8 unless something else is said.",
-            f"steepest.open_table('{path}', encoding='{(encoding or 'latin1').lower()}'), or "
+            f"--encoding {said}, or steepest.open_table('{path}', encoding='{said}'), or "
             f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
         )
 
@@ -153,20 +163,57 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def decimal_comma(cls, path: str, name: str, value: str) -> SourceError:
+    def decimal_comma(cls, path: str, name: str, value: str, delimiter: str) -> SourceError:
+        mark = {"\t": "'\\t'"}.get(delimiter, f"'{delimiter}'")
         return cls(
             f"column '{name}' of '{path}' seems to hold numbers with decimal commas: '{value}'.",
             "With points, it would be text, one level a number.",
-            f"steepest.open_table('{path}', decimal=',')",
+            f"--delimiter {'tab' if delimiter == chr(9) else mark} --decimal ',', or "
+            f"steepest.open_table('{path}', delimiter={mark}, decimal=',')",
         )
 
     @classmethod
-    def ragged(cls, path: str, line: str | None, expected: int, got: int) -> SourceError:
-        place = f"line {int(line):,}" if line else "one line"
+    def ragged(cls, path: str, line: int, expected: int, got: int) -> SourceError:
         return cls(
-            f"{place} of '{path}' has {counted(got, 'field')}, where {expected:,} are expected.",
+            f"line {line:,} of '{path}' has {counted(got, 'field')}, where {expected:,} are "
+            "expected.",
             "A line with a field too few or too many cannot be matched to its columns.",
-            "mend that line, or put its text in quotes if it holds the delimiter.",
+            "mend that line, or --ragged drop (ragged='drop') leaves such lines out and counts "
+            "them.",
+        )
+
+    @classmethod
+    def unclosed_quote(cls, path: str, line: int, shown: str) -> SourceError:
+        return cls(
+            f"the quote that opens in line {line:,} of '{path}' is not closed there: {shown}.",
+            "All that follows would belong to that field, line ends too.",
+            "close it, or --quote '' (quote='') if quotes are plain text in this file.",
+        )
+
+    @classmethod
+    def stray_quote(cls, path: str, line: int, shown: str) -> SourceError:
+        cut = shown if len(shown) <= 60 else shown[:60] + "..."
+        return cls(
+            f"line {line:,} of '{path}' has a quote out of place: {cut}.",
+            "A field is in quotes as a whole, with quotes inside doubled, or has none.",
+            "double the quote and put the field in quotes, or --quote '' (quote='') if quotes "
+            "are plain text.",
+        )
+
+    @classmethod
+    def long_field(cls, path: str, line: int, found: int, most: int) -> SourceError:
+        return cls(
+            f"line {line:,} of '{path}' has a field of {found:,} bytes.",
+            f"A field has {most:,} bytes at the most; perhaps a quote is not closed.",
+            "mend that line.",
+        )
+
+    @classmethod
+    def expanded(cls, path: str, most: int) -> SourceError:
+        return cls(
+            f"'{path}' unpacks to more than {most:,} bytes.",
+            "That is as much as was allowed.",
+            f"--max-bytes {most * 10} (max_bytes={most * 10}) if the file can be trusted.",
         )
 
     @classmethod
@@ -174,7 +221,8 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' seems to have no header: its first line is all numbers, {listed(names)}.",
             "Columns are found by name, and the first line gives the names.",
-            f"steepest.scan('{path}', names=[...]), or write the names as the first line.",
+            "--no-header calls the columns x1, x2 and so on, --names a,b,... names them; "
+            f"steepest.open_table('{path}', header=False) or names=[...].",
         )
 
     @classmethod
@@ -217,116 +265,4 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
             f"did you mean '{path[: len(path) - len(name)]}{meant}'?"
             if meant
             else "check the path; relative ones start from the current folder.",
-        )
-
-
-class EmptySourceError(SteepestError, ValueError):
-    """There is no row, or none is left."""
-
-    @classmethod
-    def no_rows(cls, where: str) -> EmptySourceError:
-        return cls(
-            f"{where} has no data rows.",
-            "A model needs rows.",
-            "check how the table was made: only its header, or nothing, was found.",
-        )
-
-    @classmethod
-    def no_weight(cls, where: str, weights: str) -> EmptySourceError:
-        return cls(
-            f"{where} has no row of a weight above 0 in '{weights}'.",
-            "A row of weight 0 counts as absent, and a model needs rows.",
-            f"check '{weights}', or leave the weights out.",
-        )
-
-    @classmethod
-    def none_left(cls, read: int, nulls: dict[str, int]) -> EmptySourceError:
-        worst = max(nulls, key=lambda name: nulls[name]) if nulls else ""
-        counts = ", ".join(f"'{name}' {count:,}" for name, count in nulls.items() if count)
-        return cls(
-            f"none of the {read:,} rows is left: each has a null in a column that is used.",
-            f"Nulls by column: {counts}.",
-            f"leave out '{worst}' by naming the features you want.",
-        )
-
-    @classmethod
-    def no_value(cls, name: str) -> EmptySourceError:
-        return cls(
-            f"'{name}' has no value in any row that is used.",
-            "Where all are null, there is no mean to stand in for them.",
-            f"leave '{name}' out of the features.",
-        )
-
-    @classmethod
-    def none_selected(cls, read: int, condition: str) -> EmptySourceError:
-        return cls(
-            f"none of the {read:,} rows is taken: where {condition} holds in none.",
-            "A model needs rows.",
-            "check the condition; a comparison with a null does not hold.",
-        )
-
-    @classmethod
-    def no_columns(cls, where: str, left_out: dict[str, str]) -> EmptySourceError:
-        return cls(
-            f"{where} has no column that a model can use.",
-            "; ".join(f"'{name}': {reason}" for name, reason in list(left_out.items())[:5]) + "."
-            if left_out
-            else "It has no columns at all.",
-            "check that it is the table you meant.",
-        )
-
-    @classmethod
-    def no_arguments(cls, name: str) -> EmptySourceError:
-        return cls(
-            f"{name} is empty: it has 0 rows.",
-            "A loss is a mean over rows.",
-            "pass at least one row.",
-        )
-
-
-class LengthError(SteepestError, ValueError):
-    """Things that go together row by row have different lengths."""
-
-    @classmethod
-    def columns(cls, first: str, n: int, second: str, m: int) -> LengthError:
-        return cls(
-            f"column '{first}' has {counted(n, 'row')}, but '{second}' has {m:,}.",
-            "Every column of a table has the same length.",
-            "check how the columns were cut.",
-        )
-
-    @classmethod
-    def names(cls, columns: int, names: int) -> LengthError:
-        return cls(
-            f"the array has {counted(columns, 'column')}, but names has {names:,}.",
-            "Each column needs one name.",
-            f"pass {counted(columns, 'name')}.",
-        )
-
-    @classmethod
-    def dimensions(cls, name: str, shape: tuple[int, ...], wanted: str) -> LengthError:
-        return cls(f"{name} has shape {shape}.", f"It must be {wanted}.", "reshape it first.")
-
-    @classmethod
-    def start(cls, shape: tuple[int, ...], names: Sequence[str]) -> LengthError:
-        return cls(
-            f"w has shape {shape}, but there are {counted(len(names), 'coefficient')}.",
-            f"They are {listed(names)}." if names else "",
-            "start from a dict: w={'" + (names[0] if names else "x") + "': 1.0}",
-        )
-
-    @classmethod
-    def arguments(cls, first: str, n: int, second: str, m: int) -> LengthError:
-        return cls(
-            f"{first} has {counted(n, 'row')}, but {second} has {m:,}.",
-            "Each row of the one needs its row of the other.",
-            "check how the two were cut.",
-        )
-
-    @classmethod
-    def prediction(cls, got: tuple[int, ...], wanted: tuple[int, ...]) -> LengthError:
-        return cls(
-            f"forward returned shape {got}, but y has shape {wanted}.",
-            "Subtracting the two would broadcast to a table of differences, not one a row.",
-            "make forward return one number a row, or reshape y.",
         )

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ..errors import OutputError, SteepestError, SteepestWarning, TooLargeError
+from ..errors import SteepestWarning
 from . import options
 from .check import check
+from .dialects import take_said
+from .endings import conclude
 from .inputs import check_apart
-from .interruption import (
-    INTERRUPTED,
-    TERMINATED,
-    Terminated,
-    describe_stop,
-    interruptible,
-    keeping_scan,
-    raise_heard,
-)
+from .interruption import interruptible, keeping_scan
 from .moments import forget, merge, scan, show
 from .options import print_json, say
-from .predicting import predict
+from .predicting import predict, score
 from .racing import race
 from .speeds import rates
 from .studying import select, study
 from .version import version_option
-
-OUR_BUG = 70
 
 LINES = 100_000
 """Lines of an epoch table, at the most."""
@@ -46,63 +35,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
     with interruptible():
-        return _run(arguments)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
-        code = _main(arguments)
-        sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except SteepestError as error:
-        click.echo(f"steepest: {error}", err=True)
-        return error.exit_code
-    except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
-        _close_stdout()
-        return 0
-    except OSError as error:
-        _close_stdout()
-        refused = OutputError.of("standard output", error.strerror or str(error))
-        click.echo(f"steepest: {refused}", err=True)
-        return refused.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(describe_stop(INTERRUPTED), err=True)
-        return INTERRUPTED
-    except Terminated:
-        click.echo(describe_stop(TERMINATED), err=True)
-        return TERMINATED
-    except MemoryError:
-        click.echo(f"steepest: {TooLargeError.memory()}", err=True)
-        return TooLargeError.exit_code
-    except Exception as error:
-        if os.environ.get("STEEPEST_DEBUG"):
-            raise
-        what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        click.echo(
-            f"steepest: this is a bug of steepest, not of your data: {what}\n\n"
-            "Hint: STEEPEST_DEBUG=1 shows the traceback to report.",
-            err=True,
+        return conclude(
+            lambda: steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
         )
-        return OUR_BUG
-    return code if isinstance(code, int) else 0
-
-
-def _main(arguments: Sequence[str]) -> Any:
-    try:
-        return steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
-    except Exception:
-        raise_heard()  # a query that is interrupted may say so in its own way
-        raise
-
-
-def _close_stdout() -> None:
-    """Let what is still to be written fall away, so that Python's exit does not try again."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(
@@ -125,7 +60,7 @@ def steepest() -> None:
     """
 
 
-for command in (scan, merge, forget, show, check, race, rates, study, select, predict):
+for command in (scan, merge, forget, show, check, race, rates, study, select, predict, score):
     steepest.add_command(command)
 
 
@@ -143,6 +78,7 @@ for command in (scan, merge, forget, show, check, race, rates, study, select, pr
     metavar="shortest|refuse",
     help="What to do when columns are sums of each other.",
 )
+@options.holding
 @click.option("-o", "--output", metavar="MODEL", help="Save the model to this file.")
 @options.scanning
 @options.output
@@ -165,6 +101,8 @@ def fit(
       steepest fit homes.parquet --target price --learning-rate 0.1 --epochs 500 --l2 0.01
       steepest fit homes.parquet --target price --rule nesterov --momentum best --epochs 50
       steepest fit homes.parquet --target price --l1 0.1 --penalty area=0
+      steepest fit homes.parquet --target price --validation 0.2 --seed 7
+      steepest fit homes.parquet --target price,rent --features area,rooms
       steepest fit homes.parquet --target price -o price.json --json
       steepest fit sqlite:///homes.db --query 'select * from sold' --target price
       steepest fit year.moments --formula 'price ~ area + area^2'
@@ -172,23 +110,31 @@ def fit(
     """
     from ..store import check_model_place
 
+    targets = options.split_names(chosen["target"] or "")
     if output is not None:
+        if len(targets) > 1:
+            raise click.UsageError("'--output' holds one model, and there are several targets.")
         check_model_place(output)
     check_apart(checkpoint, output, files)
+    if targets:
+        chosen["target"] = targets if len(targets) > 1 else targets[0]
     with keeping_scan(checkpoint) as kept:
-        model = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
+        found = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
         if output is not None:
-            model.save(output)
+            found.save(output)
+    models = {found.target: found} if len(targets) < 2 else dict(found)
     if as_json:
         from .overview import model_object
 
-        print_json(model_object(model))
+        objects = [model_object(model) for model in models.values()]
+        print_json(objects[0] if len(targets) < 2 else {"models": objects})
         return
+    from ..models.several import list_notes
     from .terminal import describe_fit
 
-    click.echo("\n".join(describe_fit(model)))
+    click.echo("\n\n".join("\n".join(describe_fit(model)) for model in models.values()))
     if not quiet:
-        say(model.notes)
+        say(list_notes(models))
 
 
 @steepest.command()
@@ -196,8 +142,10 @@ def fit(
 @options.descent
 @options.steps
 @options.scheduling
+@click.option("--l1", type=float, default=0.0, metavar="PENALTY", help="On sizes: the lasso.")
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
 @click.option("--every", type=int, metavar="N", help="Epochs between two lines.")
+@options.holding
 @options.scanning
 @options.output
 def descend(
@@ -216,6 +164,7 @@ def descend(
       steepest descend examples/penguins.csv --target body_mass_g --features flipper_length_mm
       steepest descend homes.csv --target price --learning-rate 0.01 --epochs 1000 --every 100
       steepest descend homes.csv --target price --rule adam --schedule cosine --learning-rate 0.1
+      steepest descend homes.csv --target price --validation 0.2 --epochs 1000
     """
     from ..errors import OptionError
     from .terminal import epoch_rows, epoch_table
@@ -261,7 +210,7 @@ def _fit(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
     with (
         hiring(executor) as workers,
         show_progress(progress, quiet=quiet) as on_progress,

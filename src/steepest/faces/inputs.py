@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,23 +19,23 @@ ENDING = ".moments"
 
 
 def read_inputs(
-    files: Sequence[str],
-    precision: str | None = None,
-    table: str | None = None,
-    query: str | None = None,
+    files: Sequence[str], precision: str | None = None, said: Mapping[str, Any] | None = None
 ) -> Moments | list[str] | Source:
-    """What a fit is made from: the files as they are, or the sum of those that hold moments.
+    """What a fit is made from: the files, as is said of them, or the sum of those of moments.
 
     Or a table or a query of a database.
 
     SourceError for moments beside tables, OptionError for a precision that they do not have.
     """
-    if table is not None or query is not None:
-        return read_tables(files, table, query)
+    said = said or {}
+    if {"table", "query"} & said.keys():
+        return open_files(files, said)
     paths = expand(files)
     held = [path for path in paths if is_moments(path)]
     if not held:
-        return list(files)
+        return open_files(files, said)
+    for name, value in said.items():
+        raise OptionError.outside(name, value, "for moments", f"leave {name} unset.")
     others = [path for path in paths if path not in held]
     if others:
         raise SourceError.moments_beside(held[0], others[0])
@@ -48,18 +48,18 @@ def read_inputs(
     return moments
 
 
-def read_tables(files: Sequence[str], table: str | None, query: str | None) -> list[str] | Source:
-    """The files as they are, or what is asked for of the one database among them.
+def open_files(files: Sequence[str], said: Mapping[str, Any]) -> list[str] | Source:
+    """The files as a table, or as they are where nothing is said of how they are written.
 
-    DatabaseError for more than one, OptionError for what is no database.
+    DatabaseError for a table or a query of more than one database.
     """
-    if table is None and query is None:
+    if not said:
         return list(files)
-    if len(files) > 1:
+    if len(files) > 1 and {"table", "query"} & said.keys():
         raise DatabaseError.among_files()
     from ..data.open import open_table
 
-    return open_table(files[0], table=table, query=query)
+    return open_table(files[0] if len(files) == 1 else list(files), **said)
 
 
 def read_rule(folds: str | None) -> Any:

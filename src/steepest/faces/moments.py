@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .dialects import take_said, written
 
 if TYPE_CHECKING:
     from ..sums.moments import Moments
@@ -29,6 +30,7 @@ _place = click.option(
 )
 @options.formula
 @options.summing
+@written
 @options.folding
 @options.scanning
 @options.output
@@ -37,8 +39,6 @@ def scan(
     output: str,
     columns: Sequence[Sequence[str]],
     folds: str | None,
-    table: str | None,
-    query: str | None,
     checkpoint: str | None,
     executor: str | None,
     progress: str,
@@ -58,7 +58,7 @@ def scan(
       steepest scan homes.csv --folds 5 -o homes.moments
     """
     from ..sums.scanning import scan as scan_tables
-    from .inputs import check_apart, read_rule, read_tables, refuse_moments
+    from .inputs import check_apart, open_files, read_rule, refuse_moments
     from .interruption import keeping_scan
     from .progress import show_progress
     from .workers import hiring
@@ -66,6 +66,7 @@ def scan(
     _check_place(output, files)
     check_apart(checkpoint, output, files)
     refuse_moments(files)
+    source = open_files(files, take_said(chosen))
     names = [name for some in columns for name in some] if columns else None
     rule = read_rule(folds)
     with keeping_scan(checkpoint) as kept:
@@ -74,7 +75,7 @@ def scan(
             show_progress(progress, quiet=quiet) as on_progress,
         ):
             moments = scan_tables(
-                read_tables(files, table, query),
+                source,
                 columns=names,
                 folds=rule,
                 executor=workers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,11 +11,22 @@ from typing import Any, TypeVar
 
 import click
 
+from .dialects import written
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
+
+
+def split_names(text: str) -> list[str]:
+    """Names with commas between them; one with a comma of its own stands in double quotes.
+
+    >>> split_names('area,"rooms, large"')
+    ['area', 'rooms, large']
+    """
+    return [name for line in csv.reader([text]) for name in line if name]
 
 
 class Names(click.ParamType[list[str]]):
@@ -26,7 +38,7 @@ class Names(click.ParamType[list[str]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> list[str]:
         del param, ctx
-        return [name for name in str(value).split(",") if name] if isinstance(value, str) else value
+        return split_names(value) if isinstance(value, str) else value
 
 
 class Rate(click.ParamType[float | str]):
@@ -157,6 +169,7 @@ data = together(
         help="Take levels of fewer than N rows together.",
     ),
     summing,
+    written,
 )
 learning_rate = click.option(
     "--learning-rate",
@@ -179,6 +192,16 @@ penalty = together(
         help="Centre and scale the columns for the descent, or not.",
     ),
     click.option("--no-intercept", is_flag=True, help="A model through the origin."),
+)
+holding = together(
+    click.option(
+        "--validation",
+        type=Rate(),
+        metavar="SHARE|COLUMN|FILE",
+        help="Rows to hold out: a share by hash, those for which a column is true, or a table's.  "
+        "Without --epochs the descent stops where their loss is lowest.",
+    ),
+    click.option("--seed", type=int, default=0, metavar="N", help="Of the hash.  Default: 0."),
 )
 progress = click.option(
     "--progress",

@@ -198,6 +198,7 @@ def model_object(model: Model) -> dict[str, Any]:
         else model.path.curvatures.largest,
         "epochs": settings.epochs,
         **_steps_object(model),
+        "validation": _validation_object(model),
         "l2": settings.l2,
         "l1": settings.l1,
         "nonnegative": settings.nonnegative,
@@ -222,4 +223,24 @@ def _steps_object(model: Model) -> dict[str, Any]:
         "rule": describe_rule(rule),
         "schedule": describe_schedule(settings.schedule),
         "limit": None if limit is None else finite(limit),
+    }
+
+
+def _validation_object(model: Model) -> dict[str, Any] | None:
+    """What rows that were held out say."""
+    found = model.validation
+    if found is None:
+        return None
+    best = found.best_epoch
+    return {
+        "how": found.how,
+        "rows": found.rows,
+        "loss": found.loss,
+        "rmse": found.rmse,
+        "r2": found.r2,
+        "best_epoch": None if best is None else finite(best),
+        "best_loss": found.best_loss,
+        "best_is_limit": best is not None and isinf(best),
+        "still_falling": found.still_falling,
+        "stopped": found.stopped,
     }

@@ -1,19 +1,26 @@
-"""The command that predicts."""
+"""The commands that apply a model to rows: predict and score."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options
-from .options import say
+from .dialects import take_said, written
+from .options import print_json, say
+
+if TYPE_CHECKING:
+    from ..models.scoring import Score
 
 
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.database
+@written
 @click.option(
     "-o",
     "--output",
@@ -45,8 +52,6 @@ from .options import say
 def predict(
     model: str,
     files: Sequence[str],
-    table: str | None,
-    query: str | None,
     output: str,
     keep: Sequence[Sequence[str]],
     unseen: str,
@@ -55,6 +60,7 @@ def predict(
     raw: bool,
     progress: str,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Predict each row of FILE..., in their order: a column named prediction.
 
@@ -68,10 +74,9 @@ def predict(
     """
     from ..data.open import open_source
     from ..data.predictor import Manner
-    from ..models.model import note_unseen
     from ..models.record import load_model
-    from .inputs import read_tables
-    from .predictions import check_output, name_columns, write_predictions
+    from .inputs import open_files
+    from .predictions import check_output, name_columns, note_written, write_predictions
     from .progress import show_progress
 
     kept = tuple(name for names in keep for name in names)
@@ -79,13 +84,95 @@ def predict(
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)
     with show_progress(progress, quiet=quiet, prints=output == "-") as on_progress:
-        source = open_source(read_tables(files, table, query))
-        rows, nulls = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
+        source = open_source(open_files(files, take_said(chosen)))
+        written_rows = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
-        notes = note_unseen(manner)
-        if nulls:
-            reason = " or holds an unseen level" if unseen == "null" else ""
-            notes.append(
-                f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}."
-            )
-        say(notes)
+        say(note_written(manner, *written_rows))
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@options.database
+@written
+@click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts.")
+@click.option(
+    "--unseen",
+    type=click.Choice(["refuse", "null", "reference"]),
+    default="refuse",
+    help="What a level gives that the model has not seen.  Default: refuse.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
+@options.progress
+@options.output
+def score(
+    model: str,
+    files: Sequence[str],
+    weights: str | None,
+    unseen: str,
+    strict: bool,
+    progress: str,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Say how well a model predicts the rows of FILE...: RMSE, MAE, R², and how many they are.
+
+    Rows in which the target or a column that the model uses is null are counted, and left out.
+
+    \b
+    Examples:
+      steepest score model.json examples/penguins.csv
+      steepest score model.json 'new/*.parquet' --json
+    """
+    from ..data.predictor import Manner
+    from ..models.model import note_unseen
+    from ..models.record import load_model
+    from .inputs import open_files
+    from .progress import show_progress
+
+    loaded = load_model(model)
+    with show_progress(progress, quiet=quiet) as on_progress:
+        found = loaded.score(
+            open_files(files, take_said(chosen)),
+            weights=weights,
+            unseen=unseen,
+            strict=strict,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print_json(_score_object(loaded.target, found))
+        return
+    click.echo("\n".join(_describe_score(loaded.target, found)))
+    if not quiet:
+        say(note_unseen(Manner(unseen, rows_unseen=Counter(found.unseen))))
+
+
+def _score_object(target: str, found: Score) -> dict[str, Any]:
+    return {
+        "target": target,
+        "rmse": found.rmse,
+        "mae": found.mae,
+        "r2": found.r2,
+        "loss": found.loss,
+        "bias": found.bias,
+        "rows": found.rows,
+        "nulls": found.nulls,
+        "unseen": found.unseen,
+    }
+
+
+def _describe_score(target: str, found: Score) -> list[str]:
+    from .terminal import number
+
+    nulls = f"; {found.nulls:,} with a null" if found.nulls else ""
+    r2 = "undefined: the target is constant" if found.r2 is None else number(found.r2)
+    lines = [
+        ("target", target),
+        ("RMSE", number(found.rmse)),
+        ("MAE", number(found.mae)),
+        ("R²", r2),
+        ("bias", f"{number(found.bias)}  (mean of target minus prediction)"),
+        ("rows", f"{found.rows:,} scored{nulls}"),
+    ]
+    return [f"{label:<6}  {text}" for label, text in lines]

@@ -14,8 +14,9 @@ import numpy as np
 from ..data.predictor import Manner
 from ..data.table import Source
 from ..errors import ColumnNameError, OutputError
-from ..models.model import Model
+from ..models.model import Model, note_unseen
 from ..store import check_writable, replacing
+from ..sums.observations import note_dropped
 from ..typing import OnProgress
 from .inputs import check_not_read
 
@@ -60,14 +61,15 @@ def write_predictions(
     on_progress: OnProgress | None = None,
     *,
     raw: bool = False,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Write a prediction a row, after the columns kept, and whether it is extrapolated.
 
-    Returns how many rows there were, and how many predictions are null.
+    Returns how many rows there were, how many predictions are null, and how many records of text
+    were left out.
     """
     import pyarrow as pa
 
-    rows, nulls = 0, 0
+    rows, nulls, dropped = 0, 0, 0
     batches = model.stream(source, manner, kept, on_progress)
     names = name_columns(kept, manner)
     with ExitStack() as stack:
@@ -81,10 +83,20 @@ def write_predictions(
             cells = [batch.cells(name) for name in kept]
             write([*cells, pa.array(values, from_pandas=True), *flags])
             rows, nulls = rows + len(values), nulls + int(np.isnan(values).sum())
+            dropped += getattr(batch, "dropped", 0)
         if not rows:
             flags = [pa.array([], pa.bool_())] if manner.flag_extrapolation else []
             write([*(pa.nulls(0) for _ in kept), pa.array([], pa.float64()), *flags])
-    return rows, nulls
+    return rows, nulls, dropped
+
+
+def note_written(manner: Manner, rows: int, nulls: int, dropped: int) -> list[str]:
+    """What a reader of the predictions should not miss."""
+    notes = [*note_unseen(manner), *note_dropped(dropped)]
+    if nulls:
+        reason = " or holds an unseen level" if manner.unseen == "null" else ""
+        notes.append(f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}.")
+    return notes
 
 
 def _open_writer(

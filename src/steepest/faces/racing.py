@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .dialects import take_said
 from .options import print_json, say
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def race(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
     standings: list[Race] = []
     try:
         with ExitStack() as reading, show_race(quiet=quiet) as draw:

@@ -10,6 +10,7 @@ import click
 
 from ..store import finite
 from . import options
+from .dialects import take_said
 from .options import print_json
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def rates(
 
     if chosen["target"] is None and chosen["formula"] is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
-    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
     with show_progress(progress, quiet=quiet) as on_progress:
         found = find_rates(
             source,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from . import options
+from .dialects import take_said
 from .options import print_json, say
 
 
@@ -83,8 +84,8 @@ def study(
         check_model_place(output)
     for place in filter(None, (csv, plot)):
         check_writable(place)
-    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
-    aims = target.split(",") if target is not None else None
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
+    aims = options.split_names(target) if target is not None else None
     sets = [list(names) for names in features]
     with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
         found = run_study(
@@ -164,7 +165,7 @@ def select(
         raise click.UsageError("Missing option '--target', or '--formula'.")
     if output is not None:
         check_model_place(output)
-    source = read_inputs(files, chosen["precision"], chosen.pop("table"), chosen.pop("query"))
+    source = read_inputs(files, chosen["precision"], take_said(chosen))
     with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
         found = run_selection(
             source,

@@ -96,6 +96,7 @@ def fit_summary(model: Model) -> list[str]:
     if model.residual_sd is not None:
         lines.append(("residual sd", number(model.residual_sd)))
     lines.append(("epochs", _describe_epochs(model)))
+    lines += _describe_validation(model)
     lines += _describe_steps(model)
     origin = model.provenance
     reason = f"  ({origin.precision_reason})" if origin.precision_reason else ""
@@ -106,6 +107,26 @@ def fit_summary(model: Model) -> list[str]:
         rate = f"{number(model.learning_rate)}  ({model.learning_rate_reason})"
         lines.append(("learning rate", rate))
     return [f"{label:<13}  {text}" for label, text in lines]
+
+
+def _describe_validation(model: Model) -> list[tuple[str, str]]:
+    """The loss on rows held out, and where it is lowest."""
+    found = model.validation
+    if found is None:
+        return []
+    r2 = "undefined" if found.r2 is None else f"{found.r2:.6g}"
+    rows = f"{counted(found.rows, 'row')} held out, {found.how}"
+    lines = [("validation", f"{number(found.loss)}  (RMSE {number(found.rmse)}, R² {r2}; {rows})")]
+    if found.best is not None:
+        epoch = "the limit" if np.isinf(found.best.epoch) else f"{found.best.epoch:,.0f}"
+        if found.still_falling:
+            words = f"{epoch}  (still falling)"
+        elif found.stopped:
+            words = f"{epoch}  (this one: lowest validation loss of the whole path)"
+        else:
+            words = f"{epoch}  (validation loss {number(found.best.loss)})"
+        lines.append(("best epoch", words))
+    return lines
 
 
 def _describe_steps(model: Model) -> list[tuple[str, str]]:
@@ -142,7 +163,7 @@ def _describe_epochs(model: Model) -> str:
     if model.settings.epochs is None:
         return f"the limit: {model.settings.method}"
     limit = number(float(model.path.objective(None)))
-    word = "objective" if model.settings.l2 else "loss"
+    word = "objective" if model.settings.l2 or model.settings.l1 else "loss"
     return f"{model.settings.epochs:,}  ({word} at the limit: {limit})"
 
 
@@ -152,11 +173,15 @@ def epoch_rows(model: Model, epochs: Sequence[int]) -> list[dict[str, Any]]:
     losses, objectives = path.loss(epochs), path.objective(epochs)
     intercepts, coefs = path.intercept(epochs), path.coef(epochs)
     has_intercept = model.settings.intercept
+    held: list[dict[str, Any]] = [{}] * len(epochs)
+    if path.held_out is not None:
+        held = [{"validation_loss": finite(v)} for v in path.validation_loss(epochs)]
     return [
         {
             "epoch": int(epoch),
             "loss": finite(losses[i]),
             "objective": finite(objectives[i]),
+            **held[i],
             "coefficients": coefficient_list(
                 name_coefficients(
                     model.names, coefs[i], float(intercepts[i]) if has_intercept else None
@@ -179,13 +204,15 @@ def coefficient_list(
 
 def epoch_table(model: Model, epochs: Sequence[int]) -> list[str]:
     """One line an epoch: loss(t) and, where there is room, w(t)."""
-    penalised = model.settings.l2 > 0
+    penalised = model.settings.l2 > 0 or model.settings.l1 > 0
     names = list(model.coefficients)
     shown = names if len(names) <= COLUMNS_SHOWN else []
-    rows = [["epoch", "loss", *(["objective"] if penalised else []), *shown]]
+    more = ["objective"] if penalised else []
+    more += [] if model.validation is None else ["validation_loss"]
+    rows = [["epoch", "loss", *(name.replace("_", " ") for name in more), *shown]]
     for row in epoch_rows(model, epochs):
         values = [item["value"] for item in row["coefficients"]] if shown else []
-        first = [row["loss"], *([row["objective"]] if penalised else [])]
+        first = [row["loss"], *(row[name] for name in more)]
         cells = ("inf" if value is None else f"{value:.8g}" for value in [*first, *values])
         rows.append([f"{row['epoch']:,}", *cells])
     lines = align(rows)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .. import __version__
 from ..data.terms import Term
 from ..descent.certified import UNPROVEN, Limit, find_loss, solve_exactly
+from ..descent.heldout import Best
 from ..descent.path import Path, intercept_name
 from ..descent.quadratic import find_coordinates
 from ..descent.relations import find_exact_relations
@@ -40,6 +41,7 @@ from .notes import (
 )
 from .settings import Settings, find_path
 from .sparse import fit_sparse
+from .validation import Held, Validation, judge
 
 
 def fit_problem(
@@ -49,6 +51,7 @@ def fit_problem(
     w: Mapping[str, float] | ArrayLike | None,
     collinear: str,
     moments: Moments,
+    held: Held | None = None,
 ) -> Model:
     """The model of a dense problem: the same fit, after the scan."""
     notes = [
@@ -66,7 +69,7 @@ def fit_problem(
     p = len(problem.terms)
     coefficients = p + len(problem.absorbed) + settings.intercept
     rows = problem.rows.used
-    limit_alone = settings.epochs is None and settings.l2 == 0 and not settings.sparse
+    limit_alone = settings.epochs is None and settings.l2 == 0 and not settings.sparse and not held
     if limit_alone and (rows < coefficients or rows == 1):
         raise TooFewRowsError.of(rows, max(coefficients, 2))
     if problem.target_scatter == 0 and settings.intercept:
@@ -85,8 +88,13 @@ def fit_problem(
     if problem.absorbed:
         return fit_by_levels(problem, settings, origin, tuple(notes))
     if settings.sparse:
-        return fit_sparse(problem, settings, origin, tuple(notes))
-    return _descend(problem, settings, origin, notes, collinear)
+        model = fit_sparse(problem, settings, origin, tuple(notes))
+        if held is None:
+            return model
+        found, unseen = held.against(problem, centred=settings.intercept)
+        judged = judge(found, held.how, model.intercept, model.coef)
+        return replace(model, validation=judged, notes=(*model.notes, *unseen))
+    return _descend(problem, settings, origin, notes, collinear, held)
 
 
 def _descend(
@@ -95,20 +103,30 @@ def _descend(
     origin: Provenance,
     notes: list[str],
     collinear: str,
+    held: Held | None,
 ) -> Model:
-    """The model at the epoch that is asked for, or at the limit."""
+    """The model at the epoch that is asked for, at the best one, or at the limit."""
     p = len(problem.terms)
     coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
     relations = find_exact_relations(problem, coordinates) if settings.l2 == 0 else None
     if relations is not None:
         problem = replace(problem, rank=p - len(relations))
-    limit = None if relations else _solve(problem, settings)
+    limit = None if relations or settings.l1 else _solve(problem, settings)
     optimum = limit.optimum if limit else None
     if optimum is not None:
         _check_range(problem, optimum.intercept, optimum.coef)
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
         notes = notes + note_collinearity(problem, coordinates, collinear, spectrum, relations)
+    best, stopped = None, False
+    if held is not None:
+        apart, unseen = held.against(problem, centred=_is_centred(settings))
+        path = replace(path, held_out=apart)
+        best = path.best_epoch(settings.epochs)
+        stopped = settings.epochs is None
+        if stopped and not math.isinf(best.epoch):
+            settings = replace(settings, epochs=int(best.epoch))
+        notes = [*notes, *unseen]
     place, stood = _stand(path, settings)
     if stood != settings:
         notes = [*notes, note_overflow(stood.epochs or 0, settings.epochs or 0)]
@@ -144,7 +162,24 @@ def _descend(
         optimum,
         certificate,
         errors,
+        validation=None if held is None else _judge(path, held.how, place, best, stopped=stopped),
     )
+
+
+def _judge(
+    path: Path, how: str, place: Place, best: Best | None, *, stopped: bool
+) -> Validation | None:
+    """What the rows held out say of a place on a path."""
+    assert path.held_out is not None
+    found = replace(judge(path.held_out, how, place.intercept, place.coef), best=best)
+    if not stopped or best is None:
+        return found
+    return replace(found, stopped=True, loss=best.loss)
+
+
+def _is_centred(settings: Settings) -> bool:
+    """Whether the intercept is at its best at every epoch."""
+    return settings.intercept and settings.scale == "standard"
 
 
 class Place(NamedTuple):

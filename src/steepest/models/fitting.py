@@ -14,25 +14,35 @@ from numpy.typing import ArrayLike
 from ..data.choice import Wanted
 from ..data.design import MOST_LEVELS
 from ..data.expressions import Expression, Interaction, Name, is_levels, label, sources
-from ..data.open import open_source
 from ..data.table import Kind, Schema
 from ..data.terms import settle
 from ..descent.schedules import Schedule
 from ..errors import ColumnKindError, OptionError, SteepestWarning
 from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.moments import Moments
-from ..sums.scanning import check_whole, scan_source
+from ..sums.scanning import check_whole
 from ..typing import OnProgress
 from .assembly import fit_problem
+from .gathering import Gathered, Scanning, gather, join_wanted, read_targets
 from .model import Model
-from .request import check_options, check_scanned, check_view, read_request, read_sparse, read_steps
+from .request import (
+    Request,
+    check_options,
+    check_scanned,
+    check_view,
+    read_request,
+    read_sparse,
+    read_steps,
+)
 from .settings import Settings
+from .several import Models, list_notes
+from .validation import Held
 
 
 def fit(
     source: Any,
     *,
-    target: str | Expression | None = None,
+    target: str | Expression | Sequence[str | Expression] | None = None,
     features: Iterable[str | Expression | Interaction] | None = None,
     formula: str | None = None,
     offset: str | Expression | None = None,
@@ -55,6 +65,8 @@ def fit(
     scale: str = "standard",
     intercept: bool = True,
     w: Mapping[str, float] | ArrayLike | None = None,
+    validation: Any = None,
+    seed: int = 0,
     collinear: str = "shortest",
     allow_divergence: bool = False,
     references: Mapping[str, str] | None = None,
@@ -63,7 +75,7 @@ def fit(
     executor: Executor | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
-) -> Model:
+) -> Any:
     """Fit a linear model by gradient descent, from a table or from its moments.
 
     Minimises  (1/W) Σ (yᵢ - xᵢw - b)² + l2 ‖w‖².  The rows are read once; the descent costs
@@ -73,9 +85,9 @@ def fit(
     ----------
     source : Moments, path, glob, list of paths, array, dict of arrays, DataFrame or Arrow table
         What :func:`steepest.scan` gave, or anything it reads.
-    target : str
+    target : str, or sequence of str
         The column to explain: numbers, or booleans as 0 and 1.  Or what is made of it, such as
-        ``steepest.terms.log("price")``.
+        ``steepest.terms.log("price")``.  Several in a list give a model each, from one scan.
     features : sequence of str, optional
         The columns that explain it.  Default: all others that can.  Text and booleans give a
         coefficient for each level but the first in the order of UTF-8 bytes, the reference.
@@ -120,7 +132,8 @@ def fit(
         Divide each coefficient's ``l1`` by this power of its size at least squares.
     penalties : mapping of str to float, optional
         By column, or by coefficient, how many times both penalties count: 0 for not at all.
-        These four are fitted at their limit, by coordinate descent.
+        These four are fitted at their limit, by coordinate descent; ``l1`` alone with
+        ``epochs`` by proximal steps of gradient descent.
     scale : {"standard", "none"}, optional
         ``"standard"`` centres columns and divides by the standard deviation for the descent and
         the penalty; ``"none"`` is the naive loop over the raw columns, the intercept from 0.
@@ -129,6 +142,13 @@ def fit(
         Whether the model has one.
     w : mapping of str to float, or array of shape (p,), optional
         Where the descent starts, on the user's scale; 0 by default and for names not given.
+    validation : float, str, table or Moments, optional
+        Rows to hold out: a share of them, by a hash of their values and ``seed``, so that equal
+        rows stand on one side, whatever their order; those for which a column is true, or 1; or
+        the rows of another table.  The loss there is known along the whole path, and without
+        ``epochs`` the descent stops where it is lowest.
+    seed : int, optional
+        Of that hash.
     collinear : {"shortest", "refuse"}, optional
         What to do when columns are sums of each other: take the shortest solution and say so,
         or raise CollinearError.
@@ -141,7 +161,8 @@ def fit(
 
     Returns
     -------
-    Model
+    Model, or Models
+        For several targets a mapping of their names to models.
 
     Raises
     ------
@@ -154,6 +175,8 @@ def fit(
         Steps whose loss rises without end, or coefficients that leave the range of doubles.
     ColumnNotFoundError, ColumnNameError, ColumnKindError
         A column that is not there, is named twice, is target and feature, or cannot be used.
+    ValidationError, FoldsError
+        Rows that cannot be held out, or none.
     TooFewRowsError
         Fewer rows than coefficients, when the limit is asked for without a penalty.
     EmptySourceError, SourceError, ValueFoundError
@@ -179,39 +202,43 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
-    steps = read_steps(rule, momentum, schedule, learning_rate, epochs)
+    steps = read_steps(rule, momentum, schedule, learning_rate, epochs, l1)
     check_view(missing, rare)
     sparse = read_sparse(l1, nonnegative, adaptive, penalties)
-    if sparse and not (epochs is rule is learning_rate is momentum is schedule is w is None):
+    proximal = epochs is not None and list(sparse) == ["l1"]
+    bare = epochs is rule is learning_rate is momentum is schedule is w is None
+    if sparse and not (proximal or bare):
         raise OptionError.limit_only(next(iter(sparse)))
-    request = read_request(
-        target,
-        features,
-        formula,
-        intercept=intercept,
-        offset=offset,
-        wanted=Wanted(
-            weights="" if weights is None else str(weights),
-            weight_kind="" if weights is None else weight_kind,
-            where=where or "",
-            max_levels=check_whole("max_levels", max_levels, 1),
-        ),
-    )
-    with keeping(checkpoint) as kept:
+    targets = read_targets(target)
+    single: list[Any] = [target] if targets is None else targets
+    if features is not None and not isinstance(features, str):
+        features = list(features)
+    requests = [
+        read_request(
+            one,
+            features,
+            formula,
+            intercept=intercept,
+            offset=offset,
+            wanted=Wanted(
+                weights="" if weights is None else str(weights),
+                weight_kind="" if weights is None else weight_kind,
+                where=where or "",
+                max_levels=check_whole("max_levels", max_levels, 1),
+            ),
+        )
+        for one in single
+    ]
+    wanted = join_wanted(requests)
+
+    def check(schema: Schema) -> None:
+        for request in requests:
+            check_target(schema, request.target)
+
+    def fit_one(request: Request, gathered: Gathered) -> Model:
+        moments, held = gathered.moments, None
         if isinstance(source, Moments):
-            moments = source
-            check_scanned(request, moments)
-        else:
-            opened = open_source(source, names)
-            check_target(opened.schema(request.wanted.sources), request.target)
-            moments = scan_source(
-                opened,
-                request.wanted,
-                precision=precision,
-                executor=executor,
-                checkpoint=kept,
-                on_progress=on_progress,
-            )
+            check_scanned(request, source)
         problem = moments.problem(
             request.target,
             request.features,
@@ -220,27 +247,43 @@ def fit(
             missing=missing,
             offset=request.offset,
             rare=rare,
-            limit_only=epochs is None and learning_rate is None and w is None and not sparse,
+            limit_only=limit_only and gathered.held is None,
         )
-        settings = Settings(
-            learning_rate if isinstance(learning_rate, str | None) else float(learning_rate),
-            epochs,
-            float(l2),
-            scale,
-            request.intercept,
-            (0.0, ()),
-            steps.rule,
-            steps.tuned,
-            steps.schedule,
-            allow_divergence=bool(allow_divergence),
-            **sparse,
-        )
+        if gathered.held is not None:
+            held = Held(
+                gathered.held, gathered.how, request.target, request.features,
+                request.intercept, request.offset, {"references": references, "missing": missing},
+            )  # fmt: skip
         if request.features is not None:  # what was not asked for is not missed
             moments = replace(moments, left_out={})
-        model = fit_problem(problem, settings, w=w, collinear=collinear, moments=moments)
-    for note in model.notes:
+        own = replace(settings, intercept=request.intercept)
+        return fit_problem(problem, own, w=w, collinear=collinear, moments=moments, held=held)
+
+    limit_only = epochs is None and learning_rate is None and w is None and not sparse
+    settings = Settings(
+        learning_rate if isinstance(learning_rate, str | None) else float(learning_rate),
+        epochs,
+        float(l2),
+        scale,
+        intercept,
+        (0.0, ()),
+        steps.rule,
+        steps.tuned,
+        steps.schedule,
+        allow_divergence=bool(allow_divergence),
+        **sparse,
+    )
+    with keeping(checkpoint) as kept:
+        scanning = Scanning(names, precision, executor, kept, on_progress)
+        gathered = gather(source, wanted, check, validation, seed, scanning)
+        models = {}
+        for request in requests:
+            others = [label(other.target) for other in requests if other is not request]
+            own = gathered.fitted_to(request, others)
+            models[label(request.target)] = fit_one(request, own)
+    for note in list_notes(models):
         warnings.warn(note, SteepestWarning, stacklevel=2)
-    return model
+    return Models(models) if targets is not None else next(iter(models.values()))
 
 
 def check_target(schema: Schema, aim: Expression) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..data.expressions import Expression, Interaction
 from ..data.formula import term_label
-from ..descent.heldout import HeldOut, build_held_out
+from ..descent.heldout import HeldOut, build_held_out, find_mean_gap
 from ..errors import EmptySourceError, FoldsError
 from ..sums.moments import Moments
 from ..sums.problem import Problem
@@ -157,23 +156,6 @@ class Judge:
     def place(self, grid: Grid) -> list[Point]:
         """The settings to try; a path begins where the penalty makes every coefficient 0."""
         return grid.points(self.trainer.largest)
-
-
-def find_mean_gap(held: Problem, trained: Problem) -> tuple[Floats, float]:
-    """By how much the means of some rows exceed those of others: of terms, shape (p,), and target.
-
-    From whole numbers where there are some, so that nothing cancels.
-    """
-    if held.exact is None or trained.exact is None:
-        return held.mean - trained.mean, held.target_mean - trained.target_mean
-    gaps = [
-        float(
-            Fraction(int(held.exact.totals[j]), held.exact.weight) * held.exact.unit(j)
-            - Fraction(int(trained.exact.totals[j]), trained.exact.weight) * trained.exact.unit(j)
-        )
-        for j in range(len(held.mean) + 1)
-    ]
-    return np.array(gaps[:-1]), gaps[-1]
 
 
 def select_nested(

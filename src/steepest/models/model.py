@@ -25,7 +25,9 @@ from ..store import write_json
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress
 from .inference import Errors
+from .scoring import Score, score_rows
 from .settings import Settings, find_path, find_rates
+from .validation import Validation
 
 NO_ERRORS = Errors()
 
@@ -125,6 +127,8 @@ class Model:
     errors: Errors = NO_ERRORS
     absorbed: Absorbed = NONE_ABSORBED
     """The levels of a large category, whose coefficients stand after those of ``coef``."""
+    validation: Validation | None = None
+    """What rows that were held out say, where there are any."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -183,7 +187,8 @@ class Model:
             raise MomentsError.no_path(self.absorbed.terms[0].category, len(self.names))
         if self.settings.sparse:
             raise OptionError.pathless(self.settings.method)
-        return find_path(self.problem, self.settings, self.optimum)[0]
+        held_out = None if self.validation is None else self.validation.held_out
+        return find_path(self.problem, self.settings, self.optimum, held_out)[0]
 
     @cached_property
     def rates(self) -> Rates:
@@ -252,6 +257,52 @@ class Model:
         for note in note_unseen(manner):
             warnings.warn(note, SteepestWarning, stacklevel=2)
         return np.concatenate(pieces) if pieces else np.zeros(0)
+
+    def score(
+        self,
+        source: Any,
+        *,
+        names: tuple[str, ...] | None = None,
+        weights: str | None = None,
+        unseen: str = "refuse",
+        strict: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Score:
+        """How well the predictions of a table do: root mean square of the errors, R², and more.
+
+        Parameters
+        ----------
+        source, names, unseen, strict
+            As for :meth:`predict`; the table has to have the target too.
+        weights : str, optional
+            A column of numbers that says how much each row counts.
+        on_progress : callable, optional
+            As for :func:`steepest.scan`.
+
+        Returns
+        -------
+        Score
+
+        Raises
+        ------
+        EmptySourceError
+            No row has both the target and all that a prediction needs.
+        SteepestError
+            As for :meth:`predict`.
+
+        Notes
+        -----
+        One pass, in bounded memory.  The sums are exact, so that order and batches never show.
+        """
+        return score_rows(
+            self.predictor,
+            self.problem.columns[self.target],
+            open_source(source, names),
+            weights=weights,
+            unseen=unseen,
+            strict=strict,
+            on_progress=on_progress,
+        )
 
     def stream(
         self,

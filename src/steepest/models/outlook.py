@@ -16,6 +16,7 @@ from ..descent.speeds import Rates
 from ..errors import OptionError, SteepestWarning
 from ..typing import OnProgress
 from .fitting import fit
+from .model import Model
 from .request import read_steps
 
 
@@ -93,7 +94,7 @@ def rates(
         raise OptionError.no_closed_form("rates", getattr(steps.rule, "name", str(rule)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SteepestWarning)
-        model = fit(
+        model: Model = fit(
             source,
             target=target,
             features=features,

@@ -25,6 +25,7 @@ from .inference import Errors
 from .model import NONE_ABSORBED, Absorbed, Model, Provenance
 from .settings import Settings
 from .steps import read_steps_record, steps_record
+from .validation import read_validation_record, validation_record
 
 
 def load(path: str | os.PathLike[str]) -> Model | Moments:
@@ -135,6 +136,7 @@ def to_record(model: Model) -> dict[str, Any]:
         "residual_sd": model.residual_sd,
         "certificate": None if model.certificate is None else model.certificate._asdict(),
         "optimum": None if model.optimum is None else _optimum_record(model.optimum),
+        "validation": validation_record(model.validation),
         "notes": list(model.notes),
         "source": model.provenance.source,
         "where": model.provenance.condition or None,
@@ -237,6 +239,7 @@ def _from_record(content: dict[str, Any]) -> Model:
         _read_certificate(content["certificate"]),
         _read_errors(content["se"], content["residual_sd"], p),
         levels,
+        read_validation_record(content.get("validation"), p),
     )
 
 

@@ -14,6 +14,7 @@ from ..data.conditions import parse_condition
 from ..data.expressions import Expression, Interaction, Name, is_expression, label
 from ..data.formula import parse_expression, parse_formula, term_label
 from ..descent.momentum import Momentum, Nesterov
+from ..descent.optimisers import check_proximal
 from ..descent.quadratic import SCALES
 from ..descent.rules import GradientDescent, LinearRule, find_rule
 from ..descent.schedules import Schedule, find_schedule, is_constant
@@ -179,11 +180,16 @@ def read_steps(
     schedule: str | Schedule | None,
     learning_rate: float | str | None,
     epochs: int | None,
+    l1: float = 0.0,
 ) -> Steps:
     """The rule, its momentum and the schedule; OptionError for what does not go together."""
     found = _read_rule(rule, momentum)
     steps = Steps(found, momentum == BEST, find_schedule(schedule, epochs))
     varies = not is_constant(steps.schedule)
+    if l1 and epochs is not None:
+        check_proximal(found, l1)
+        if learning_rate == "budget":
+            raise OptionError.no_closed_form("the budget rate", "l1")
     if is_solver(found):
         if learning_rate is not None:
             raise OptionError.searched_rate(learning_rate, found.name)

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..descent.adaptive import DEFAULT_RATES
 from ..descent.certified import Optimum
+from ..descent.coordinate import Penalised
 from ..descent.curvatures import find_curvatures
 from ..descent.heldout import HeldOut
 from ..descent.path import Path
-from ..descent.quadratic import find_coordinates
+from ..descent.quadratic import Coordinates, find_coordinates, standard_moments
 from ..descent.rules import PLAIN, LinearRule
 from ..descent.schedules import CONSTANT, Schedule
 from ..descent.searches import is_solver
@@ -21,6 +22,7 @@ from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
 from ..descent.speeds import Rates
 from ..errors import LearningRateError, OptionError, ValueFoundError
 from ..sums.problem import Problem
+from ..typing import Floats
 
 GROWING = 3
 """Columns that are named as those along which a descent grows."""
@@ -58,8 +60,8 @@ class Settings:
 
     @property
     def sparse(self) -> bool:
-        """Whether some coefficients may be exactly 0 at the limit, or penalties differ."""
-        return bool(self.l1 or self.nonnegative or self.factors)
+        """Whether coefficients may be exactly 0 or penalties differ, and the limit is meant."""
+        return bool((self.l1 and self.epochs is None) or self.nonnegative or self.factors)
 
     @property
     def method(self) -> str:
@@ -99,7 +101,9 @@ def find_path(
     quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2)
     curvatures = find_curvatures(quadratic, coordinates, spectrum)
     start = coordinates.enter(settings.start[0], np.array(settings.start[1]))
-    if optimum is None:
+    if settings.l1:
+        end = _find_sparse_limit(problem, coordinates, settings)
+    elif optimum is None:
         end = find_limit(problem, coordinates, spectrum, settings.l2, start)
     else:
         end = coordinates.enter(optimum.intercept, optimum.coef)
@@ -123,6 +127,19 @@ def find_path(
     )
     rate, reason = choose_rate(path, settings)
     return replace(path, learning_rate=rate), reason, spectrum
+
+
+def _find_sparse_limit(problem: Problem, coordinates: Coordinates, settings: Settings) -> Floats:
+    """Where a descent with a penalty l1 ends, in its coordinates, shape (q,)."""
+    matrix, cross, square = standard_moments(problem, coordinates)
+    standard = settings.scale == "standard"
+    spread = np.ones(len(cross)) if standard else coordinates.spread
+    first, second = settings.l1 / spread, settings.l2 / spread**2
+    beta = Penalised(matrix, cross, square, first, second).minimise().coef
+    if standard:
+        return beta
+    coef = beta / spread
+    return coordinates.enter(problem.target_mean - float(problem.mean @ coef), coef)
 
 
 def choose_rate(path: Path, settings: Settings) -> tuple[float, str]:

@@ -182,7 +182,7 @@ class Study:
             }
         if manner.factors:
             steps["penalties"] = dict(manner.factors)
-        return fit(
+        model: Model = fit(
             replace(self.moments[wanted.target], folds=None),
             target=wanted.target,
             features=features,
@@ -192,6 +192,7 @@ class Study:
             **steps,
             **asked,
         )
+        return model
 
     @cached_property
     def best_model(self) -> Model:

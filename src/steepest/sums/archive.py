@@ -75,6 +75,7 @@ def _header(moments: Moments, ledger: Ledger) -> dict[str, Any]:
         "left_out": dict(moments.left_out),
         "remarks": list(moments.remarks),
         "first_nulls": dict(moments.observed.first_nulls),
+        "dropped": moments.observed.dropped,
         "ranges": {name: list(ends) for name, ends in moments.observed.ranges.items()},
         "rounded": sorted(moments.rounded),
         "parts_known": ledger.known,
@@ -171,6 +172,7 @@ def _from_record(header: dict[str, Any], content: bytes) -> Moments:
         observed=Observations(
             {str(name): str(place) for name, place in header["first_nulls"].items()},
             {str(n): (float(low), float(high)) for n, (low, high) in header["ranges"].items()},
+            _whole(header["dropped"]),
         ),
         where=str(header["where"]),
         precision_reason=str(header["precision_reason"]),

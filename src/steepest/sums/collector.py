@@ -88,15 +88,17 @@ def collect(
             if watch:
                 watch(part, part.known_rows, 1.0)
             return collector.finish()
-        fraction = 0.0
+        dropped, fraction = 0, 0.0
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
+            dropped += getattr(batch, "dropped", 0)
             if batch.n_rows:
                 collector.add(batch)
             if watch:
                 watch(part, batch.n_rows, fraction)
         if watch and part.size and fraction < 1.0:
             watch(part, 0, 1.0)
-    return collector.finish()
+    found: Moments = collector.finish()
+    return replace(found, observed=replace(found.observed, dropped=dropped)) if dropped else found
 
 
 def is_out_of_reach(part: Any, condition: str) -> bool:
@@ -206,12 +208,11 @@ class Collector:
         infinite = np.argwhere(np.isinf(block.numbers))
         if infinite.size:
             i, column = (int(place) for place in infinite[0])
-            raise ValueFoundError.infinite(
-                float(block.numbers[i, column]),
-                self.design.numbers[column],
-                self._part.where,
-                int(places[i]),
-            )
+            name, row = self.design.numbers[column], int(places[i])
+            tell = getattr(self._part, "tell_infinite", None)
+            value = float(block.numbers[i, column])
+            told = tell(value, name, row) if tell else None
+            raise told or ValueFoundError.infinite(value, name, self._part.where, row)
         null = np.isnan(block.numbers)
         missing = {name: null[:, j] for j, name in enumerate(self.design.numbers)}
         for name, (own, _) in zip(self.design.categories, block.codes, strict=True):

@@ -82,9 +82,9 @@ class Finder:
         single = [s for f in factors for s in (f.factors if isinstance(f, Product) else (f,))]
         if len(single) == 1 and isinstance(single[0], Name):
             self.find(single[0].name, "feature")
-        return resolve(tuple(self._fix_knots(factor) for factor in single), self._find_inside)
+        return resolve(tuple(self.fix_knots(factor) for factor in single), self._find_inside)
 
-    def _fix_knots(self, factor: Expression) -> Expression:
+    def fix_knots(self, factor: Expression) -> Expression:
         """A basis with the knots that the scan found for it."""
         if not isinstance(factor, Splines) or factor.knots:
             return factor

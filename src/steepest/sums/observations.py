@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from ..errors import counted
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -14,6 +16,8 @@ class Observations:
     """Where the first null of a column was met, in words and in the order of the rows."""
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The smallest and largest value of each number."""
+    dropped: int = 0
+    """Records of text with a field too few or too many, which were left out."""
 
     def plus(self, other: Observations) -> Observations:
         """Those of the rows of both, this one's first."""
@@ -21,13 +25,16 @@ class Observations:
         for name, (low, high) in other.ranges.items():
             least, most = ranges.get(name, (low, high))
             ranges[name] = min(least, low), max(most, high)
-        return Observations({**self.first_nulls, **_others(self, other)}, ranges)
+        return Observations(
+            {**self.first_nulls, **_others(self, other)}, ranges, self.dropped + other.dropped
+        )
 
     def pick(self, names: Collection[str]) -> Observations:
         """Those of some columns."""
         return Observations(
             {name: place for name, place in self.first_nulls.items() if name in names},
             {name: ends for name, ends in self.ranges.items() if name in names},
+            self.dropped,
         )
 
     def rename(self, names: Mapping[str, str]) -> Observations:
@@ -35,7 +42,16 @@ class Observations:
         return Observations(
             {names.get(name, name): place for name, place in self.first_nulls.items()},
             {names.get(name, name): ends for name, ends in self.ranges.items()},
+            self.dropped,
         )
+
+
+def note_dropped(records: int) -> list[str]:
+    """Records that were left out, in a sentence."""
+    if not records:
+        return []
+    verb = "was" if records == 1 else "were"
+    return [f"{counted(records, 'record')} with a field too few or too many {verb} left out."]
 
 
 def _others(own: Observations, other: Observations) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ..data.design import MOST_LEVELS
 from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
-from ..data.table import Part, Source
+from ..data.table import Part, Source, allow_mixed, remarks_of
 from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning
 from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
@@ -32,6 +32,7 @@ from .folding import check_folds, deal_parts
 from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
+from .observations import note_dropped
 from .tree import PairwiseSum
 from .watch import Watch
 
@@ -219,6 +220,7 @@ def scan_source(
 ) -> Moments:
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
+    source = allow_mixed(source, wanted.categories)
     schema = source.schema(list_columns(wanted.sources, folds))
     executor = choose_executor(source, executor)
     here = runs_here(executor)
@@ -266,6 +268,11 @@ def scan_source(
         if isinstance(sums, Sums):  # exact ones have no range to leave
             sums.refuse_out_of_range(schema.where)
     ledger = Ledger((Entry("", schema.where, total.n_read),))
+    remarks = (
+        *remarks,
+        *remarks_of(source, design.reads.numbers, design.reads.categories),
+        *note_dropped(total.observed.dropped),
+    )
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )

@@ -1,0 +1,204 @@
+"""Blocks of delimited text to Arrow's rows, strictly.
+
+Arrow parses; here it is seen to that quotes stand where they may, and that text holds no numbers.
+What is not so is looked for again, slowly, to be told with its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .arrow import is_dictionary
+from .doubles import DoublesReader
+from .flaws import Cell, Need, Search, looks_clean
+from .layout import FALSE_WORDS, TRUE_WORDS, Layout
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import csv
+
+FindOther = Callable[[int, Need], Cell | None]
+Types = Mapping[int, Any]
+"""Arrow's types by the place of a column, None for what it shows; of none for all columns."""
+
+
+def parse_options(
+    layout: Layout, *, quotes: bool = True, on_ragged: Callable[[Any], str] | None = None
+) -> csv.ParseOptions:
+    """What Arrow is told of the marks; text without a quote is read faster as such."""
+    from pyarrow import csv
+
+    return csv.ParseOptions(
+        delimiter=layout.delimiter,
+        quote_char=layout.quote if layout.quote and quotes else False,
+        newlines_in_values=quotes and bool(layout.quote),
+        ignore_empty_lines=not layout.is_narrow,
+        invalid_row_handler=on_ragged,
+    )
+
+
+def convert_options(layout: Layout, types: Types, *, quoted_nulls: bool) -> csv.ConvertOptions:
+    """What Arrow is told of the cells: which columns to take, and as what."""
+    from pyarrow import csv
+
+    return csv.ConvertOptions(
+        column_types={str(place): kind for place, kind in types.items() if kind is not None},
+        include_columns=[str(place) for place in types],
+        null_values=layout.nulls,
+        true_values=TRUE_WORDS,
+        false_values=FALSE_WORDS,
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=quoted_nulls,
+        decimal_point=layout.decimal,
+    )
+
+
+@dataclass
+class Parser:
+    """Makes rows of blocks: some columns, each of a type."""
+
+    layout: Layout
+    types: Types
+    search: Search
+    dropped: int = 0
+    """Records with a field too few or too many that were left out."""
+    _apart: bool = False
+    """Whether quoted null words were met in a column of numbers: they are nulls there alone."""
+    _known: dict[int, set[str]] = field(default_factory=dict)
+    """Levels of text that are no numbers."""
+
+    plain: Sequence[int] = ()
+    """Columns of numbers that may do without Arrow, a null as NaN."""
+    _doubles: DoublesReader | None = None
+
+    def __post_init__(self) -> None:
+        if DoublesReader.serves(self.layout, self.plain):
+            self._doubles = DoublesReader(self.layout, self.plain)
+
+    def parse(self, text: bytes, before: Callable[[], int], find_other: FindOther) -> Any:
+        """The rows of a block as an Arrow record batch, to be used until the next is parsed.
+
+        ``before`` counts the lines before it, where that is to be told.  SourceError,
+        ColumnKindError, ValueFoundError for the first flaw in it.
+        """
+
+        def look() -> None:
+            self.search.raise_first(text, before(), find_other)
+
+        if not looks_clean(text, self.layout):
+            look()
+        doubles = self._read_doubles(text)
+        rows, trouble = self._try(text, doubles)
+        if rows is None:
+            look()
+            self.search.raise_misfit(text, trouble, before())
+            self._apart = True
+            rows = self._read(text, doubles)
+        if not self._is_sound(rows):
+            look()
+        return rows
+
+    def _read_doubles(self, text: bytes) -> dict[str, Any]:
+        """Columns of numbers by their place, without Arrow; none where that is not to be had."""
+        import pyarrow as pa
+
+        quote = self.layout.quote.encode()
+        if self._doubles is None or (quote and quote in text):
+            return {}
+        table = self._doubles.read(text, self.layout.parse)
+        if table is None:
+            return {}
+        return {
+            str(place): pa.Array.from_buffers(
+                pa.float64(), table.shape[1], [None, pa.py_buffer(column)], 0
+            )
+            for place, column in zip(self.plain, table, strict=True)
+        }
+
+    def _try(self, text: bytes, doubles: Mapping[str, Any]) -> tuple[pa.RecordBatch | None, str]:
+        """The rows, or what Arrow says against them."""
+        import pyarrow as pa
+
+        try:
+            return self._read(text, doubles), ""
+        except pa.ArrowInvalid as error:
+            return None, str(error)
+
+    def _read(self, text: bytes, doubles: Mapping[str, Any]) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        dropped: list[Any] = []
+        quotes = bool(self.layout.quote) and self.layout.quote.encode() in text
+        left = {p: kind for p, kind in self.types.items() if str(p) not in doubles}
+        parts = [left] if left or not doubles else []
+        if self._apart and quotes:
+            numbers = {p: t for p, t in left.items() if not _is_text(t)}
+            texts = {p: t for p, t in left.items() if _is_text(t)}
+            parts = [some for some in (numbers, texts) if some]
+        columns = dict(doubles)
+        for types in parts:
+            dropped.clear()
+            texts_only = all(_is_text(kind) for kind in types.values())
+            apart = self._apart and quotes and bool(types) and not texts_only
+            columns |= _read_columns(text, self.layout, types, dropped, apart, quotes=quotes)
+        self.dropped = len(dropped)
+        names = [str(place) for place in self.types] or list(columns)
+        return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
+
+    def _is_sound(self, rows: pa.RecordBatch) -> bool:
+        """Whether no text is a number."""
+        for place, need in self.search.needs.items():
+            column = rows.column(str(place))
+            if need is Need.TEXT and is_dictionary(column):
+                known = self._known.setdefault(place, set())
+                for level in column.dictionary.to_pylist():
+                    if level not in known:
+                        if self.layout.is_number(level):
+                            return False
+                        known.add(level)
+        return True
+
+
+def _read_columns(
+    text: bytes,
+    layout: Layout,
+    types: Types,
+    dropped: list[Any],
+    quoted_nulls: bool,
+    *,
+    quotes: bool,
+) -> dict[str, Any]:
+    """The columns of a block by their place, one array each; quotes do not matter without any."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def drop(row: Any) -> str:
+        dropped.append(row.number)
+        return "skip"
+
+    if text[:1] in b"\r\n" and not text.strip(b"\r\n") and not layout.is_narrow:
+        empty = types or dict.fromkeys(range(len(layout.names)))
+        return {str(i): pa.array([], kind or pa.null()) for i, kind in empty.items()}
+    table = csv.read_csv(
+        pa.BufferReader(text),
+        csv.ReadOptions(
+            use_threads=False,
+            block_size=len(text) + 1,
+            column_names=[str(i) for i in range(len(layout.names))],
+        ),
+        parse_options(layout, quotes=quotes, on_ragged=drop if layout.ragged == "drop" else None),
+        convert_options(layout, types, quoted_nulls=quoted_nulls),
+    )
+    found = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        chunks = column.chunks
+        found[name] = chunks[0] if len(chunks) == 1 else pa.array([], column.type)
+    return found
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return kind is not None and bool(types.is_string(kind) or types.is_dictionary(kind))

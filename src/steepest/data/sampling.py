@@ -1,0 +1,55 @@
+"""What the columns of a delimited file hold, as its first rows show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from .layout import Layout
+from .records import BrokenError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Shown(NamedTuple):
+    """The type that a column shows, and whether it holds both numbers and text."""
+
+    type: pa.DataType
+    mixed: bool = False
+
+
+def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
+    """What columns hold, read as they show themselves; text that holds a number is mixed.
+
+    A quoted null word is a null where all else is numbers.
+    """
+    import pyarrow as pa
+
+    shown = []
+    for column in rows.columns:
+        if not pa.types.is_string(column.type):
+            shown.append(Shown(column.type))
+            continue
+        values = set(column.to_pylist()) - {None, *layout.nulls}
+        numbers = sum(layout.is_number(value) for value in values)
+        if not numbers:
+            shown.append(Shown(column.type))
+        else:
+            shown.append(Shown(pa.float64(), mixed=numbers < len(values)))
+    return shown
+
+
+def find_padded(text: bytes, layout: Layout, names: Iterable[str]) -> dict[str, str]:
+    """Columns whose numbers begin with zeros, as identifiers do, each with the first such cell."""
+    places = {name: layout.names.index(name) for name in names if name in layout.names}
+    found: dict[str, str] = {}
+    try:
+        for record in layout.iterate(text):
+            for name, place in places.items():
+                cell = record.cells[place].strip() if place < len(record.cells) else b""
+                if cell[:1] == b"0" and cell[1:2].isdigit() and cell.isdigit():
+                    found.setdefault(name, cell.decode())
+    except BrokenError:
+        pass
+    return found

@@ -1,0 +1,243 @@
+/* Numbers in delimited text, read straight into columns of doubles.
+ *
+ * Plain C that knows nothing of Python, so that calls hold no lock.  A number becomes its nearest
+ * double by one multiplication with a power of five of 128 bits: D. Lemire, "Number parsing at a
+ * gigabyte per second", Software: Practice and Experience 51 (2021), doi:10.1002/spe.2984.  What
+ * that cannot decide, and what is no number, is handed back cell by cell.
+ *
+ * The byte after the text must be readable, and 0, as it is after the bytes of Python.
+ */
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && defined(__SIZEOF_INT128__)
+#define FAST 1
+#else
+#define FAST 0
+#endif
+
+#if FAST
+
+enum { LEAST = -342, MOST = 308, MANTISSA = 52, DIGITS = 19 };
+
+typedef unsigned __int128 wide;
+
+static int is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
+
+/* Whether eight bytes are digits: their high halves are 3, and adding 6 does not change that. */
+static int are_digits(uint64_t eight)
+{
+    return (((eight & 0xF0F0F0F0F0F0F0F0u) | (((eight + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4))
+            == 0x3333333333333333u);
+}
+
+/* The value of eight digits: neighbours are joined three times over. */
+static uint64_t join_digits(uint64_t eight)
+{
+    eight -= 0x3030303030303030u;
+    eight = eight * 10 + (eight >> 8);
+    uint64_t low = (eight & 0x000000FF000000FFu) * 0x000F424000000064u;
+    uint64_t high = ((eight >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u;
+    return (low + high) >> 32;
+}
+
+static const uint8_t *read_digits(const uint8_t *s, const uint8_t *end, uint64_t *value)
+{
+    uint64_t found = *value, eight;
+    while (end - s >= 8) {
+        memcpy(&eight, s, 8);
+        if (!are_digits(eight))
+            break;
+        found = found * 100000000u + join_digits(eight);
+        s += 8;
+    }
+    while (is_digit(*s))
+        found = found * 10 + (uint64_t)(*s++ - '0');
+    *value = found;
+    return s;
+}
+
+/* The double nearest to w * 10^q, for w > 0; 0 where one product does not tell, or none is. */
+static int scale(uint64_t w, int64_t q, const uint64_t *powers, uint64_t *bits)
+{
+    if (q < LEAST || q > MOST)
+        return 0;
+    int zeros = __builtin_clzll(w);
+    const uint64_t *power = powers + 2 * (q - LEAST);
+    w <<= zeros;
+    wide product = (wide)w * power[0];
+    uint64_t high = (uint64_t)(product >> 64), low = (uint64_t)product;
+    if ((high & 0x1FF) == 0x1FF) {
+        uint64_t more = (uint64_t)(((wide)w * power[1]) >> 64);
+        low += more;
+        high += low < more;
+    }
+    if (low == UINT64_MAX && (q < -27 || q > 55))
+        return 0;
+    int top = (int)(high >> 63), shift = top + 64 - MANTISSA - 3;
+    uint64_t mantissa = high >> shift;
+    int64_t exponent = ((217706 * q) >> 16) + 63 + top - zeros + 1023;
+    if (exponent <= 0)
+        return 0;
+    if (low <= 1 && q >= -4 && q <= 23 && (mantissa & 3) == 1 && (mantissa << shift) == high)
+        mantissa &= ~(uint64_t)1; /* half way between two doubles: to the even one */
+    mantissa += mantissa & 1;
+    mantissa >>= 1;
+    if (mantissa >> (MANTISSA + 1)) {
+        mantissa >>= 1;
+        exponent++;
+    }
+    if (exponent >= 0x7FF)
+        return 0;
+    *bits = (mantissa & (((uint64_t)1 << MANTISSA) - 1)) | ((uint64_t)exponent << MANTISSA);
+    return 1;
+}
+
+struct marks {
+    uint8_t delimiter, decimal;
+    const uint64_t *powers;
+};
+
+static int is_blank(uint8_t c, const struct marks *m)
+{
+    return (c == ' ' || c == '\t') && c != m->delimiter;
+}
+
+/* Read a number that ends where its field does; NULL for anything else. */
+static const uint8_t *read_number(
+    const uint8_t *s, const uint8_t *end, const struct marks *m, double *value)
+{
+    while (is_blank(*s, m))
+        s++;
+    uint64_t sign = (uint64_t)(*s == '-') << 63, w = 0, bits = 0;
+    s += *s == '-' || *s == '+';
+    const uint8_t *first = s;
+    s = read_digits(s, end, &w);
+    int64_t digits = s - first, power = 0;
+    if (*s == m->decimal) {
+        const uint8_t *point = ++s;
+        s = read_digits(s, end, &w);
+        power = point - s;
+        digits -= power;
+    }
+    if (digits == 0)
+        return NULL;
+    if (digits > DIGITS) {
+        for (const uint8_t *c = first; *c == '0' || *c == m->decimal; c++)
+            digits -= *c == '0';
+        if (digits > DIGITS)
+            return NULL;
+    }
+    if (*s == 'e' || *s == 'E') {
+        int minus = *++s == '-';
+        s += *s == '-' || *s == '+';
+        const uint8_t *start = s;
+        int64_t more = 0;
+        while (is_digit(*s) && s - start < 6)
+            more = more * 10 + (*s++ - '0');
+        if (s == start || is_digit(*s))
+            return NULL;
+        power += minus ? -more : more;
+    }
+    while (is_blank(*s, m))
+        s++;
+    if (s < end && *s != m->delimiter && *s != '\n' && *s != '\r')
+        return NULL;
+    if (w != 0 && !scale(w, power, m->powers, &bits))
+        return NULL;
+    bits |= sign;
+    memcpy(value, &bits, 8);
+    return s;
+}
+
+static const uint8_t *find_end(const uint8_t *s, const uint8_t *end, uint8_t delimiter)
+{
+    while (s < end && *s != delimiter && *s != '\n' && *s != '\r')
+        s++;
+    return s;
+}
+
+/* Words that stand for no value: each behind a byte that counts its bytes, the last behind 255. */
+static int is_null(const uint8_t *s, const uint8_t *end, const uint8_t *words)
+{
+    for (; *words != 255; words += *words + 1)
+        if (end - s == *words && memcmp(s, words + 1, *words) == 0)
+            return 1;
+    return 0;
+}
+
+#endif
+
+int steepest_text_is_fast(void) { return FAST; }
+
+/* Read some columns of numbers of records without quotes, a null as NaN.
+ *
+ * slots    by column its place in the table, -1 for one that is not read
+ * powers   of five from 5^-342 to 5^308, the high and the low 64 of their first 128 bits
+ * table    column by column, each of so many (stride) doubles
+ * hard     three numbers a cell that is left to the caller: its place in the table, its row, where
+ *          it begins in the text
+ *
+ * Returns how many rows there are, or -1 for a record of another length, for a CR that stands
+ * alone, and for more hard cells than there is room for.
+ */
+int64_t steepest_read_numbers(
+    const uint8_t *text, int64_t size, int64_t columns, int delimiter, int decimal,
+    const int32_t *slots, const uint64_t *powers, const uint8_t *nulls, double *table,
+    int64_t stride, int64_t *hard, int64_t room, int64_t *n_hard)
+{
+#if FAST
+    const struct marks m = {(uint8_t)delimiter, (uint8_t)decimal, powers};
+    const uint8_t *s = text, *end = text + size;
+    const uint64_t nan = 0x7FF8000000000000u;
+    int64_t row = 0;
+    *n_hard = 0;
+    while (s < end) {
+        if (*s == '\n' || (*s == '\r' && s[1] == '\n')) {
+            s += 1 + (*s == '\r');
+            continue;
+        }
+        for (int64_t column = 0; column < columns; column++) {
+            const uint8_t *field = s;
+            if (slots[column] < 0) {
+                s = find_end(s, end, m.delimiter);
+            } else {
+                double *cell = table + slots[column] * stride + row;
+                s = read_number(field, end, &m, cell);
+                if (s == NULL) {
+                    s = find_end(field, end, m.delimiter);
+                    memcpy(cell, &nan, 8);
+                    if (!is_null(field, s, nulls)) {
+                        if (*n_hard == room)
+                            return -1;
+                        int64_t *one = hard + 3 * (*n_hard)++;
+                        one[0] = slots[column];
+                        one[1] = row;
+                        one[2] = field - text;
+                    }
+                }
+            }
+            if (column < columns - 1) {
+                if (s >= end || *s != m.delimiter)
+                    return -1;
+                s++;
+            }
+        }
+        row++;
+        if (s >= end)
+            break;
+        if (*s == '\n')
+            s++;
+        else if (*s == '\r' && s[1] == '\n')
+            s += 2;
+        else
+            return -1;
+    }
+    return row;
+#else
+    (void)text, (void)size, (void)columns, (void)delimiter, (void)decimal, (void)slots;
+    (void)powers, (void)nulls, (void)table, (void)stride, (void)hard, (void)room, (void)n_hard;
+    return -1;
+#endif
+}

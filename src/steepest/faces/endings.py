@@ -1,0 +1,77 @@
+"""How a command ends: its exit code, and one message for each failure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..errors import OutputError, SteepestError, TooLargeError
+from .interruption import INTERRUPTED, TERMINATED, Terminated, describe_stop, raise_heard
+
+OUR_BUG = 70
+
+NO_MEMORY = re.compile("start new thread|map segment|[Cc]annot allocate memory")
+"""What packages say where memory is missing, and raise as something else."""
+
+
+def conclude(work: Callable[[], Any]) -> int:
+    """Do the work of a command, and say in its exit code and in one message how it ended."""
+    try:
+        code = _listen(work)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SteepestError as error:
+        click.echo(f"steepest: {error}", err=True)
+        return error.exit_code
+    except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
+        _close_stdout()
+        return 0
+    except OSError as error:
+        _close_stdout()
+        refused = OutputError.of("standard output", error.strerror or str(error))
+        click.echo(f"steepest: {refused}", err=True)
+        return refused.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(describe_stop(INTERRUPTED), err=True)
+        return INTERRUPTED
+    except Terminated:
+        click.echo(describe_stop(TERMINATED), err=True)
+        return TERMINATED
+    except Exception as error:
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            click.echo(f"steepest: {TooLargeError.memory()}", err=True)
+            return TooLargeError.exit_code
+        if os.environ.get("STEEPEST_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        click.echo(
+            f"steepest: this is a bug of steepest, not of your data: {what}\n\n"
+            "Hint: STEEPEST_DEBUG=1 shows the traceback to report.",
+            err=True,
+        )
+        return OUR_BUG
+    return code if isinstance(code, int) else 0
+
+
+def _listen(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except Exception:
+        raise_heard()  # a query that is interrupted may say so in its own way
+        raise
+
+
+def _close_stdout() -> None:
+    """Let what is still to be written fall away, so that Python's exit does not try again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

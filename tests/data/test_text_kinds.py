@@ -1,0 +1,242 @@
+"""The kinds of columns of text: joined over rows and files, and never changed in silence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import steepest
+from steepest import errors, open_table
+
+LATE = 300_000
+"""Lines of four bytes: more than the block from which kinds are taken."""
+
+
+def read_late(first: str, then: str, before: int) -> str:
+    return "x,y\n" + f"{first},1\n" * before + f"{then},2\n" + f"{first},3\n"
+
+
+@pytest.mark.parametrize("before", [1, 3, LATE])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("first", "then", "word", "odd"),
+    [("12", "oops", "number", "text"), ("12", "-", "number", "text"),
+     ("u", "7", "category", "a number"), ("u", "-1.5e3", "category", "a number"),
+     ("12", "0x10", "number", "text"), ("12", "1_000", "number", "text"),
+     ("12", "true", "number", "text"), ("12", "2024-01-01", "number", "text"),
+     ("12", "１２", "number", "text"), ("12", "1.5.2", "number", "text")],
+)  # fmt: skip
+def test_text_and_numbers_do_not_mix(
+    first: str, then: str, word: str, odd: str, packed: bool, before: int, write: Any, refused: Any
+) -> None:
+    """Both lines are named, whichever came first; in the first block it is numbers with text."""
+    import gzip
+
+    content = read_late(first, then, before).encode()
+    path = write("a.csv", gzip.compress(content, 1) if packed else content)
+    if before < LATE and word == "category":
+        first, then, word, odd = then, first, "number", "text"
+    with refused(
+        errors.ColumnKindError,
+        f"column 'x' of '{path}' is a {word}",
+        f"'{first}' in line",
+        f"'{then}' in line",
+        f"line {before + 2:,}",
+        f"is {odd}.",
+        "--text x",
+        "text=['x']",
+        "--null",
+    ):
+        steepest.scan(path)
+    assert steepest.scan(path, columns=["y"]).n_rows == before + 2
+    levels = steepest.scan(open_table(path, text=["x"])).levels("x")
+    assert sorted(levels.values()) == [1, before + 1]
+
+
+def test_a_dash_that_means_missing(write: Any) -> None:
+    path = write("a.csv", "x,y\n12,1\n-,2\n13,4\n")
+    moments = steepest.scan(open_table(path, null=["-"]))
+    assert (moments.n_read, moments.n_rows, moments.mean[0]) == (3, 2, 12.5)
+    moments = steepest.scan(open_table(path, null=["-", "13"]))
+    assert moments.n_rows == 1
+
+
+def test_units_under_the_header(write: Any, refused: Any) -> None:
+    path = write("a.csv", "x,y\nm,kg\n12,1\n13,4\n")
+    with refused(errors.ColumnKindError, "'m' in line 2", "'12' in line 3", "--skip-rows 1"):
+        steepest.scan(path)
+    assert steepest.scan(open_table(path, skip_rows=1)).mean.tolist() == [12.5, 2.5]
+
+
+@pytest.mark.parametrize("role", ["target", "feature", "weights", "formula", "where"])
+def test_the_message_is_the_same_in_every_role(role: str, write: Any, refused: Any) -> None:
+    path = write("a.csv", "x,y\n12,1\n?,2\n13,4\n14,4\n")
+    with refused(errors.ColumnKindError, "is a number, as '12' in line 2", "'?' in line 3"):
+        if role == "target":
+            steepest.fit(path, target="x", features=["y"])
+        elif role == "feature":
+            steepest.fit(path, target="y", features=["x"])
+        elif role == "weights":
+            steepest.scan(path, columns=["y"], weights="x")
+        elif role == "formula":
+            steepest.fit(path, formula="y ~ log(x)")
+        else:
+            steepest.scan(path, columns=["y"], where="x > 12")
+
+
+def test_a_category_that_was_asked_for_as_such(write: Any) -> None:
+    """C(x) says that x is text, where it is not all numbers; those keep their names."""
+    mixed = write("a.csv", "x,y\nA12,1\n007,2\nA12,3\n007,6\n")
+    model = steepest.fit(mixed, formula="y ~ C(x)")
+    assert model.coefficients == {"intercept": 4.0, "x[A12]": -2.0}
+    assert model.references == {"x": "007"}
+    assert model.predict(mixed).tolist() == [2.0, 4.0, 2.0, 4.0]
+    assert model.predict(write("b.csv", "x\n007\n007\n")).tolist() == [4.0, 4.0]
+    numbers = write("c.csv", "x,y\n01,1\n1,2\n2,3\n")
+    assert steepest.scan(numbers, formula="y ~ C(x)").levels("C(x)") == {"1": 2, "2": 1}
+    both = steepest.scan([mixed, numbers], formula="y ~ C(x)")
+    assert both.levels("x") == {"007": 2, "01": 1, "1": 1, "2": 1, "A12": 2}
+
+
+def test_columns_of_no_use_hold_anything(write: Any) -> None:
+    path = write("a.csv", "x,t,y\n1,7,2\n2,u,3\n3,0x1,4\n")
+    assert steepest.scan(path, columns=["x", "y"]).n_rows == 3
+    assert steepest.fit(path, formula="y ~ x").coefficients == {"intercept": 1.0, "x": 1.0}
+    assert steepest.fit(path, target="y", features=["x"]).predict(path).tolist() == [2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("before", [0, LATE])
+def test_numbers_in_one_file_and_text_in_another(
+    before: int, order: tuple[int, int], write: Any, refused: Any
+) -> None:
+    files = [write("a.csv", "x,y\n1,2\n"), write("b.csv", "x,y\n" + ",1\n" * before + "u,2\n")]
+    with refused(
+        errors.ColumnKindError,
+        f"a number in '{files[0]}' (line 2 has '1')",
+        f"a category in '{files[1]}' (line {before + 2:,} has 'u')",
+        "--text x",
+    ):
+        steepest.scan([files[i] for i in order])
+    found = steepest.scan(open_table([files[i] for i in order], text=["x"]))
+    assert found.levels("x") == {"1": 1, "u": 1}
+
+
+@pytest.mark.parametrize("word", ["NaN", "NA", "null", "nan", "None", "N/A", "#N/A", ""])
+def test_words_that_are_no_value(word: str, write: Any) -> None:
+    moments = steepest.scan(write("a.csv", f"x,y\n1.5,2\n{word},3\n2.5,4\n"))
+    assert (moments.n_read, moments.n_rows, moments.mean[0]) == (3, 2, 2.0)
+
+
+@pytest.mark.parametrize("word", ["inf", "-Infinity", "1e400", "-1e999", "INF", "+inf"])
+@pytest.mark.parametrize("before", [1, LATE])
+def test_infinities_are_refused_by_name_and_line(
+    before: int, word: str, write: Any, refused: Any
+) -> None:
+    path = write("a.csv", "x,y\n" + "1,2\n" * before + f"{word},3\n")
+    with refused(
+        errors.ValueFoundError, f"'x' of '{path}'", f"line {before + 2:,} has '{word}'", "--null"
+    ):
+        steepest.scan(path)
+    assert steepest.scan(open_table(path, null=[word])).n_rows == before
+
+
+@pytest.mark.parametrize("cell", ["+1.5", " 1.5", "1.5 ", "1.", ".5", "1E+5", "-0", "1e-400"])
+def test_numbers_as_they_may_be_written(cell: str, write: Any) -> None:
+    moments = steepest.scan(write("a.csv", f"x,y\n{cell},1\n"))
+    assert moments.mean[0] == float(cell)
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE", "false", "False", "FALSE"])
+def test_booleans_as_they_may_be_written(word: str, write: Any) -> None:
+    assert steepest.scan(write("a.csv", f"x,y\n{word},1\n")).levels("x") == {word.lower(): 1}
+
+
+@pytest.mark.parametrize("word", ["yes", "tRUE", "T", "on"])
+def test_other_words_are_text(word: str, write: Any) -> None:
+    assert steepest.scan(write("a.csv", f"x,y\n{word},1\n")).levels("x") == {word: 1}
+
+
+def test_what_looks_like_an_identifier_is_said(write: Any) -> None:
+    path = write("a.csv", "zip,y,z\n0150,1,0.5\n0151,2,0\n2000,4,-0.25\n")
+    moments = steepest.scan(path)
+    assert len(moments.remarks) == 1
+    assert "'zip' looks like an identifier, as in '0150'" in moments.remarks[0]
+    assert not steepest.scan(path, columns=["y", "z"]).remarks
+    said = steepest.scan(open_table(path, text=["zip"]))
+    assert said.levels("zip") == {"0150": 1, "0151": 1, "2000": 1}
+    assert not said.remarks
+
+
+def test_text_that_is_not_there(write: Any, refused: Any) -> None:
+    with refused(errors.ColumnNotFoundError, "text column 'zpi'", "did you mean 'zip'?"):
+        steepest.scan(open_table(write("a.csv", "zip,y\n1,2\n"), text=["zpi"]))
+
+
+def test_dates_and_text(write: Any, refused: Any) -> None:
+    text = "d,y\n" + "2024-01-01,1\n" * 100_000 + "soon,2\n"
+    path = write("a.csv", text)
+    with refused(errors.ColumnKindError, "'d'", "'soon'", "line 100,002"):
+        steepest.fit(path, formula="y ~ days(d)")
+    assert steepest.scan(open_table(path, text=["d"])).levels("d")["soon"] == 1
+    assert "date" in steepest.scan(path).left_out["d"]
+
+
+def test_quoted_numbers_and_nulls_beside_quoted_text(write: Any) -> None:
+    """A quoted null word is a null among numbers, and a level of text, block by block."""
+    rows = '"1.5","NA","u"\n' * 40_000 + '"NA","NA","v"\n' + "2.5,NA,\n" * 40_000
+    moments = steepest.scan(write("a.csv", "x,code,c\n" + rows))
+    assert moments.levels("code") == {"NA": 40_000}
+    nulls = moments.problem("x").rows.nulls
+    assert nulls == {"x": 1, "code": 40_000, "c": 40_000}
+
+
+# ------------------------------------------------------------------ the command line
+
+
+def run(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "steepest", *arguments]
+    return subprocess.run(command, input=data, capture_output=True, check=False)
+
+
+def test_every_flag_reaches_the_reader(tmp_path: Any) -> None:
+    text = "# note\n1.500,5;'a;b';-;07\nm;kg;s;id\n2.500,5;'c';4;08\n3,5;'c';5;09;9\n4,5;d;6;10\n"
+    data = text.replace(".", "").encode("latin1")
+    place = tmp_path / "t.moments"
+    done = run(
+        "scan", "-", "-o", str(place), "--delimiter", ";", "--decimal", ",", "--quote", "'",
+        "--encoding", "latin1", "--names", "x,c,y,id", "--skip-lines", "1", "--skip-rows", "0",
+        "--null", "-", "--null", "m", "--null", "s", "--text", "id", "--ragged", "drop",
+        "--max-bytes", "1000", "--skip-empty", data=data,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"1 record with a field too few or too many was left out" in done.stderr
+    moments = steepest.load(place)
+    assert moments.names == ("x", "c", "y", "id")
+    assert moments.n_read == 4
+    assert moments.problem("x").rows.nulls == {"x": 1, "c": 0, "y": 2, "id": 0}
+
+
+@pytest.mark.parametrize("command", ["fit", "descend", "race", "predict"])
+def test_flags_on_every_command(command: str, write: Any, tmp_path: Any) -> None:
+    path = write("t.csv", "1;2\n2;4\n-;5\n3;7\n4;8\n")
+    said = ["--delimiter", ";", "--names", "x,y", "--null", "-"]
+    if command == "predict":
+        steepest.fit({"x": [1.0, 2.0], "y": [2.0, 4.0]}, target="y").save(tmp_path / "m.json")
+        done = run("predict", str(tmp_path / "m.json"), path, *said)
+        assert done.stdout.decode().split() == ["prediction", "2.0", "4.0", "NA", "6.0", "8.0"]
+    else:
+        done = run(command, path, "--target", "y", "--json", *said)
+        assert done.returncode == 0, done.stderr
+        assert b"1 of 5 rows was dropped" in done.stdout
+
+
+def test_flags_of_files_that_are_no_text(write: Any, tmp_path: Any) -> None:
+    place = tmp_path / "t.moments"
+    steepest.scan({"x": [1.0, 2.0], "y": [2.0, 5.0]}).save(place)
+    done = run("fit", str(place), "--target", "y", "--null", "-")
+    assert done.returncode == 1
+    assert b"for moments" in done.stderr
