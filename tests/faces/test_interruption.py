@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tests.faces.conftest import Ran
 
 import steepest
 from steepest.drafts import drop_draft, drop_drafts, make_draft
@@ -250,6 +251,25 @@ def test_a_terminal_gets_its_cursor_back(
         os.close(ours)
         assert shown.endswith(b"steepest: interrupted; nothing was written.\r\n")
         assert shown.rfind(b"\x1b[?25h") >= shown.rfind(b"\x1b[?25l")
+
+
+def test_places_that_a_checkpoint_cannot_have(cli: Callable[..., Ran], workplace: Path) -> None:
+    """Said before the scan, and nothing is written."""
+    penguins = "examples/penguins.csv"
+    words = {
+        "m.moments": "it is to be the output, and the checkpoint",
+        "./m.moments": "it is to be the output, and the checkpoint",
+        penguins: "it is one of the files to be read",
+        "examples": "it is a directory",
+        "nowhere/c.part": "there is no folder 'nowhere'",
+    }
+    for place, word in words.items():
+        ran = cli("scan", penguins, "-o", "m.moments", "--checkpoint", place)
+        assert ran.code == 1
+        assert ran.err.startswith(f"steepest: '{place}' cannot be written: {word}.")
+    ran = cli("fit", penguins, "--target", "body_mass_g", "-o", "m.json", "--checkpoint", "m.json")
+    assert "it is to be the output, and the checkpoint" in ran.err
+    assert [path.name for path in workplace.iterdir()] == ["examples"]
 
 
 # ------------------------------------------------------------------ temporary files
