@@ -26,12 +26,13 @@ from tests.faces.conftest import Ran
 import steepest
 from steepest.drafts import drop_draft, drop_drafts, make_draft
 
-SECOND = 1.0
-SLACK = 0.5
-"""For a machine on which others are at work."""
-
 COPIES = 80
 ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c limit 1000000000)"
+
+
+def allow(seconds: float) -> float:
+    """So many seconds, and more on a machine on which others are at work."""
+    return seconds + 0.4 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def link(path: Path, folder: Path) -> str:
@@ -130,7 +131,7 @@ def stop(started: subprocess.Popen[str], number: signal.Signals) -> tuple[int, s
     began = time.monotonic()
     started.send_signal(number)
     out, err = started.communicate(timeout=10)
-    assert time.monotonic() - began < SECOND + SLACK
+    assert time.monotonic() - began < allow(1.0)
     time.sleep(0.3)
     assert not [pid for pid in workers if is_alive(pid)]
     return started.returncode, out, err
@@ -211,7 +212,7 @@ def test_a_second_time(
         time.sleep(0.1)
         started.send_signal(signal.SIGINT)
         assert started.wait(5) == 130
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < allow(0.2)
     assert not list(temporary.iterdir())
 
 
