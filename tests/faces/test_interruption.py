@@ -147,7 +147,7 @@ def slow(value: str) -> object:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind if kind in ("csv", "parquet", "duckdb, one step") else slow(kind) for kind in KINDS],
+    [kind if kind in ("parquet", "duckdb, one step") else slow(kind) for kind in KINDS],
 )
 def test_in_the_middle_of(
     kind: str, places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
