@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,16 +21,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tests.faces.conftest import Ran
 
 import steepest
 from steepest.drafts import drop_draft, drop_drafts, make_draft
 
-SECOND = 1.0
-SLACK = 0.5
-"""For a machine on which others are at work."""
-
 COPIES = 80
 ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c limit 1000000000)"
+
+
+def allow(seconds: float) -> float:
+    """So many seconds, and more on a machine on which others are at work."""
+    return seconds + 0.4 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def link(path: Path, folder: Path) -> str:
@@ -129,7 +131,7 @@ def stop(started: subprocess.Popen[str], number: signal.Signals) -> tuple[int, s
     began = time.monotonic()
     started.send_signal(number)
     out, err = started.communicate(timeout=10)
-    assert time.monotonic() - began < SECOND + SLACK
+    assert time.monotonic() - began < allow(1.0)
     time.sleep(0.3)
     assert not [pid for pid in workers if is_alive(pid)]
     return started.returncode, out, err
@@ -210,7 +212,7 @@ def test_a_second_time(
         time.sleep(0.1)
         started.send_signal(signal.SIGINT)
         assert started.wait(5) == 130
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < allow(0.2)
     assert not list(temporary.iterdir())
 
 
@@ -250,6 +252,25 @@ def test_a_terminal_gets_its_cursor_back(
         os.close(ours)
         assert shown.endswith(b"steepest: interrupted; nothing was written.\r\n")
         assert shown.rfind(b"\x1b[?25h") >= shown.rfind(b"\x1b[?25l")
+
+
+def test_places_that_a_checkpoint_cannot_have(cli: Callable[..., Ran], workplace: Path) -> None:
+    """Said before the scan, and nothing is written."""
+    penguins = "examples/penguins.csv"
+    words = {
+        "m.moments": "it is to be the output, and the checkpoint",
+        "./m.moments": "it is to be the output, and the checkpoint",
+        penguins: "it is one of the files to be read",
+        "examples": "it is a directory",
+        "nowhere/c.part": "there is no folder 'nowhere'",
+    }
+    for place, word in words.items():
+        ran = cli("scan", penguins, "-o", "m.moments", "--checkpoint", place)
+        assert ran.code == 1
+        assert ran.err.startswith(f"steepest: '{place}' cannot be written: {word}.")
+    ran = cli("fit", penguins, "--target", "body_mass_g", "-o", "m.json", "--checkpoint", "m.json")
+    assert "it is to be the output, and the checkpoint" in ran.err
+    assert [path.name for path in workplace.iterdir()] == ["examples"]
 
 
 # ------------------------------------------------------------------ temporary files
