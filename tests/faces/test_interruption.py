@@ -88,6 +88,11 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("temporary")
 
 
+def hear() -> None:
+    """Hear ^C even where the tests themselves run in the back of a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def begun(
     place: tuple[str, str], temporary: Path, *more: str, **options: object
@@ -95,7 +100,7 @@ def begun(
     """A command that reads."""
     command = [sys.executable, "-m", "steepest", "scan", place[0], "-o", "m.moments", *more]
     env = os.environ | {"TMPDIR": str(temporary)}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear} | options
     with subprocess.Popen(command, env=env, text=True, **streams) as started:  # type: ignore[call-overload]
         try:
             yield started
@@ -130,7 +135,7 @@ def stop(started: subprocess.Popen[str], number: signal.Signals) -> tuple[int, s
     workers = descendants(started.pid)
     began = time.monotonic()
     started.send_signal(number)
-    out, err = started.communicate(timeout=10)
+    out, err = started.communicate(timeout=20)
     assert time.monotonic() - began < allow(1.0)
     time.sleep(0.3)
     assert not [pid for pid in workers if is_alive(pid)]
@@ -185,7 +190,7 @@ def test_with_workers(
         if group:
             workers = descendants(started.pid)
             os.killpg(started.pid, signal.SIGINT)
-            out, err = started.communicate(timeout=10)
+            out, err = started.communicate(timeout=20)
             code = started.returncode
             time.sleep(0.3)
             assert not [pid for pid in workers if is_alive(pid)]
@@ -304,9 +309,8 @@ def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workpla
     command = [sys.executable, "-m", "steepest", "scan", "-", "-o", "m.moments"]
     env = os.environ | {"TMPDIR": str(temporary)}
     for number in (signal.SIGKILL, signal.SIGINT):
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-        ) as started:
+        streams = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear}
+        with subprocess.Popen(command, env=env, **streams) as started:
             assert started.stdin
             started.stdin.write(b"x,y\n" + b"1,2\n" * 100_000)
             started.stdin.flush()
