@@ -1,7 +1,8 @@
 """Studies: 5 folds and 100 penalties, a lasso path, the best of all subsets; against their peers.
 
-The tables are in memory.  What others take for the whole of a study is measured on fewer rows
-and scaled where it takes minutes; their lines say so.
+The tables are in memory.  Where others take minutes they get fewer rows, and their time is scaled
+by the rows; their lines say so.  A peak is how much more memory the process had at its most than
+when the turn began: what the contestant needs beside the table.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,12 +19,15 @@ from numpy.typing import NDArray
 
 import steepest
 
-from .runner import Benchmark, Check, Contestant, Goal, Scaled, Table
+from .runner import Benchmark, Check, Contestant, Goal, Scaled, Table, Turn
 
 FOLDS, PENALTIES = 5, 100
 RIDGE_COLUMNS, LASSO_COLUMNS, SUBSET_COLUMNS, BRUTE_COLUMNS = 50, 200, 30, 12
 SHARE = 20
 """The slow ones get a row of so many, and their time is scaled."""
+
+WARM_UP_ROWS = 400
+"""Enough for compilers to be done before the turn that counts."""
 
 AGREEMENT = 1e-8
 PEERS_AGREEMENT = 1e-3
@@ -65,15 +71,15 @@ def build_ridge(rows: int, columns: int) -> list[Table]:
     for precision in ("exact", "double"):
         plain = f"scan alone, {precision}"
         lines: list[Contestant | Scaled] = [
-            Contestant(plain, partial(scan, table, names, precision, None))
+            Contestant(plain, metered(partial(scan, table, names, precision, None)))
         ]
         for words, folds in (("contiguous", f"contiguous:{FOLDS}"), ("hashed", FOLDS)):
-            work = partial(study_ridge, table, names, precision, folds, penalties)
+            work = metered(partial(study_ridge, table, names, precision, folds, penalties))
             lines.append(Contestant(f"scan with {words} folds and study, {precision}", work))
         if find_spec("sklearn") and precision == "double":
             few = rows // SHARE
             own = f"scikit-learn GridSearchCV(Ridge), {few:,} of the rows"
-            work = partial(search_ridge, table[:few], penalties)
+            work = metered(partial(search_ridge, table[:few], penalties))
             lines += [
                 Contestant(own, work, rounds=1, warm_up=_nothing),
                 Scaled("scikit-learn GridSearchCV(Ridge), all rows", own, rows / few),
@@ -81,6 +87,38 @@ def build_ridge(rows: int, columns: int) -> list[Table]:
         title = f"{FOLDS} folds × {PENALTIES} penalties, {rows:,} × {columns}, {precision}"
         tables.append(Table(title, plain, lines))
     return tables
+
+
+def metered(work: Callable[[], Any]) -> Callable[[], Turn]:
+    """The work, with its time, and the most memory that it took beside what there was."""
+
+    def turn() -> Turn:
+        before = _reset_peak()
+        start = perf_counter()
+        value = work()
+        seconds = {"": perf_counter() - start}
+        peak = _read_memory("VmHWM")
+        known = before is not None and peak is not None
+        return Turn(seconds, {"": max(peak - before, 0.0)} if known else {}, value)
+
+    return turn
+
+
+def _reset_peak() -> float | None:
+    """The memory that there is now, in megabytes, from where the peak is counted (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return _read_memory("VmRSS")
+
+
+def _read_memory(name: str) -> float | None:
+    file = Path("/proc/self/status")
+    if not file.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in file.read_text().splitlines())
+    return int(lines[name].split()[0]) * 1024 / 1e6
 
 
 def _nothing() -> None:
@@ -113,32 +151,44 @@ def search_ridge(table: Array, penalties: Array) -> tuple[Array, Array]:
 def build_lasso(rows: int, columns: int) -> list[Table]:
     """A path of 100 penalties l1 on all rows, and by 5 folds."""
     table, names = make(rows, columns, 20)
-    features, target = np.asfortranarray(table[:, :-1]), table[:, -1].copy()
+    few = rows // SHARE
+    part = np.asfortranarray(table[:few, :-1]), table[:few, -1].copy()
+    own = f"steepest, scan and path of {columns} columns"
     lines: list[Contestant | Scaled] = [
-        Contestant(f"steepest, scan and path of {columns} columns", partial(path, table, names))
+        Contestant(own, metered(partial(path, table, names))),
+        Contestant(f"{own}, {few:,} of the rows", metered(partial(path, table[:few], names))),
     ]
-    for name, module, work in LASSOS:
-        if find_spec(module):
+    for name, module, work, scales in LASSOS:
+        if not find_spec(module):
+            continue
+        warm_up = partial(work, part[0][:WARM_UP_ROWS], part[1][:WARM_UP_ROWS])
+        if not scales:
             lines.append(
-                Contestant(f"{name}, {columns} columns", partial(work, features, target),
-                           rounds=3, warm_up=_nothing)
+                Contestant(f"{name}, {columns} columns",
+                           metered(lambda work=work: work(table[:, :-1], table[:, -1])),
+                           rounds=1, warm_up=warm_up)
             )  # fmt: skip
-    own = f"steepest, scan with folds and study of {columns} columns"
+            continue
+        measured = f"{name}, {few:,} of the rows"
+        lines += [
+            Contestant(measured, metered(partial(work, *part)), rounds=1, warm_up=warm_up),
+            Scaled(f"{name}, all rows", measured, rows / few),
+        ]
+    study = f"steepest, scan with folds and study of {columns} columns"
     folded: list[Contestant | Scaled] = [
-        Contestant(own, partial(study_lasso, table, names), rounds=3)
+        Contestant(study, metered(partial(study_lasso, table, names)), rounds=3)
     ]
     if find_spec("sklearn"):
-        few = rows // SHARE
-        part = f"scikit-learn LassoCV, {few:,} of the rows"
+        measured = f"scikit-learn LassoCV, {few:,} of the rows"
         folded += [
-            Contestant(part, partial(search_lasso, features[:few], target[:few]), rounds=1,
+            Contestant(measured, metered(partial(search_lasso, *part)), rounds=1,
                        warm_up=_nothing),
-            Scaled("scikit-learn LassoCV, all rows", part, rows / few),
+            Scaled("scikit-learn LassoCV, all rows", measured, rows / few),
         ]  # fmt: skip
     size = f"{rows:,} × {columns}"
     return [
-        Table(f"lasso path, {size}", lines[0].name, lines),
-        Table(f"lasso, {FOLDS} folds, {size}", own, folded),
+        Table(f"lasso path, {size}", own, lines),
+        Table(f"lasso, {FOLDS} folds, {size}", study, folded),
     ]
 
 
@@ -175,7 +225,9 @@ def path_celer(features: Array, target: Array) -> Array:
     from celer import celer_path
 
     centred, own = features - features.mean(axis=0), target - target.mean()
-    return celer_path(np.asfortranarray(centred), own, "lasso", n_alphas=PENALTIES)[1].T
+    top = float(np.abs(centred.T @ own).max()) / len(own)
+    alphas = np.geomspace(top, top / 1000, PENALTIES)
+    return celer_path(np.asfortranarray(centred), own, "lasso", alphas=alphas)[1].T
 
 
 def path_skglm(features: Array, target: Array) -> Array:
@@ -196,11 +248,12 @@ def path_skglm(features: Array, target: Array) -> Array:
     return np.array(found)
 
 
-LASSOS: tuple[tuple[str, str, Callable[[Array, Array], Array]], ...] = (
-    ("scikit-learn, precompute", "sklearn", path_sklearn),
-    ("celer", "celer", path_celer),
-    ("skglm", "skglm", path_skglm),
+LASSOS: tuple[tuple[str, str, Callable[[Array, Array], Array], bool], ...] = (
+    ("scikit-learn, precompute", "sklearn", path_sklearn, False),
+    ("celer", "celer", path_celer, True),
+    ("skglm", "skglm", path_skglm, True),
 )
+"""Who makes a path, and whether its time grows with the rows, so that a part of them will do."""
 
 
 def build_subsets(columns: int) -> Table:
@@ -208,14 +261,14 @@ def build_subsets(columns: int) -> Table:
     rows = 10_000
     table, names = make(rows, columns, 8)
     reference = f"steepest, best of all subsets of {columns} columns"
-    lines: list[Contestant | Scaled] = [Contestant(reference, partial(select, table, names))]
+    lines: list[Contestant | Scaled] = [Contestant(reference, metered(partial(select, table, names)))]
     few = min(BRUTE_COLUMNS, columns)
     own = f"steepest, best of all subsets of {few} columns"
     brute = f"brute force on the same sums, {few} columns"
     narrow = np.ascontiguousarray(table[:, [*range(few), -1]])
     lines += [
-        Contestant(own, partial(select, narrow, [*names[:few], "y"])),
-        Contestant(brute, partial(try_all, narrow), rounds=1, warm_up=_nothing),
+        Contestant(own, metered(partial(select, narrow, [*names[:few], "y"]))),
+        Contestant(brute, metered(partial(try_all, narrow)), rounds=1, warm_up=_nothing),
     ]
     if columns > few:
         lines.append(
@@ -249,7 +302,8 @@ def try_all(table: Array) -> list[tuple[int, ...]]:
 
 def check(results: Mapping[str, Any]) -> Iterator[Check]:
     """Errors, paths and subsets are those of others."""
-    for name, found in results.items():
+    values = {name: turn.value for name, turn in results.items()}
+    for name, found in values.items():
         if name.startswith("scikit-learn GridSearchCV"):
             table, errors = found
             names = [*(f"x{j}" for j in range(table.shape[1] - 1)), "y"]
@@ -258,15 +312,17 @@ def check(results: Mapping[str, Any]) -> Iterator[Check]:
             own = study_ridge(table, names, "double", folds, penalties)
             gap = np.abs(np.array([c.error for c in own.candidates]) / errors - 1).max()
             yield Check("errors beside GridSearchCV's, relative", float(gap), AGREEMENT)
-    paths = {n: found for n, found in results.items() if isinstance(found, np.ndarray)}
-    first = next((found for n, found in paths.items() if n.startswith("steepest")), None)
+    paths = {n: found for n, found in values.items() if isinstance(found, np.ndarray)}
     for name, found in paths.items():
-        if first is not None and found is not first:
+        if not name.startswith("steepest"):
+            part = name.endswith("of the rows")
+            first = next(own for n, own in paths.items()
+                         if n.startswith("steepest") and n.endswith("of the rows") == part)  # fmt: skip
             gap = np.abs(found - first).max() / np.abs(first).max()
             yield Check(f"path beside that of {name}, relative", float(gap), PEERS_AGREEMENT)
-    for name, found in results.items():
+    for name, found in values.items():
         if name.startswith("brute force"):
             few = len(found) - 1
-            own = results[f"steepest, best of all subsets of {few} columns"]
+            own = values[f"steepest, best of all subsets of {few} columns"]
             differ = sum(a.at != b for a, b in zip(own.subsets, found, strict=True))
             yield Check("sizes whose best subset is another than by brute force", differ, 0)

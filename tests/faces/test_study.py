@@ -76,8 +76,10 @@ def test_places_are_checked_before_the_work(workplace: Path, cli: Cli) -> None:
         assert done.code == 1
         assert "there is no folder 'nowhere'" in done.err
         assert done.out == ""
-    done = cli(*STUDY, "--folds", "5", "--plot", "x.bmp2", "--l2", "0")
+    done = cli("study", "nothing.csv", "--target", "y", "--plot", "x.bmp2")
     assert done.code == 1
+    assert "bmp2" in done.err
+    assert "nothing.csv" not in done.err
     assert not Path("x.bmp2").exists()
     assert cli("study", PENGUINS).code == 2
     assert cli(*STUDY, "--penalty", "sex").code == 2

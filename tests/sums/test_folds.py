@@ -396,3 +396,29 @@ def test_rules_are_read_as_they_are_written():
     assert str(read_folds("region")) == "column:region"
     assert str(read_folds("a:b")) == "column:a:b"
     assert read_folds(None) is None
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_many_groups_hold_the_rows_of_each(text):
+    """Rows wait for others of their fold, over batches whose levels are numbered differently."""
+    random = np.random.default_rng(5)
+    n, groups = 20_000, 250
+    group = np.array([f"g{i}" for i in range(groups)])[random.integers(0, groups, n)]
+    table = {f"x{j}": random.normal(size=n) * 10.0 ** random.integers(-3, 4, n) for j in range(4)}
+    table["x0"][random.random(n) < 0.05] = np.nan
+    if text:
+        table["c"] = random.choice(["a", "b", "ç", "d"], n)
+        table["flag"] = random.random(n) < 0.3
+        table["large"] = random.integers(0, 2**60, n)
+    table["w"] = random.integers(0, 4, n) * 0.5
+    pieces = [
+        pa.table({name: values[i : i + 3_001] for name, values in {**table, "g": group}.items()})
+        for i in range(0, n, 3_001)
+    ]
+    options = {"precision": "exact", "weights": "w"}
+    found = steepest.scan(pa.concat_tables(pieces), folds="column:g", **options)
+    assert found == steepest.scan({**table, "g": group}, **options)
+    assert len(found.folds) == groups
+    for label in ("g0", "g17", "g249"):
+        own = rows_of({**table, "g": group}, group == label)
+        assert found.folds[label] == steepest.scan(own, **options)

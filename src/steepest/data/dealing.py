@@ -34,7 +34,7 @@ from .table import Batch, Column, Kind, Part
 
 Hashes = NDArray[np.uint64]
 
-CHUNK = 1 << 17
+CHUNK = 1 << 15
 """Numbers that are hashed at once, so that they stay in cache."""
 
 NULL = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -230,33 +230,43 @@ def _hash(part: DealtPart, batch: DealtBatch) -> Hashes:
     at = [batch.asked.index(c.name) for c in seen]
     total = np.zeros(batch.n_rows, dtype=np.uint64)
     if at:
-        columns = [columns_of(batch.numbers(batch.asked))[j] for j in at]
-        own = np.array([factors[c.name] for c in seen], dtype=np.uint64)
-        step = max(1, CHUNK // len(at))
-        for i in range(0, batch.n_rows, step):
-            total[i : i + step] = _hash_numbers(
-                np.array([column[i : i + step] for column in columns]), own
-            )
+        own = np.zeros(len(batch.asked), dtype=np.uint64)
+        own[at] = [factors[c.name] for c in seen]
+        _hash_table(batch.numbers(batch.asked), own, total)
     for column in part.columns:
         if column.name in batch.asked:
             continue
         factor = np.uint64(factors[column.name])
         if column.kind is Kind.TIME:
             times = _microseconds(batch.cells(column.name))
-            total += _hash_numbers(times[None], np.array([factor]))
+            _hash_table(times[:, None], np.array([factor]), total)
         else:
             total += _hash_levels(*batch.codes(column.name), boolean=column.is_boolean) * factor
     return total
 
 
-def _hash_numbers(rows: Floats, factors: Hashes) -> Hashes:
-    """Σ over columns of their values' bits, spread; of an array of shape (k, n)."""
-    bits = (rows + 0.0).view(np.uint64)  # -0 becomes 0
+def _hash_table(table: Table, factors: Hashes, total: Hashes) -> None:
+    """Add Σ over columns of their values' bits, spread, to the hash of each row, shape (n,).
+
+    Columns with the factor 0 count for nothing.
+    """
+    if isinstance(table, np.ndarray) and table.flags.c_contiguous:
+        step = max(1, CHUNK // len(factors))
+        for i in range(0, len(table), step):
+            total[i : i + step] += np.dot(_spread(table[i : i + step]), factors)
+        return
+    for column, factor in zip(columns_of(table), factors, strict=True):
+        for i in range(0, len(column) if factor else 0, CHUNK):
+            total[i : i + CHUNK] += _spread(column[i : i + CHUNK]) * factor
+
+
+def _spread(values: Floats) -> Hashes:
+    """The bits of some values, the upper half in the lower one too; one word for all nulls."""
+    bits = (values + 0.0).view(np.uint64)  # -0 becomes 0
     bits ^= bits >> np.uint64(32)
-    if np.isnan(rows.min()):
-        bits[np.isnan(rows)] = NULL
-    bits *= factors[:, None]
-    return np.asarray(bits.sum(axis=0, dtype=np.uint64))
+    if np.isnan(values.min()):
+        bits[np.isnan(values)] = NULL
+    return bits
 
 
 def _hash_levels(codes: Codes, levels: Sequence[str], *, boolean: bool) -> Hashes:

@@ -16,7 +16,7 @@ from .expansions import Expansion
 from .expressions import Expression, Name, Power, Product, sources, times_of
 from .filters import Looked, select
 from .forming import Rows, rows_of
-from .strips import Table, columns_of, first_columns
+from .strips import Strips, Table, columns_of, first_columns
 from .table import Batch, Column, Kind
 
 LEVELS_UNASKED = 1_000
@@ -60,17 +60,52 @@ class Block(NamedTuple):
 
     def pick(self, rows: Any) -> Block:
         """Some rows of all columns, by their places or a slice of them."""
-        numbers = self.numbers
-        if numbers.flags.c_contiguous:
-            numbers = numbers[rows]
-        else:
-            numbers = np.ascontiguousarray(numbers.T[:, rows]).T
         return Block(
-            numbers,
+            self.table[rows] if isinstance(rows, slice) else _pick_rows(self.table, rows),
             tuple((codes[rows], levels) for codes, levels in self.codes),
             {j: expansion.take(rows) for j, expansion in self.expansions.items()},
             None if self.weights is None else self.weights[rows],
         )
+
+
+def _pick_rows(table: Table, rows: NDArray[np.int64]) -> Floats:
+    if isinstance(table, np.ndarray) and table.flags.c_contiguous:
+        return np.take(table, rows, axis=0)
+    columns = np.empty((table.shape[1], len(rows)))
+    for own, column in zip(columns, columns_of(table), strict=True):
+        np.take(column, rows, out=own, mode="clip")
+    return columns.T
+
+
+def join_blocks(blocks: Sequence[Block]) -> Block:
+    """The rows of blocks of the same columns, none of which takes more than a double."""
+    if len(blocks) == 1:
+        return blocks[0]
+    length = sum(len(block.table) for block in blocks)
+    weights = [block.weights for block in blocks if block.weights is not None]
+    tables = [block.table for block in blocks]
+    if all(isinstance(table, np.ndarray) and table.flags.c_contiguous for table in tables):
+        joined: Table = np.concatenate(tables)
+    else:
+        columns = zip(*(columns_of(table) for table in tables), strict=True)
+        joined = Strips([np.concatenate(own) for own in columns], length)
+    return Block(
+        joined,
+        tuple(_join_codes(own) for own in zip(*(block.codes for block in blocks), strict=True)),
+        weights=np.concatenate(weights) if weights else None,
+    )
+
+
+def _join_codes(found: Sequence[tuple[Codes, Sequence[str]]]) -> tuple[Codes, Sequence[str]]:
+    levels = found[0][1]
+    if all(own is levels for _, own in found):
+        return np.concatenate([codes for codes, _ in found]), levels
+    known: dict[str, int] = {}
+    moved = []
+    for codes, own in found:
+        at = [known.setdefault(level, len(known)) for level in own]
+        moved.append(np.array([*at, -1], dtype=np.int32)[codes])
+    return np.concatenate(moved), list(known)
 
 
 class Reads(NamedTuple):

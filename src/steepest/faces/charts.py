@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import OptionError, PackageError
-from ..store import replacing
+from ..store import check_writable, replacing
 
 if TYPE_CHECKING:
     from ..models.studies import Candidate, Study
@@ -24,24 +25,36 @@ def draw_study(
     """What :meth:`Study.plot` does."""
     if along is not None and along not in ALONG:
         raise OptionError.unknown("along", along, ALONG)
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise PackageError.missing("matplotlib", "plot") from None
+    ending = "" if path is None else check_picture(path)
+    new_figure = _load_figures()
     targets = study.targets
-    figure = Figure(figsize=(7.0, 1.0 + 3.4 * len(targets)), layout="constrained")
+    figure = new_figure(figsize=(7.0, 1.0 + 3.4 * len(targets)), layout="constrained")
     for i, target in enumerate(targets):
         axes = figure.add_subplot(len(targets), 1, i + 1)
         own = study if len(targets) == 1 else study[target]
         _draw(axes, own, along or _find_along(own.candidates))
     if path is not None:
         with replacing(path) as draft, draft.open("wb") as file:
-            ending = os.fspath(path).rpartition(".")[2]
-            known = figure.canvas.get_supported_filetypes()
-            if ending not in known:
-                raise OptionError.unknown("the picture's format", ending, list(known))
             figure.savefig(file, format=ending)
     return figure
+
+
+def check_picture(path: str | os.PathLike[str]) -> str:
+    """The format that a file's ending says; errors for one that cannot be drawn, or written."""
+    check_writable(path)
+    ending = Path(path).suffix[1:].lower()
+    known = _load_figures()().canvas.get_supported_filetypes()
+    if ending not in known:
+        raise OptionError.unknown("the picture's format", ending, list(known))
+    return ending
+
+
+def _load_figures() -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise PackageError.missing("matplotlib", "plot") from None
+    return Figure
 
 
 def _find_along(candidates: tuple[Candidate, ...]) -> str:

@@ -73,6 +73,7 @@ def study(
     """
     from ..models.studying import study as run_study
     from ..store import check_model_place, check_writable
+    from .charts import check_picture
     from .inputs import read_inputs, read_rule
     from .progress import show_progress
     from .studies import describe_study, study_object
@@ -82,8 +83,10 @@ def study(
         raise click.UsageError("Missing option '--target', or '--formula'.")
     if output is not None:
         check_model_place(output)
-    for place in filter(None, (csv, plot)):
-        check_writable(place)
+    if csv is not None:
+        check_writable(csv)
+    if plot is not None:
+        check_picture(plot)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     aims = options.split_names(target) if target is not None else None
     sets = [list(names) for names in features]

@@ -12,13 +12,13 @@ import numpy as np
 from ..data.expressions import Expression, Interaction
 from ..data.formula import term_label
 from ..descent.heldout import HeldOut, build_held_out, find_mean_gap
-from ..errors import EmptySourceError, FoldsError
+from ..errors import EmptySourceError, FoldsError, counted
 from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Grid, Point
 from .studies import Candidate, Nested, find_best, find_simplest
-from .training import Manner, Trainer
+from .training import Manner, Trained, Trainer
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,18 @@ class Judge:
         """
         trainer = self.trainer_without(*out)
         trained = trainer.train(points)
+        self._keep_gaps(points, trained)
         coef = np.concatenate([trained.coef, np.zeros((1, trained.coef.shape[1]))])
         return self._judge_on(on, trainer.whole, coef, np.append(trained.apart, 0.0))
+
+    @cached_property
+    def gaps(self) -> dict[Point, float]:
+        """The settings whose objective may be above its minimum, and how far at the most."""
+        return {}
+
+    def _keep_gaps(self, points: Sequence[Point], trained: Trained) -> None:
+        for i in np.flatnonzero(trained.gaps):
+            self.gaps[points[i]] = max(self.gaps.get(points[i], 0.0), float(trained.gaps[i]))
 
     def error_of(self, trainer: Trainer, at: Sequence[int], on: str) -> float:
         """The error on one fold of least squares with some columns of those that vary."""
@@ -117,6 +127,7 @@ class Judge:
         """Every setting, by the fold that its models were not trained on; the error of none."""
         errors = np.array([self.errors(points, [label], label) for label in labels])
         trained = self.trainer.train(points)
+        self._keep_gaps(points, trained)
         losses = build_held_out(self.whole).loss(trained.intercept, trained.coef)
         parameters = self.trainer.count_parameters(points, trained)
         counts = np.count_nonzero(trained.coef, axis=1)
@@ -154,6 +165,17 @@ class Judge:
     def place(self, grid: Grid) -> list[Point]:
         """The settings to try; a path begins where the penalty makes every coefficient 0."""
         return grid.points(self.trainer.largest)
+
+
+def note_gaps(judges: Sequence[Judge]) -> list[str]:
+    """Models whose penalised objective may be above its minimum."""
+    found = [gap for judge in judges for gap in judge.gaps.values()]
+    if not found:
+        return []
+    return [
+        f"at {counted(len(found), 'setting')} the objective may be above its minimum, by up to "
+        f"{max(found):.3g}: the columns depend on each other, or nearly."
+    ]
 
 
 def select_nested(

@@ -10,11 +10,7 @@ from ..sums.problem import Problem
 from .grids import Point
 from .model import Model, Provenance
 from .settings import Settings
-from .training import Manner, Trainer
-
-NEAR = 1e-10
-"""Shares of the target's variance up to which a gap of the objective goes without saying."""
-
+from .training import NEAR, Manner, Trainer
 
 def fit_sparse(
     problem: Problem, settings: Settings, origin: Provenance, notes: tuple[str, ...]

@@ -20,7 +20,7 @@ from ..sums.scanning import check_whole, scan_source
 from ..typing import OnProgress
 from .fitting import check_target
 from .grids import read_grid
-from .judging import Judge, select_nested
+from .judging import Judge, note_gaps, select_nested
 from .request import (
     check_options,
     check_scanned,
@@ -258,7 +258,7 @@ def study(
         str(moments.folds.rule if moments.folds else ""),
         baseline,
         selected,
-        notes,
+        (*notes, *note_gaps(judges)),
         {label(judge.target): judge.moments for judge in judges},
         manner,
         choose,

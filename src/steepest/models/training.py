@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from ..descent.coordinate import Penalised, find_largest, solve_definite
 from ..descent.quadratic import find_coordinates, standard_moments
-from ..descent.solve import decompose, solve_scaled
+from ..descent.solve import decompose, solve_scaled, tolerance
 from ..errors import ColumnNotFoundError, ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
@@ -18,6 +19,12 @@ from .grids import Point
 from .settings import Settings, find_path
 
 TINY = 2.0**-52
+
+NEAR = 1e-10
+"""Shares of the target's variance up to which a gap of the objective goes without saying."""
+
+ALIKE = 2.0**16
+"""Penalties of columns that differ by no more leave their spectrum its digits."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Trained(NamedTuple):
     """Shape (m, p), on the user's scale."""
     apart: Floats
     """How far intercepts are from the best ones of their coefficients, shape (m,)."""
+    gaps: Floats
+    """How far objectives may be above their minimum where that is worth a word; else 0."""
 
 
 class Trainer:
@@ -99,9 +108,12 @@ class Trainer:
         ridge = [i for i in ends if not (points[i].l1 or self.manner.nonnegative)]
         if ridge:
             beta[ridge] = self._solve_ridge(np.array([points[i].l2 for i in ridge]))
-        start = None
+        start, gaps = None, np.zeros(m)
         for i in sorted(penalised, key=lambda i: (points[i].l2, -points[i].l1)):
-            start = beta[i] = self.penalise(points[i]).minimise(start).coef
+            solution = self.penalise(points[i]).minimise(start)
+            start = beta[i] = solution.coef
+            if solution.gap > NEAR * self.square:
+                gaps[i] = solution.gap
         coef = np.zeros((m, len(self.whole.terms)))
         coef[:, self.varies] = beta / self.coordinates.spread
         mean = self.whole.mean
@@ -118,7 +130,7 @@ class Trainer:
                 coef[i, self.varies] = own
             if self.coordinates.moves_intercept:
                 apart[at] = intercept[at] - (self.whole.target_mean - coef[at] @ mean)
-        return Trained(intercept, coef, apart)
+        return Trained(intercept, coef, apart, gaps)
 
     def leave(self, beta: Floats) -> tuple[float, Floats]:
         """Standard coordinates of those that vary as intercept and coef on the user's scale."""
@@ -148,17 +160,34 @@ class Trainer:
             self.manner.nonnegative,
         )
 
+    @cached_property
+    def _penalised(self) -> tuple[Floats, Floats, Floats] | None:
+        """The spectrum in coordinates that l2 penalises alike: values, basis, and their scale.
+
+        None where a column is not penalised, or they differ too much for it.
+        """
+        second, spectrum = self.factors[1], self.spectrum
+        if (second == 1).all():
+            return spectrum.values, spectrum.basis, np.ones(len(second))
+        if not 0 < second.max() <= ALIKE * second.min():
+            return None
+        root = np.sqrt(second)
+        values, basis = np.linalg.eigh(self.matrix / root / root[:, None])
+        if values[0] <= tolerance(len(values)) * values[-1]:
+            return None
+        return values, basis, root
+
     def _solve_ridge(self, l2: Floats) -> Floats:
         """Coefficients in standard coordinates for each of m penalties, shape (m, p)."""
-        first, spectrum = self.factors[1], self.spectrum
-        found = np.tile(spectrum.least_squares, (len(l2), 1))
+        found = np.tile(self.spectrum.least_squares, (len(l2), 1))
         some = np.flatnonzero(l2)
-        if (first == 1).all():
-            share = spectrum.basis.T @ self.cross
-            found[some] = (share / (spectrum.values + l2[some, None])) @ spectrum.basis.T
+        if self._penalised is not None:
+            values, basis, root = self._penalised
+            share = basis.T @ (self.cross / root)
+            found[some] = (share / (values + l2[some, None])) @ basis.T / root
             return found
         for i in some:
-            matrix = self.matrix + np.diag(l2[i] * first)
+            matrix = self.matrix + np.diag(l2[i] * self.factors[1])
             solved = solve_definite(matrix, self.cross)
             found[i] = solve_scaled(matrix, self.cross) if solved is None else solved
         return found
@@ -183,16 +212,16 @@ class Trainer:
            Statistics 40(2), 1198-1232, 2012.  doi:10.1214/12-AOS1003
         """
         counts = np.empty(len(points))
-        plain = bool((self.factors[1] == 1).all())
+        spectrum = self._penalised
+        values = np.zeros(0) if spectrum is None else spectrum[0][spectrum[0] > 0]
         for i, point in enumerate(points):
             own = trained.coef[i, self.varies] != 0
             if point.epochs:
                 path = find_path(self.problem, self.settings(point))[0]
                 counts[i] = float(path.effective_parameters(point.epochs))
                 continue
-            if plain and not point.l1 and not self.manner.nonnegative:
-                values = self.spectrum.values
-                counts[i] = np.sum(values[values > 0] / (values[values > 0] + point.l2))
+            if spectrum is not None and not point.l1 and not self.manner.nonnegative:
+                counts[i] = np.sum(values / (values + point.l2))
             else:
                 counts[i] = _trace(self.matrix, point.l2 * self.factors[1], own)
             counts[i] += self.manner.intercept

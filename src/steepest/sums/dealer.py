@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
-from typing import Any
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.dealing import DealtPart, Labelled
-from ..data.design import Block, Design
+from ..data.design import Block, Design, join_blocks
 from ..data.folds import MOST_FOLDS, Rule, order_labels
 from ..data.table import Batch
 from ..errors import FoldsError
@@ -20,6 +20,14 @@ from .collector import Collector, name_first_nulls
 from .folds import Folds
 from .moments import Moments
 from .observations import Observations
+from .patterns import add_many
+
+
+ENOUGH = 1 << 10
+"""Rows a fold, on average, that wait to be dealt: few at a time are slow to add."""
+
+MOST_CELLS = 1 << 22
+"""Numbers and levels that wait, at the most."""
 
 
 class Dealer:
@@ -30,6 +38,9 @@ class Dealer:
         self._reader = self._make(design)
         self._part, self._filtered = part, 0
         self._folds: dict[str, Collector] = {}
+        self._numbers: dict[str, int] = {}
+        """The folds that occur, in the order they were met."""
+        self._waiting: list[tuple[Block, NDArray[np.int64], NDArray[np.int16]]] = []
 
     @property
     def design(self) -> Design:
@@ -45,8 +56,34 @@ class Dealer:
             row = int(rows[np.argmax(taken < 0)])
             raise FoldsError.null(self._part.columns[0].name, self._part.where, row)
         self._count_filtered(folds, block)
-        for label, share, own in _deal(block, rows, folds.labels, taken):
-            self._find(label).keep(share, own)
+        if block.expansions or (self._waiting and self._waiting[0][0].expansions):
+            self._deal_waiting()
+        self._waiting.append((block, rows, self._number(folds.labels, taken)))
+        held = sum(len(own) for _, own, _ in self._waiting)
+        cells = held * (block.table.shape[1] + len(block.codes))
+        if held >= ENOUGH * len(self._numbers) or cells >= MOST_CELLS or block.expansions:
+            self._deal_waiting()
+
+    def _number(self, labels: Sequence[str], codes: NDArray[np.int32]) -> NDArray[np.int16]:
+        """The number here of the fold of each row."""
+        met = np.flatnonzero(np.bincount(codes, minlength=1))
+        at = np.zeros(len(labels), dtype=np.int16)
+        for code in met.tolist():
+            at[code] = self._numbers.setdefault(labels[code], len(self._numbers))
+            if len(self._numbers) > MOST_FOLDS:
+                raise FoldsError.too_many(self._part.columns[0].name, MOST_FOLDS)
+        return at[codes]
+
+    def _deal_waiting(self) -> None:
+        """Each row that waits to the collector of its fold."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        blocks, rows, codes = zip(*waiting, strict=True)
+        labels = list(self._numbers)
+        joined = join_blocks(blocks), np.concatenate(rows), np.concatenate(codes)
+        for number, share, own in _deal(*joined):
+            self._find(labels[number]).keep(share, own)
         self._leave_out()
 
     def pass_over(self, rows: int) -> None:
@@ -85,6 +122,7 @@ class Dealer:
 
     def finish(self) -> Moments:
         """The moments of the part, fold by fold and in all."""
+        self._deal_waiting()
         found = {label: self._folds[label].finish() for label in order_labels(self._folds)}
         first = next(iter(found), "")
         if not first:  # no row, or none that met the condition
@@ -104,23 +142,30 @@ def gather_folds(rule: Rule, members: dict[str, Moments], observed: Observations
     """The moments of all folds together, which keep those of each."""
     left_out = {n: why for fold in members.values() for n, why in fold.left_out.items()}
     kept = {label: fold.without(left_out) if left_out else fold for label, fold in members.items()}
-    total = reduce(lambda a, b: a + b, kept.values())
+    if any(fold.precision != "exact" for fold in kept.values()):
+        total = reduce(add, kept.values())
+    else:
+        first = next(iter(kept.values()))
+        total = replace(
+            first,
+            patterns=add_many(fold.patterns for fold in kept.values()),
+            filtered=sum(fold.filtered for fold in kept.values()),
+            rounded=frozenset().union(*(fold.rounded for fold in kept.values())),
+        )
     return replace(total, folds=Folds(rule, kept), observed=observed)
 
 
 def _deal(
-    block: Block, rows: NDArray[np.int64], labels: Sequence[str], codes: NDArray[np.int32]
-) -> Iterator[tuple[str, Block, NDArray[np.int64]]]:
+    block: Block, rows: NDArray[np.int64], codes: NDArray[np.int16]
+) -> Iterator[tuple[int, Block, NDArray[np.int64]]]:
     """For each fold that occurs its rows, in their order, and their numbers."""
     if not len(codes):
         return
     if codes.min() == codes.max():
-        yield labels[codes[0]], block, rows
+        yield int(codes[0]), block, rows
         return
-    risen = bool((codes[1:] >= codes[:-1]).all())
-    order: Any = None if risen else np.argsort(codes, kind="stable")
-    ordered = codes if risen else codes[order]
-    starts = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(ordered)]
-    for a, b in pairwise(starts):
-        at = slice(a, b) if risen else order[a:b]
-        yield labels[ordered[a]], block.pick(at), rows[at]
+    if (codes[1:] < codes[:-1]).any():
+        order = np.argsort(codes, kind="stable")
+        block, rows, codes = block.pick(order), rows[order], codes[order]
+    for a, b in pairwise([0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]):
+        yield int(codes[a]), block.pick(slice(a, b)), rows[a:b]

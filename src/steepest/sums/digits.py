@@ -92,13 +92,19 @@ def plan_grid(rows: Table) -> Plan:
     whole = np.ldexp(mantissas, 53).astype(np.int64)
     ends = np.frexp((whole & -whole).astype(np.float64))[1]  # how far above the 53rd bit, plus 1
     zero = whole == 0
-    high = np.sort(np.where(zero, -2_000, exponents), axis=0).astype(np.int64)
-    low = np.sort(np.where(zero, 2_000, exponents - 54 + ends), axis=0).astype(np.int64)
-    left_out = [int(len(sample) * share) for share in EXCEPTIONS]
+    high = np.where(zero, -2_000, exponents).astype(np.int64)
+    low = np.where(zero, 2_000, exponents - 54 + ends).astype(np.int64)
+    few = len(rows) <= SAMPLE  # a grid of its own for some of so few is dearer than any digit
+    if few:
+        high, low = high.max(axis=0, keepdims=True), low.min(axis=0, keepdims=True)
+    else:
+        high, low = np.sort(high, axis=0), np.sort(low, axis=0)
+    exceptions = {0.0: 0} if few else EXCEPTIONS
+    left_out = [int(len(sample) * share) for share in exceptions]
     tops = np.array([high[-1 - rare] for rare in left_out])
     lowest = np.array([low[rare] for rare in left_out])
     digits = np.maximum((tops - lowest) // BITS + 1, 1)
-    best = np.argmin(digits + np.array(list(EXCEPTIONS.values()))[:, None], axis=0)
+    best = np.argmin(digits + np.array(list(exceptions.values()))[:, None], axis=0)
     at = best, np.arange(rows.shape[1])
     tops, digits = tops[at], np.minimum(digits[at], MOST)
     spare = np.maximum(digits * BITS - 1 - (tops - low[0]), 0)

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import LevelSums, Sums
-from .integers import Integers, Whole
+from .integers import Integers, Whole, join_integers
 from .levels import (
     PairCounts,
     Pairs,
@@ -246,6 +246,35 @@ class ExactSums:
             varies = n * squares[j] != totals[j] * totals[j]
             if varies and rounded.scatter[j, j] == 0:
                 raise ValueFoundError.underflow(name, where)
+
+
+def join_exact(several: Sequence[ExactSums]) -> ExactSums:
+    """The sums of the rows of all, which have the same columns in the same order."""
+    first = several[0]
+    names = [
+        tuple(sorted(set().union(*(sums.levels[name].levels for sums in several))))
+        for name in first.levels
+    ]
+    at = [
+        [places(sums.levels[n].levels, every) for sums in several]
+        for n, every in zip(first.levels, names, strict=True)
+    ]
+    whole = join_integers(
+        [sums.whole for sums in several], at, [len(every) for every in names]
+    )
+    merged = {}
+    for i, name in enumerate(first.levels):
+        counts = np.zeros(len(names[i]))
+        for sums, own in zip(several, at[i], strict=True):
+            counts[own] += sums.levels[name].counts
+        merged[name] = ExactLevels(names[i], counts)
+    pairs = merge_pairs(
+        [(sums.pairs_in(whole.weight_unit, 1), sums.level_names()) for sums in several],
+        {name: found.levels for name, found in merged.items()},
+    )
+    n_rows = sum(sums.n_rows for sums in several)
+    refuse_uncounted(n_rows)
+    return ExactSums(n_rows, first.numbers, whole, merged, pairs)
 
 
 def refuse_uncounted(n_rows: int) -> None:

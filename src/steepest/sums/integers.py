@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .levels import widen
+from .levels import Places, widen
 
 Whole = NDArray[Any]
 """Python integers of any size, in an array of objects."""
+
+
+NO_UNIT = 1023
+"""The unit of the sums of no rows, above that of any double."""
 
 
 class Integers(NamedTuple):
@@ -34,6 +39,12 @@ class Integers(NamedTuple):
     level_weights: tuple[Whole, ...] = ()
     """Σ w of each level, shape (m,), one array a category."""
     weight_unit: int = 0
+
+    @property
+    def _is_nothing(self) -> bool:
+        """Whether these are the sums of no rows, as :func:`no_integers` has them."""
+        blank = not self.weight and not self.level_weights and not any(map(len, self.levels))
+        return blank and bool((self.units == NO_UNIT).all()) and not self.products.any()
 
     def moved(
         self, units: NDArray[np.int64], fives: NDArray[np.int64], weight_unit: int
@@ -63,6 +74,8 @@ class Integers(NamedTuple):
 
     def plus(self, other: Integers, sign: int = 1) -> Integers:
         """Both added, or the other taken away; levels by their number."""
+        if sign == 1 and self._is_nothing and other.weight_unit <= 0:
+            return other
         units, fives = np.minimum(self.units, other.units), np.minimum(self.fives, other.fives)
         unit = min(self.weight_unit, other.weight_unit)
         a, b = self.moved(units, fives, unit), other.moved(units, fives, unit)
@@ -78,6 +91,32 @@ class Integers(NamedTuple):
         )
 
 
+def join_integers(
+    several: Sequence[Integers], at: Sequence[Sequence[Places]], lengths: Sequence[int]
+) -> Integers:
+    """All added: the levels of each category stand at some places of a list of all."""
+    units = np.min([whole.units for whole in several], axis=0)
+    fives = np.min([whole.fives for whole in several], axis=0)
+    unit = min(whole.weight_unit for whole in several)
+    moved = [whole.moved(units, fives, unit) for whole in several]
+    tables: list[Whole] = [np.zeros((m, len(units)), dtype=object) for m in lengths]
+    weights: list[Whole] = [np.zeros(m, dtype=object) for m in lengths]
+    for i, own in enumerate(at):
+        for whole, places in zip(moved, own, strict=True):
+            tables[i][places] += whole.levels[i]
+            weights[i][places] += whole.level_weights[i]
+    return Integers(
+        units,
+        fives,
+        np.sum([whole.totals for whole in moved], axis=0),
+        np.sum([whole.products for whole in moved], axis=0),
+        tuple(tables),
+        sum(whole.weight for whole in moved),
+        tuple(weights),
+        unit,
+    )
+
+
 def _add_levels(ours: tuple[Whole, ...], theirs: tuple[Whole, ...], sign: int) -> tuple[Whole, ...]:
     if not ours or not theirs:  # weights that are not known yet
         return ours or tuple(sign * table for table in theirs)
@@ -90,7 +129,7 @@ def no_integers(columns: int, categories: int) -> Integers:
     """The sums of no rows."""
     nothing = np.zeros(columns, dtype=object)
     levels = tuple(np.zeros((0, columns), dtype=object) for _ in range(categories))
-    units = np.full(columns, 1023, dtype=np.int64)
+    units = np.full(columns, NO_UNIT, dtype=np.int64)
     fives = np.zeros(columns, dtype=np.int64)
     products = np.zeros((columns, columns), dtype=object)
     return Integers(units, fives, nothing, products, levels)

@@ -120,6 +120,9 @@ class Meeting:
 
     def _pairs(self) -> Iterator[tuple[Group, Group]]:
         """Two groups at a time; only those with the group of one term, where that is asked for."""
+        levelled = [group for group in self._groups if group.category]
+        if not levelled:  # all products are of numbers
+            return
         for a, b in combinations_with_replacement(self._groups, 2):
             if self._around is None or (a.number, a.category) == self._around[:2]:
                 yield a, b

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from operator import add
 
 from ..errors import MomentsError
 from .double import Sums
-from .exact import ExactSums
+from .exact import ExactSums, join_exact
 from .levels import PairCounts
 
 AnySums = Sums | ExactSums
@@ -22,6 +23,23 @@ def add_patterns(items: Iterable[tuple[frozenset[str], AnySums]]) -> dict[frozen
     for null, sums in items:
         patterns[null] = add(patterns[null], sums) if null in patterns else sums
     return dict(sorted(patterns.items(), key=lambda item: (len(item[0]), sorted(item[0]))))
+
+
+def add_many(several: Iterable[Patterns]) -> dict[frozenset[str], AnySums]:
+    """The exact sums of many at once, as :func:`add_patterns` has them."""
+    together: dict[frozenset[str], list[AnySums]] = {}
+    for patterns in several:
+        for null, sums in patterns.items():
+            together.setdefault(null, []).append(sums)
+    return add_patterns((null, add_exact(sums)) for null, sums in together.items())
+
+
+def add_exact(several: Sequence[AnySums]) -> AnySums:
+    """Exact sums of the same columns.  O(k²) each, and the levels that occur in each."""
+    exact = [sums for sums in several if isinstance(sums, ExactSums)]
+    if len(exact) < len(several) or len(exact) == 1:
+        return reduce(add, several)
+    return join_exact(exact)
 
 
 def subtract_patterns(all_rows: Patterns, some: Patterns) -> dict[frozenset[str], AnySums]:
