@@ -459,3 +459,36 @@ def test_a_study_of_a_saved_scan_is_the_same(moments, tmp_path):
     one = steepest.study(moments, "y", l1="path")
     other = steepest.study(steepest.load(tmp_path / "m.moments"), "y", l1="path")
     assert one.table == other.table
+
+
+@pytest.mark.parametrize("widest", [10.0, 1e5])
+def test_ridge_on_columns_as_they_are(widest):
+    """Coefficients, errors and effective parameters are those of the rows, whatever the scales."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=(200, 6)) * np.geomspace(1, widest, 6)
+    x[:, 1] += x[:, 0]
+    y = x @ (random.normal(size=6) / np.geomspace(1, widest, 6)) + random.normal(size=200)
+    table = {**{f"x{j}": x[:, j] for j in range(6)}, "y": y}
+    l2 = [1e-4, 0.1, 10.0, 1e4]
+    found = steepest.study(table, "y", l2=l2, folds="contiguous:4", scale="none")
+    for penalty, candidate in zip(l2, found.candidates, strict=True):
+        errors = []
+        for train, test in KFold(4).split(x):
+            model = Ridge(penalty * len(train), solver="svd").fit(x[train], y[train])
+            errors.append(mean_squared_error(y[test], model.predict(x[test])))
+        np.testing.assert_allclose(candidate.fold_errors, errors, rtol=1e-8)
+        second = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
+        assert candidate.parameters == pytest.approx(1 + np.sum(second / (second + penalty)))
+
+
+def test_penalties_whose_minimum_is_not_reached_are_said():
+    """As the fit of a single one says it."""
+    random = np.random.default_rng(0)
+    base = random.normal(size=400)
+    table = {f"x{j}": base + 1e-7 * random.normal(size=400) for j in range(6)}
+    table["y"] = base + random.normal(size=400)
+    found = steepest.study(table, "y", l1=[1e-5, 0.1], folds="contiguous:4")
+    model = steepest.fit(table, target="y", l1=1e-5)
+    said = [note for note in found.notes if "above its minimum" in note]
+    assert said
+    assert any("above its minimum" in note for note in model.notes)

@@ -105,7 +105,7 @@ class Judge:
         return {}
 
     def _keep_gaps(self, points: Sequence[Point], trained: Trained) -> None:
-        for i in np.flatnonzero(trained.gaps):
+        for i in np.flatnonzero(trained.gaps).tolist():
             self.gaps[points[i]] = max(self.gaps.get(points[i], 0.0), float(trained.gaps[i]))
 
     def error_of(self, trainer: Trainer, at: Sequence[int], on: str) -> float:

@@ -12,6 +12,7 @@ from .model import Model, Provenance
 from .settings import Settings
 from .training import NEAR, Manner, Trainer
 
+
 def fit_sparse(
     problem: Problem, settings: Settings, origin: Provenance, notes: tuple[str, ...]
 ) -> Model:

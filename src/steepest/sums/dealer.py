@@ -22,7 +22,6 @@ from .moments import Moments
 from .observations import Observations
 from .patterns import add_many
 
-
 ENOUGH = 1 << 10
 """Rows a fold, on average, that wait to be dealt: few at a time are slow to add."""
 

@@ -259,9 +259,7 @@ def join_exact(several: Sequence[ExactSums]) -> ExactSums:
         [places(sums.levels[n].levels, every) for sums in several]
         for n, every in zip(first.levels, names, strict=True)
     ]
-    whole = join_integers(
-        [sums.whole for sums in several], at, [len(every) for every in names]
-    )
+    whole = join_integers([sums.whole for sums in several], at, [len(every) for every in names])
     merged = {}
     for i, name in enumerate(first.levels):
         counts = np.zeros(len(names[i]))
