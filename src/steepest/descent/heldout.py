@@ -81,8 +81,11 @@ def build_held_out(problem: Problem) -> HeldOut:
         else:
             own = float(problem.target_mean - np.ldexp(problem.mean, lift) @ centre)
             floor = find_loss(problem.exact, own, centre)
-    values, basis = np.linalg.eigh(problem.scatter / problem.weight)
-    factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T
+    second = problem.scatter / problem.weight
+    spread = np.sqrt(np.diag(second))
+    unit = np.where(spread > 0, spread, 1.0)  # so that large columns do not drown small ones
+    values, basis = np.linalg.eigh(second / unit / unit[:, None])
+    factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T * unit
     return HeldOut(
         floor,
         centre,
