@@ -197,7 +197,9 @@ def _whole(column: Any) -> Any:
     """A chunked array as one array, so that it has one dictionary."""
     import pyarrow as pa
 
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _describe(name: str, column: Any) -> Column:
@@ -306,8 +308,11 @@ def from_arrow(table: Any, where: str = "the table") -> Columns:
 
 
 def from_polars(frame: Any) -> Columns:
-    """A polars DataFrame."""
-    return from_arrow(frame.to_arrow(), "the DataFrame")
+    """A polars DataFrame, in whose memory text stays too where polars can hand it out as it is."""
+    import polars as pl
+
+    level = {"compat_level": pl.CompatLevel.newest()} if hasattr(pl, "CompatLevel") else {}
+    return from_arrow(frame.to_arrow(**level), "the DataFrame")
 
 
 def is_from(value: object, package: str) -> bool:
