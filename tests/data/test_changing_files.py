@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,3 +114,30 @@ def test_a_change_seen_from_a_scan(path: Path, refused: Any) -> None:
 def test_reading_is_no_change(path: Path) -> None:
     assert steepest.scan(path).n_read == N
     assert steepest.scan(path).n_read == N
+
+
+def test_an_identity_is_the_same_in_every_process(path: Path) -> None:
+    """Whatever the seed of the hash, and whatever the source has found out meanwhile."""
+    code = (
+        "import sys; from steepest.data.open import open_source\n"
+        "source = open_source(sys.argv[1])\n"
+        "source = source.read_as_text(frozenset('abcxyz')) if hasattr(source, 'read_as_text') "
+        "else source\n"
+        "before = [part.identity for part in source.parts()]\n"
+        "source.schema()\n"
+        "list(source.parts()[0].batches(['x'], []))\n"
+        "assert before == [part.identity for part in source.parts()] and all(before)\n"
+        "print(before)"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+    assert len(told) == 1
+    before = {part.identity for part in open_source(path).parts()}
+    touch(path)
+    assert before.isdisjoint(part.identity for part in open_source(path).parts())

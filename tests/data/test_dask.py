@@ -80,7 +80,9 @@ def test_the_same_moments(kind: str, frame: pd.DataFrame, tmp_path: Path) -> Non
     assert some == steepest.scan(frame, columns=["y", "city"], where="y > 0")
 
 
-@pytest.mark.parametrize("kind", ["frame", "files", "lambda"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(k, marks=pytest.mark.exhaustive) for k in ("frame", "files")), "lambda"]
+)
 def test_other_processes(kind: str, frame: pd.DataFrame, tmp_path: Path) -> None:
     made = MADE[kind](frame, tmp_path)
     alone = steepest.scan(made, precision="double")
@@ -89,6 +91,7 @@ def test_other_processes(kind: str, frame: pd.DataFrame, tmp_path: Path) -> None
     assert b"".join(moved.encode()) == b"".join(alone.encode())
 
 
+@pytest.mark.exhaustive
 def test_a_cluster(frame: pd.DataFrame, tmp_path: Path) -> None:
     """As partitions that its workers compute, and as ones that they hold."""
     expected = steepest.scan(frame)

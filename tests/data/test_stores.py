@@ -114,10 +114,19 @@ def test_processes_read_the_parts(name: str) -> None:
     assert found.fingerprint == steepest.scan(TABLE).fingerprint
 
 
-def test_a_process_that_is_forked_reads(tmp_path: Path) -> None:
-    steepest.scan("s3://tables/t.csv")
-    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as executor:
-        assert steepest.scan("s3://tables/t.parquet", executor=executor).n_read == N
+FORKED = """
+import multiprocessing, steepest
+from concurrent.futures import ProcessPoolExecutor
+steepest.scan("s3://tables/t.csv")
+with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as executor:
+    print(steepest.scan("s3://tables/t.parquet", executor=executor).n_read)
+"""
+
+
+def test_a_process_that_is_forked_reads() -> None:
+    command = [sys.executable, "-c", FORKED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert int(done.stdout) == N
 
 
 def test_patterns_and_folders() -> None:

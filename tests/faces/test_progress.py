@@ -118,7 +118,9 @@ def slowly(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
 
 
-@pytest.mark.parametrize("executor", ["threads:2", "processes:2"])
+@pytest.mark.parametrize(
+    "executor", ["threads:2", pytest.param("processes:2", marks=pytest.mark.exhaustive)]
+)
 def test_plain_lines_now_and_then(executor: str, table: str) -> None:
     ran = slowly("fit", table, "--target", "y", "--executor", executor)
     assert ran.returncode == 0
@@ -139,12 +141,14 @@ def test_a_short_pass_says_nothing(cli: Callable[..., Ran], table: str) -> None:
     assert cli("scan", table, "-o", "m.moments", "--progress", "plain").err == ""
 
 
+@pytest.mark.exhaustive
 def test_plain_lines_on_a_terminal(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 10.0)
     steepest.scan(table).save("m.moments")
     assert watch(("scan", table, "-o", "m.moments", "--progress", "plain"), "never", 3.0) == ""
 
 
+@pytest.mark.exhaustive
 def test_processes_show_how_far_they_are_on_a_terminal(table: str) -> None:
     for i in range(40):
         os.link(table, f"{i}.parquet")

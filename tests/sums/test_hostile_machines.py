@@ -22,7 +22,10 @@ import steepest
 
 ENV = os.environ | {"PYTHONPATH": str(Path(steepest.__file__).parents[1])}
 ENV.pop("STEEPEST_DEBUG", None)
-FORMATS = ("parquet", "csv", "arrow", "jsonl")
+FORMATS = [
+    "csv",
+    *(pytest.param(k, marks=pytest.mark.exhaustive) for k in ("parquet", "arrow", "jsonl")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +165,8 @@ def test_writers_at_the_same_time(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ memory
 
 
-@pytest.mark.parametrize("kind", [pytest.param("parquet", marks=pytest.mark.exhaustive), "csv"])
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_little_memory_is_one_message(kind: str, folder: Path, tmp_path: Path) -> None:
     """However little there is: a result, or one message, and no output."""
     expected = steepest.scan(folder / f"t.{kind}")
@@ -226,9 +230,7 @@ def usual(folder: Path) -> str:
 @pytest.mark.parametrize(
     "name",
     [
-        name
-        if name in ("optimised", "warnings are errors", "hash seed 1")
-        else pytest.param(name, marks=pytest.mark.exhaustive)
+        name if name == "optimised" else pytest.param(name, marks=pytest.mark.exhaustive)
         for name in SETTINGS
     ],
 )

@@ -75,7 +75,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
-@pytest.mark.parametrize("done", [1, 7, 22])
+@pytest.mark.parametrize(
+    "done",
+    [
+        pytest.param(1, marks=pytest.mark.exhaustive),
+        7,
+        pytest.param(22, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_stopped_and_resumed(kind: str, done: int, table: Path, tmp_path: Path) -> None:
     options, place = OPTIONS[kind], tmp_path / "c.part"
     if kind == "weighed":
@@ -308,14 +315,17 @@ def test_a_tree_put_away_and_taken_out(parts: Any, precision: str, data: Any) ->
 
 
 def run(seconds: float, arguments: list[str], kill_after: float | None = None) -> int:
+    """The code of a command, which may be killed so many seconds after its first part."""
     command = [sys.executable, "-m", "tests.sums.scanned", str(seconds), *arguments]
     env = os.environ | {"PYTHONPATH": f"{Path(steepest.__file__).parents[1]}{os.pathsep}{ROOT}"}
-    started = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
-    if kill_after is None:
-        return started.wait(60)
-    time.sleep(kill_after)
-    started.send_signal(signal.SIGKILL)
-    return started.wait(60)
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        if kill_after is not None:
+            started.stdout.readline()
+            time.sleep(kill_after)
+            started.send_signal(signal.SIGKILL)
+        started.communicate()
+    return started.returncode
 
 
 def kill_and_resume(table: Path, folder: Path, seed: int, precision: str, whole: bytes) -> int:
@@ -326,7 +336,7 @@ def kill_and_resume(table: Path, folder: Path, seed: int, precision: str, whole:
     arguments += ["--precision", precision, "--quiet"]
     killed, reached = 0, 0
     while True:
-        code = run(0.04, arguments, draw.uniform(0.5, 1.6) if killed < 60 else None)
+        code = run(0.04, arguments, draw.uniform(0.0, 0.5))
         if code == 0:
             break
         assert code == -signal.SIGKILL
@@ -357,11 +367,8 @@ def whole(table: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
     return found
 
 
-@pytest.mark.parametrize("precision", ["exact", "double"])
-def test_killed_and_resumed(
-    precision: str, table: Path, whole: dict[str, bytes], tmp_path: Path
-) -> None:
-    assert kill_and_resume(table, tmp_path, 1, precision, whole[precision]) > 0
+def test_killed_and_resumed(table: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
+    assert kill_and_resume(table, tmp_path, 1, "double", whole["double"]) > 0
 
 
 @pytest.mark.exhaustive
@@ -369,7 +376,8 @@ def test_killed_and_resumed(
 def test_killed_fifty_times(
     precision: str, table: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
+    """Twice 25 times, at random moments."""
     killed = seed = 0
-    while killed < 50:
+    while killed < 25:
         seed += 1
         killed += kill_and_resume(table, tmp_path, seed, precision, whole[precision])

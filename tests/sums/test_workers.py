@@ -76,7 +76,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize(
+    "kind", ["exact", "double", "folds", pytest.param("formula", marks=pytest.mark.exhaustive)]
+)
 def test_a_cluster_gives_the_same_bits(kind: str, table: Path, client: Client) -> None:
     alone = steepest.scan(table, **OPTIONS[kind])
     reports: list[Any] = []
@@ -149,6 +151,7 @@ def set_version(version: str) -> None:
     errands.__version__ = version
 
 
+@pytest.mark.exhaustive
 def test_kernels_are_compared_where_they_show(
     table: Path, refused: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +185,7 @@ def test_a_file_that_a_worker_does_not_find(
         steepest.scan(path, executor=Late(processes, path))
 
 
+@pytest.mark.exhaustive
 def test_a_file_that_has_changed_for_a_worker(
     table: Path, tmp_path: Path, processes: Executor, refused: Any
 ) -> None:
@@ -197,6 +201,7 @@ def test_a_file_that_has_changed_for_a_worker(
         steepest.scan(path, executor=Changing(processes, path))
 
 
+@pytest.mark.exhaustive
 def test_sums_that_do_not_arrive_whole(table: Path, processes: Executor, refused: Any) -> None:
     class Flipping(Late):
         def submit(self, *args: Any, **named: Any) -> Future[Any]:
@@ -209,6 +214,7 @@ def test_sums_that_do_not_arrive_whole(table: Path, processes: Executor, refused
         steepest.scan(table, executor=Flipping(processes, table.with_name("none")))
 
 
+@pytest.mark.exhaustive
 def test_nobody_is_there(table: Path, refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "LONELY_SECONDS", 2.0)
     with (
@@ -264,6 +270,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, A
         yield address, head
 
 
+@pytest.mark.exhaustive
 def test_the_command_and_every_kind_of_worker(
     table: Path, tmp_path: Path, scheduler: tuple[str, Any]
 ) -> None:
@@ -278,11 +285,13 @@ def test_the_command_and_every_kind_of_worker(
         assert output.read_bytes() == whole
 
 
+@pytest.mark.exhaustive
 def test_a_fit_by_processes(table: Path) -> None:
     arguments = ("fit", table, "--target", "y", "--features", "z,city", "--json")
     assert run(*arguments, "--executor", "processes:2").stdout == run(*arguments).stdout
 
 
+@pytest.mark.exhaustive
 def test_the_scheduler_dies(
     table: Path, scheduler: tuple[str, Any], tmp_path: Path, refused: Any
 ) -> None:
@@ -306,6 +315,7 @@ def test_the_scheduler_dies(
     assert steepest.scan(table, checkpoint=tmp_path / "c.part") == alone
 
 
+@pytest.mark.exhaustive
 def test_nobody_answers(table: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     address = f"tcp://127.0.0.1:{find_port()}"
@@ -317,6 +327,7 @@ def test_nobody_answers(table: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "text", ["", "threads", "threads:0", "threads:x", "local:-1", "dask:", "dask:host", "mpi:3"]
 )
@@ -326,6 +337,7 @@ def test_workers_that_nobody_knows(text: str, table: Path, tmp_path: Path) -> No
     assert ran.stderr.startswith(f"steepest: executor='{text}' is not known.")
 
 
+@pytest.mark.exhaustive
 def test_without_dask(table: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['distributed'] = None\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from ..errors import DatabaseError
@@ -49,9 +49,9 @@ def _open(
     def list_tables() -> list[str]:
         return [name for (name,) in connection.sql(TABLES).fetchall()]
 
-    def aside(batches: Any) -> Generator[Any]:
+    def aside(begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         def start() -> Generator[Any]:
-            yield from batches
+            yield from begin()
 
         found = read_ahead(start, connection.interrupt)
         yield from (batch for batch in found if batch is not None)
@@ -62,4 +62,4 @@ def _open(
         statements = connection.extract_statements(asked)
         if [statement.type.name for statement in statements] != ["SELECT"]:
             raise DatabaseError.no_select(where)
-        return from_relation(connection.sql(asked), where, aside if is_ours else iter)
+        return from_relation(connection.sql(asked), where, aside if is_ours else None)

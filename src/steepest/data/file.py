@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -102,8 +103,12 @@ class File:
 def _tell(value: Any) -> str:
     """A value in words that do not depend on the process: sets in order."""
     if is_dataclass(value):
-        told = (f"{f.name}={_tell(getattr(value, f.name))}" for f in fields(value))
+        told = (f"{f.name}={_tell(getattr(value, f.name))}" for f in fields(value) if f.compare)
         return f"{type(value).__name__}({', '.join(told)})"
-    if isinstance(value, frozenset):
+    if isinstance(value, AbstractSet):
         return f"{{{', '.join(sorted(map(_tell, value)))}}}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(sorted(f'{_tell(k)}: {_tell(v)}' for k, v in value.items()))}}}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_tell, value))})"
     return repr(value)

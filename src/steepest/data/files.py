@@ -18,7 +18,7 @@ from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
-from .paths import check_readable, find_files
+from .paths import check_readable, find_files, is_own
 from .places import Stamp, measure, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
@@ -55,6 +55,8 @@ class Files:
     files: tuple[Source, ...]
     empty: tuple[str, ...] = ()
     """Files of 0 bytes that were passed over."""
+    own: tuple[str, ...] = ()
+    """Files that steepest wrote, which were passed over too."""
     mixing: frozenset[str] = frozenset()
     """Columns that are text if they hold any."""
 
@@ -78,10 +80,12 @@ class Files:
     def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in giving these columns."""
         found = [
-            f"{counted(len(self.empty), 'file')} of 0 bytes passed over: {listed(self.empty)}."
+            f"{counted(len(names), 'file')} {what} passed over: {listed(names)}."
+            for what, names in (("of 0 bytes", self.empty), ("that steepest wrote", self.own))
+            if names
         ]
         told = [note for file in self._agreed for note in remarks_of(file, numbers, others)]
-        return [*(found if self.empty else []), *dict.fromkeys(told)]
+        return [*found, *dict.fromkeys(told)]
 
     def parts(self) -> Sequence[Part]:
         return [part for file in self._agreed for part in file.parts()]
@@ -113,12 +117,17 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     files: dict[str, Source] = {}
     keys: list[Sequence[tuple[str, str]]] = []
     empty: list[str] = []
+    own: list[str] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
         if pattern == STANDARD_INPUT:
             files[pattern] = open_input(dialect)
             keys.append(())
             continue
         found = find_files(pattern)
+        data = [one for one in found if not is_own(one.path)]
+        if data:  # else what is meant is one of ours, and is refused by its ending
+            own += [one.path for one in found if one not in data]
+            found = data
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files:
@@ -130,7 +139,9 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     if empty and not files:
         raise SourceError.empty_file(empty[0])
     placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
-    return placed[0] if len(placed) == 1 and not empty else Files(tuple(placed), tuple(empty))
+    if len(placed) == 1 and not empty and not own:
+        return placed[0]
+    return Files(tuple(placed), tuple(empty), tuple(own))
 
 
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:

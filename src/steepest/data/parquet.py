@@ -93,6 +93,9 @@ class ParquetFile(File):
                 columns=names,
                 use_threads=False,
             ):
+                for name in names:
+                    if name not in numbers:  # codes without a value, bytes that are no text
+                        batch.column(name).validate(full=True)
                 done += batch.num_rows
                 yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..sums.normal import ExactNormal
 from ..sums.problem import Problem
 from ..typing import Floats
-from .certified import find_loss, solve_exactly
+from .certified import solve_exactly
 from .quadratic import find_coordinates
 from .solve import decompose
 
@@ -20,6 +22,9 @@ EVERY = 1 << 16
 
 ROUNDING = 2.0**-44
 """Shares of a loss by which epochs near the limit differ from it for no other reason."""
+
+FAR = 2.0**32
+"""Squares of coefficients, in variances of the target, beyond which their own rounding shows."""
 
 BRACKETS = 4
 """Dips of the grid that are looked into."""
@@ -73,14 +78,15 @@ def build_held_out(problem: Problem) -> HeldOut:
     spectrum = decompose(kept, coordinates)
     centre, floor = np.zeros(p), spectrum.floor
     centre[varies] = coordinates.destandardise(spectrum.least_squares)
-    if problem.exact is not None:
-        exact = kept.exact
-        limit = exact and solve_exactly(exact, l2=0.0, scale="standard", intercept=True)
+    if kept.exact is not None:
+        floor = find_floor(kept.exact, centre[varies])
+        limit = spectrum.poor and solve_exactly(
+            kept.exact, l2=0.0, scale="standard", intercept=True
+        )
         if limit:
-            centre[varies], floor = limit.optimum.coef, limit.optimum.loss
-        else:
-            own = float(problem.target_mean - np.ldexp(problem.mean, lift) @ centre)
-            floor = find_loss(problem.exact, own, centre)
+            size = coordinates.standardise(limit.optimum.coef)
+            if size @ size <= FAR * problem.target_scatter / problem.weight:
+                centre[varies], floor = limit.optimum.coef, limit.optimum.loss
     second = problem.scatter / problem.weight
     spread = np.sqrt(np.diag(second))
     unit = np.where(spread > 0, spread, 1.0)  # so that large columns do not drown small ones
@@ -95,6 +101,21 @@ def build_held_out(problem: Problem) -> HeldOut:
         problem.rows.used,
         problem.target_scatter / problem.weight,
     )
+
+
+def find_floor(normal: ExactNormal, coef: Floats, *, intercept: bool = True) -> float:
+    """The loss of coefficients with their best intercept, in whole numbers and rounded once.
+
+    O(p²).  Near least squares it is the lowest but for the square of their rounding.
+    """
+    matrix, divisor = normal.centred(intercept=intercept)
+    units = [normal.unit(j) for j in range(len(matrix))]
+    parts = [-Fraction(float(w)) * unit for w, unit in zip(coef, units, strict=False)]
+    parts.append(units[-1])
+    below = math.lcm(*(part.denominator for part in parts))
+    whole = np.array([int(part * below) for part in parts], dtype=object)
+    square = int(np.dot(whole, np.dot(matrix, whole)))
+    return float(Fraction(square, below**2 * divisor * normal.weight))
 
 
 def find_mean_gap(held: Problem, trained: Problem) -> tuple[Floats, float]:

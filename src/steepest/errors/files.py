@@ -119,7 +119,7 @@ class CheckpointError(SteepestError, ValueError):
     def unrecognised(cls, where: str) -> CheckpointError:
         return cls(
             f"a scan of {where} cannot be taken up again.",
-            "Its rows are in no file, so that nothing tells whether they are the same next time.",
+            "Its rows are in no file that stays, and may be others next time.",
             "put the rows into files (Parquet, CSV, ...), or leave checkpoint out.",
         )
 

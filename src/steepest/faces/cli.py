@@ -188,7 +188,8 @@ def descend(
         return
     click.echo("\n".join(epoch_table(model, shown)))
     if not quiet:
-        rate = f"learning rate {model.learning_rate:.6g}: {model.learning_rate_reason}."
+        value = f"{model.learning_rate:.6g}: " if model.learning_rate > 0 else ""
+        rate = f"learning rate {value}{model.learning_rate_reason}."
         say([*([rate] if model.names else []), *model.notes])
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..descent.adaptive import DEFAULT_RATES
-from ..descent.certified import Optimum, find_loss, solve_exactly
+from ..descent.certified import Optimum, solve_exactly
 from ..descent.coordinate import Penalised
 from ..descent.curvatures import find_curvatures
-from ..descent.heldout import HeldOut
+from ..descent.heldout import HeldOut, find_floor
 from ..descent.path import Path
 from ..descent.quadratic import Coordinates, find_coordinates, standard_moments
 from ..descent.relations import find_exact_relations
@@ -28,12 +28,8 @@ from ..typing import Floats
 GROWING = 3
 """Columns that are named as those along which a descent grows."""
 
-
-POOR = 2.0**20
-"""Ratio of eigenvalues beyond which least squares in double precision are not good enough."""
-
 PERFECT = 2.0**-20
-"""Shares of the target's variance below which a loss is found anew, for what cancels shows in it."""
+"""Share of the target's variance below which what cancels shows in a loss: it is found anew."""
 
 
 @dataclass(frozen=True)
@@ -149,16 +145,16 @@ def find_spectrum(
     square = standard_moments(problem, coordinates)[2]
     if exact is None or found.floor > PERFECT * square:
         return found
-    coef = found.least_squares / coordinates.spread
-    intercept = problem.target_mean - float(problem.mean @ coef) if coordinates.intercept else 0.0
-    loss = find_loss(exact, intercept, coordinates.destandardise(found.least_squares))
+    coef = coordinates.destandardise(found.least_squares)
+    loss = find_floor(exact, coef, intercept=coordinates.intercept)
     return replace(found, floor=loss)
 
 
 def is_poor(problem: Problem, coordinates: Coordinates, spectrum: Spectrum) -> bool:
     """Whether exact sums tell independent columns apart that doubles do not, or hardly."""
-    hardly = spectrum.condition > POOR or spectrum.rank < len(problem.terms)
-    return hardly and problem.rank is None and find_exact_relations(problem, coordinates) == []
+    return (
+        spectrum.poor and problem.rank is None and find_exact_relations(problem, coordinates) == []
+    )
 
 
 def _find_sparse_limit(problem: Problem, coordinates: Coordinates, settings: Settings) -> Floats:
@@ -203,7 +199,7 @@ def choose_rate(path: Path, settings: Settings) -> tuple[float, str]:
             f"rate, {rule.limit_formula}, L = {top:.6g}"
         )
     rate = float(asked)
-    if not rate < limit and not (settings.allow_divergence and settings.epochs):
+    if not rate < limit and not (settings.allow_divergence and settings.epochs is not None):
         raise refuse_rate(path, rate)
     if not rate < limit:
         growth = path.rates.factor(rate)
