@@ -7,12 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy.optimize import linprog
 
 import steepest
 from steepest.descent.coordinate import Penalised
-from steepest.faces.cli import main
+from steepest.faces.cli import run
 
 pytestmark = pytest.mark.filterwarnings("ignore::steepest.SteepestWarning")
 
@@ -93,10 +92,9 @@ def test_dependent_columns_under_l1_meet_their_conditions(seed, nonnegative):
         assert np.abs(solution.coef).sum() == pytest.approx(least.fun, rel=1e-6)
 
 
-def test_a_sparse_fit_as_json(tmp_path):
+def test_a_sparse_fit_as_json(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text("x,y\n1,2\n2,3\n3,7\n4,8\n")
     asked = ["fit", str(path), "--target", "y", "--nonnegative", "--l1", "0.1", "--json"]
-    done = CliRunner().invoke(main, asked)
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["limit"] is None
+    assert run(asked) == 0
+    assert json.loads(capsys.readouterr().out)["limit"] is None
