@@ -45,7 +45,6 @@ from .settings import Settings, find_path
 from .sparse import fit_sparse
 from .validation import Held, Validation, judge
 
-
 FEW = 1_000
 """Columns up to which threads of BLAS mostly wait for each other."""
 
