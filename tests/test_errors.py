@@ -229,6 +229,8 @@ SPECIAL = {
     ("FoldsError", "unjudged", "label"): "2",
     ("FoldsError", "unjudged", "reason"): "none of the 3 rows is left.",
     ("PackageError", "missing", "package"): "matplotlib",
+    ("SourceError", "of_database", "path"): "homes.db",
+    ("SourceError", "of_database", "scheme"): "sqlite",
     ("PackageError", "missing", "extra"): "plot",
     ("StudyError", "several_targets", "targets"): ["price", "rent"],
     ("OptionError", "pathless", "method"): "lasso",

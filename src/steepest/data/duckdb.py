@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, PackageError
 from .ahead import read_ahead
 from .selection import HERE, name_asked, quote_name, write_select
 from .streams import from_relation, translated
@@ -31,8 +31,10 @@ def open_connection(connection: Any, table: str | None, query: str | None) -> So
 
 def _connect(path: str) -> Any:
     """A database that a query can neither change, nor leave for other files or for variables."""
-    import duckdb
-
+    try:
+        import duckdb
+    except ImportError:
+        raise PackageError.missing("DuckDB", "duckdb") from None
     try:
         connection = duckdb.connect(
             path, read_only=True, config={"python_enable_replacements": False}
