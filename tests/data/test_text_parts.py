@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +150,16 @@ def test_a_part_is_a_range_that_can_be_sent_away(
     assert len({part.identity for part in parts}) == len(parts)
 
 
+def spawn_processes(count: int) -> Executor:
+    return ProcessPoolExecutor(count, get_context("spawn"))
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, spawn_processes])
 @pytest.mark.parametrize("precision", ["exact", "double"])
 def test_workers_do_not_change_a_bit(
     ending: str,
-    pool: type[Executor],
+    pool: Callable[[int], Executor],
     precision: str,
     write: Any,
     monkeypatch: pytest.MonkeyPatch,
