@@ -18,8 +18,8 @@ from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
-from .paths import check_readable, find_files
-from .places import Stamp, measure, open_bytes
+from .paths import Found, check_readable, find_files
+from .places import Place, Stamp, measure, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
 from .table import Kind, Part, Schema, Source, allow_mixed, remarks_of
@@ -110,7 +110,7 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
         A dialect that no text has, or that is said of files that are no text.
     """
     dialect.check()
-    files: dict[str, Source] = {}
+    files: dict[object, Source] = {}
     keys: list[Sequence[tuple[str, str]]] = []
     empty: list[str] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
@@ -121,16 +121,22 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
         found = find_files(pattern)
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
-            if one.path not in files:
+            if _tell_apart(one) not in files:
                 if dialect.skip_empty and not measure(one.path):
                     empty.append(one.path)
                     continue
-                files[one.path] = open_file(one.path, dialect)
+                files[_tell_apart(one)] = open_file(one.path, dialect)
                 keys.append(one.keys)
     if empty and not files:
         raise SourceError.empty_file(empty[0])
     placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
     return placed[0] if len(placed) == 1 and not empty else Files(tuple(placed), tuple(empty))
+
+
+def _tell_apart(found: Found) -> object:
+    """What is the same of a file under all its names, so that no row is counted twice."""
+    path = found.path if isinstance(found.path, Place) else os.path.realpath(found.path)
+    return path, found.keys
 
 
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
