@@ -13,18 +13,19 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SUMS = ROOT / "src" / "steepest" / "sums"
+PACKAGE = ROOT / "src" / "steepest"
 
 
 def pytest_configure() -> None:
-    """A kernel that was built in this folder, from older sources than it has, is built anew."""
-    built = list(SUMS.glob("_kernel*.so"))
-    sources = [path.stat().st_mtime for path in SUMS.glob("*.[ch]")]
-    if built and built[0].stat().st_mtime < max(sources):
-        built[0].unlink()  # and not written over: others may be running it
-        build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
-        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-        os.utime(built[0])
+    """What was compiled in this folder, from older sources than it has, is built anew."""
+    for folder in ("sums", "data"):
+        built = list((PACKAGE / folder).glob("_*.so"))
+        sources = [path.stat().st_mtime for path in (PACKAGE / folder).glob("*.[ch]")]
+        if built and built[0].stat().st_mtime < max(sources):
+            built[0].unlink()  # and not written over: others may be running it
+            build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+            subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+            os.utime(built[0])
 
 
 @pytest.fixture(scope="session")

@@ -171,7 +171,7 @@ def test_the_readmes_commands_are_those_of_the_program():
     shell = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
     for command in re.findall(r"\bsteepest (\w+) ", shell):
         assert command in commands.commands
-    for option in set(re.findall(r" (--[a-z-]+)", text)):
+    for option in set(re.findall(r" (--[a-z][a-z0-9-]+)", text)):
         known = {o for c in commands.commands.values() for p in c.params for o in p.opts}
         assert option in known, option
 

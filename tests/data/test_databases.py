@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +20,7 @@ import pytest
 
 import steepest
 from steepest import errors, open_table
+from steepest.data import sqlite
 from steepest.data.selection import quote_name
 
 N = 25_000
@@ -278,3 +283,105 @@ def test_a_database_among_files(url: str, write: Any, refused: Any) -> None:
 def test_a_table_of_what_is_no_database(write: Any, refused: Any) -> None:
     with refused(errors.OptionError, "table='t'", "no database"):
         open_table(write("t.csv", "x\n1\n"), table="t")
+
+
+# ------------------------------------------------------------------ exact or refused
+
+
+def test_whole_numbers_beside_fractions(tmp_path: Path, refused: Any) -> None:
+    large = 2**53 + 1
+    with closing(sqlite3.connect(tmp_path / "t.db")) as con:
+        con.execute("create table t (x)")
+        con.executemany("insert into t values (?)", [(large,), (large + 2,)])
+        table = open_table(con, table="t")
+        whole = pa.table({"x": [large, large + 2]})
+        assert steepest.scan(table).fingerprint == steepest.scan(whole).fingerprint
+        con.execute("insert into t values (0.5)")
+        with refused(errors.SourceError, "'x' is not a column of one kind", str(large)):
+            steepest.scan(table)
+        con.execute(f"update t set x = x - 1 where x >= {large}")
+        assert steepest.scan(table).n_read == 3
+    for values in ([0.5, large], (large, 0.5), [0.5, -large, 1.0]):
+        with refused(errors.SourceError, "which no double is"):
+            steepest.scan({"x": values})
+    assert steepest.scan({"x": [0.5, large - 1, 2**60]}).n_read == 3
+
+
+def test_wide_numbers_of_duckdb(refused: Any) -> None:
+    with duckdb.connect() as con:
+        query = (
+            "select (i::hugeint * 100000000000000000000000000 - 7)::hugeint as h, "
+            "(i * 1.0000000001)::decimal(38, 10) as d, i::uhugeint + (2^100)::uhugeint as u "
+            "from range(1000) t(i)"
+        )
+        rows = con.sql(query).fetchall()
+        wide = [pa.array([row[i] for row in rows], kind) for i, kind in enumerate(
+            (pa.decimal128(38, 0), pa.decimal128(38, 10), pa.decimal128(38, 0)))]  # fmt: skip
+        expected = steepest.scan(pa.table(wide, names=["h", "d", "u"]))
+        for source in (open_table(con, query=query), con.sql(query)):
+            assert steepest.scan(source).fingerprint == expected.fingerprint
+        table = open_table(con, query="select 170141183460469231731687303715884105728::uhugeint x")
+        with refused(errors.SourceError, 'column "x" holds a whole number of 2^127 or more'):
+            steepest.scan(table)
+        for kind in ("date", "timestamp", "timestamp_ns", "timestamptz"):
+            table = open_table(con, query=f'select 1 as x, \'-infinity\'::{kind} as "t\'""u"')
+            assert steepest.scan(table).n_read == 1
+            with refused(errors.SourceError, "holds a time that is infinite"):
+                list(table.batches([], [], (), ["t'\"u"]))
+
+
+# ------------------------------------------------------------------ others are there too
+
+
+def test_a_database_that_somebody_writes_to(
+    tmp_path: Path, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_sqlite(tmp_path / "t.db")
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as other:
+        other.execute("begin exclusive")
+        with refused(errors.DatabaseError, "is locked by somebody else", "run it again"):
+            steepest.scan(f"sqlite:///{tmp_path}/t.db?table=the+table")
+        other.execute("rollback")
+        assert steepest.scan(f"sqlite:///{tmp_path}/t.db?table=the+table").n_read == N
+    place = str(tmp_path / "d.db")
+    script = f"import duckdb, time; c = duckdb.connect({place!r}); print(); time.sleep(60)"
+    make_duckdb(tmp_path / "d.db")
+    with subprocess.Popen([sys.executable, "-uc", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with refused(errors.DatabaseError, "cannot be opened", "nobody is writing to it"):
+            steepest.scan(f"duckdb:///{tmp_path}/d.db?table=the+table")
+        process.kill()
+
+
+def test_two_answers(url: str, refused: Any) -> None:
+    with refused(errors.DatabaseError, "is not one statement that gives rows"):
+        steepest.scan(open_table(url, query="select 1 as x; select 2 as x"))
+
+
+ENDLESS = {
+    "sqlite": "with recursive r(i) as (select 1 union all select i + 1 from r) "
+    "select sum(i) as x, 1 as y from r",
+    "duckdb": "select sum(hash(a.i + b.i)) as x, 1 as y "
+    "from range(1000000) a(i), range(1000000) b(i)",
+}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_is_interrupted(number: int, code: int, kind: str, url: str, tmp_path: Path) -> None:
+    out = tmp_path / "t.moments"
+    command = [sys.executable, "-m", "steepest", "scan", url, "--query", ENDLESS[kind], "-o", out]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(600):  # until it computes
+            used = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            if int(used[11]) > 150:
+                break
+            time.sleep(0.05)
+        process.send_signal(number)
+        began = time.monotonic()
+        _, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 3
+    assert process.returncode == code
+    assert "nothing was written" in err
+    assert not out.exists()

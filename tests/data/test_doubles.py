@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def read(text: str, layout: Layout, places: tuple[int, ...] = (0, 2)) -> Any:
-    return DoublesReader(layout, places).read(text.encode(), layout.parse)
+    found = DoublesReader(layout, places).read(text.encode(), layout.parse)
+    return None if found is None else found.numbers
 
 
 def as_bits(values: Any) -> list[int]:
@@ -153,3 +155,21 @@ def test_the_same_bits_with_arrow_alone(quote: str, write: Any) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert done.stdout.strip() == steepest.scan(steepest.open_table(path, quote=quote)).fingerprint
+
+
+words = st.text(st.sampled_from("abé東 -7."), max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(st.tuples(words, words), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
+def test_text_is_what_stands_between_the_marks(rows: list[tuple[str, str]], end: str) -> None:
+    layout = lay_out()
+    text = "".join(f"{a},1,{b}{end}" for a, b in rows)
+    found = DoublesReader(layout, [1], [0, 2]).read(text.encode(), layout.parse)
+    assert found is not None
+    assert found.numbers.tolist() == [[1.0] * len(rows)]
+    for column, expected in zip(found.texts, zip(*rows, strict=True), strict=bool(rows)):
+        assert column.present.tolist() == [cell not in layout.nulls for cell in expected]
+        data = column.data.tobytes()
+        cells = [data[a:b].decode() for a, b in pairwise(column.ends.tolist())]
+        assert cells == ["" if cell in layout.nulls else cell for cell in expected]

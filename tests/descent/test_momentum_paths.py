@@ -30,7 +30,6 @@ TABLES = {
 }
 RULES = {
     "momentum": Momentum(0.9),
-    "little momentum": Momentum(0.2),
     "nesterov": Nesterov(0.9),
     "no momentum": Momentum(0.0),
 }

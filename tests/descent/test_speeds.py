@@ -111,8 +111,8 @@ def test_the_best_rate_for_a_budget_has_the_lowest_objective(rule, epochs):
             assert model.learning_rate == best
             height = found.left(epochs, best)[0]
             brute = brute_force(found, epochs)
-            assert height <= brute * (1 + 1e-9) + 1e-300
-            assert height <= found.left(epochs)[0] * (1 + 1e-12)
+            assert height <= max(brute * (1 + 1e-9), 2.0**-104)
+            assert height <= max(found.left(epochs)[0] * (1 + 1e-12), 2.0**-104)
             at = np.array([0, epochs])
             above = model.path.objective(at) - model.path.objective(None)
             if above[1] > 1e-10 * above[0]:
@@ -155,6 +155,10 @@ def test_epochs_may_be_trillions_or_never():
         found.epochs_to(1.5)
     with pytest.raises(OptionError, match="epochs=0"):
         found.best_for(0)
+    for rate in (-1.0, 0.0, math.nan, math.inf, "0.1"):
+        for ask in (found.factor, found.directions, lambda r: found.left(3, r)):
+            with pytest.raises(OptionError, match="is not a positive number"):
+                ask(rate)
 
 
 def test_directions_say_what_makes_it_slow():

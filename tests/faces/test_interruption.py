@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,16 +21,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tests.faces.conftest import Ran
 
 import steepest
 from steepest.drafts import drop_draft, drop_drafts, make_draft
 
-SECOND = 1.0
-SLACK = 0.5
-"""For a machine on which others are at work."""
-
 COPIES = 80
 ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c limit 1000000000)"
+
+
+def allow(seconds: float) -> float:
+    """So many seconds, and more on a machine on which others are at work."""
+    return seconds + 0.4 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def link(path: Path, folder: Path) -> str:
@@ -86,6 +88,11 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("temporary")
 
 
+def hear() -> None:
+    """Hear ^C even where the tests themselves run in the back of a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def begun(
     place: tuple[str, str], temporary: Path, *more: str, **options: object
@@ -93,7 +100,7 @@ def begun(
     """A command that reads."""
     command = [sys.executable, "-m", "steepest", "scan", place[0], "-o", "m.moments", *more]
     env = os.environ | {"TMPDIR": str(temporary)}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear} | options
     with subprocess.Popen(command, env=env, text=True, **streams) as started:  # type: ignore[call-overload]
         try:
             yield started
@@ -128,8 +135,8 @@ def stop(started: subprocess.Popen[str], number: signal.Signals) -> tuple[int, s
     workers = descendants(started.pid)
     began = time.monotonic()
     started.send_signal(number)
-    out, err = started.communicate(timeout=10)
-    assert time.monotonic() - began < SECOND + SLACK
+    out, err = started.communicate(timeout=20)
+    assert time.monotonic() - began < allow(1.0)
     time.sleep(0.3)
     assert not [pid for pid in workers if is_alive(pid)]
     return started.returncode, out, err
@@ -183,7 +190,7 @@ def test_with_workers(
         if group:
             workers = descendants(started.pid)
             os.killpg(started.pid, signal.SIGINT)
-            out, err = started.communicate(timeout=10)
+            out, err = started.communicate(timeout=20)
             code = started.returncode
             time.sleep(0.3)
             assert not [pid for pid in workers if is_alive(pid)]
@@ -210,7 +217,7 @@ def test_a_second_time(
         time.sleep(0.1)
         started.send_signal(signal.SIGINT)
         assert started.wait(5) == 130
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < allow(0.2)
     assert not list(temporary.iterdir())
 
 
@@ -252,6 +259,25 @@ def test_a_terminal_gets_its_cursor_back(
         assert shown.rfind(b"\x1b[?25h") >= shown.rfind(b"\x1b[?25l")
 
 
+def test_places_that_a_checkpoint_cannot_have(cli: Callable[..., Ran], workplace: Path) -> None:
+    """Said before the scan, and nothing is written."""
+    penguins = "examples/penguins.csv"
+    words = {
+        "m.moments": "it is to be the output, and the checkpoint",
+        "./m.moments": "it is to be the output, and the checkpoint",
+        penguins: "it is one of the files to be read",
+        "examples": "it is a directory",
+        "nowhere/c.part": "there is no folder 'nowhere'",
+    }
+    for place, word in words.items():
+        ran = cli("scan", penguins, "-o", "m.moments", "--checkpoint", place)
+        assert ran.code == 1
+        assert ran.err.startswith(f"steepest: '{place}' cannot be written: {word}.")
+    ran = cli("fit", penguins, "--target", "body_mass_g", "-o", "m.json", "--checkpoint", "m.json")
+    assert "it is to be the output, and the checkpoint" in ran.err
+    assert [path.name for path in workplace.iterdir()] == ["examples"]
+
+
 # ------------------------------------------------------------------ temporary files
 
 
@@ -283,9 +309,8 @@ def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workpla
     command = [sys.executable, "-m", "steepest", "scan", "-", "-o", "m.moments"]
     env = os.environ | {"TMPDIR": str(temporary)}
     for number in (signal.SIGKILL, signal.SIGINT):
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-        ) as started:
+        streams = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear}
+        with subprocess.Popen(command, env=env, **streams) as started:
             assert started.stdin
             started.stdin.write(b"x,y\n" + b"1,2\n" * 100_000)
             started.stdin.flush()

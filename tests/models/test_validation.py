@@ -378,3 +378,21 @@ def test_the_best_epoch_of_curves_with_several_dips(seed, last, dips):
     every = curve(np.arange(last + 1.0))
     assert found.epoch == np.argmin(every)
     assert found.falling == (found.epoch == last)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e-20, 1e20, 1e160, 1e300])
+def test_columns_of_any_size(size):
+    """A column times a number, and its coefficient divided by it, predict the same."""
+    x, y = np.arange(6.0), np.array([0.0, 1.0, 2.5, 2.0, 4.5, 5.0])
+    held = {"x": np.array([9.0, 7.0]), "y": np.array([9.0, 7.5])}
+    options = {"rule": "momentum", "epochs": 20, "learning_rate": 0.1}
+    wanted = fit({"x": x, "y": y}, validation=held, **options).validation
+    far = {"x": held["x"] * size, "y": held["y"]}
+    found = fit({"x": x * size, "y": y}, validation=far, **options).validation
+    assert found.loss == pytest.approx(wanted.loss, rel=1e-9)
+    assert found.best_epoch == wanted.best_epoch
+
+
+def test_a_few_rows_may_all_fall_on_one_side():
+    with pytest.raises(ValidationError, match=r"validation=0\.99 with seed 0 leaves one side"):
+        fit({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}, validation=0.99)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path as File
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +19,7 @@ from ..data.table import Batch, Kind, Source
 from ..data.terms import Term
 from ..descent.quadratic import Coordinates
 from ..errors import SourceError, TooLargeError
+from ..machine import find_memory
 from ..models.request import Request
 from ..sums.finding import Finder
 from ..sums.moments import Moments
@@ -50,19 +49,6 @@ def check_memory(problem: Problem) -> None:
     if free is not None and needed * SHARE > free:
         fitting = max(free // (SHARE * (width + 1) * 8), 1)
         raise TooLargeError.rows(problem.rows.used, width, needed, free, fitting)
-
-
-def find_memory() -> int | None:
-    """Bytes of memory that programs may still take; None where the system does not tell."""
-    file = File("/proc/meminfo")
-    if file.exists():
-        for line in file.read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    names = ("SC_AVPHYS_PAGES", "SC_PAGE_SIZE")
-    if all(name in os.sysconf_names for name in names):
-        return os.sysconf(names[0]) * os.sysconf(names[1])
-    return None
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,16 @@ def work_aside(work: Callable[[], T]) -> T:
     return next(found[0] for found in read_ahead(start, lambda: None) if found is not None)
 
 
-def read_ahead(start: Callable[[], Generator[T]], cancel: Callable[[], Any]) -> Iterator[T | None]:
+def read_ahead(
+    start: Callable[[], Generator[T]],
+    cancel: Callable[[], Any],
+    patience: float | None = PARTING_SECONDS,
+) -> Iterator[T | None]:
     """What an iterator gives, one step ahead; None each time that nothing has come for a while.
 
     The thread is no reason for a process to stay.  When the caller leaves early, ``cancel`` is
-    called, which makes a reader that waits for others give up.
+    called, which makes a reader that waits for others give up.  It is waited for so many seconds;
+    None: to its end, where it reads from what the caller will use again.
 
     >>> [found for found in read_ahead(lambda: (c for c in "abc"), lambda: None) if found]
     ['a', 'b', 'c']
@@ -73,4 +78,4 @@ def read_ahead(start: Callable[[], Generator[T]], cancel: Callable[[], Any]) -> 
         if word not in ("end", "error"):
             with suppress(Exception):
                 cancel()
-        thread.join(PARTING_SECONDS)
+        thread.join(patience)

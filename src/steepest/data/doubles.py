@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..typing import Floats
 from .layout import Layout
@@ -54,30 +55,46 @@ def _open() -> Any:
     if spec is None or os.environ.get("STEEPEST_KERNEL") == "numpy":
         return None
     functions = CDLL(str(spec.origin))
-    if not functions.steepest_text_is_fast():
-        return None
-    read = functions.steepest_read_numbers
+    if not hasattr(functions, "steepest_read_columns") or not functions.steepest_text_is_fast():
+        return None  # another machine, or built from older sources
+    read = functions.steepest_read_columns
     read.restype = c_int64
     read.argtypes = [
         c_void_p, c_int64, c_int64, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_int64,
-        c_void_p, c_int64, c_void_p,
+        c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p,
     ]  # fmt: skip
     return read
 
 
+class Columns(NamedTuple):
+    """Columns of a block, to be used only until the next block is read."""
+
+    numbers: Floats
+    """Shape (columns, rows), nulls as NaN."""
+    texts: Sequence[Texts]
+
+
+class Texts(NamedTuple):
+    """A column of text: cells one behind the other, where they end, and which are values."""
+
+    data: NDArray[np.uint8]
+    ends: NDArray[np.int32]
+    present: NDArray[np.uint8]
+
+
 class DoublesReader:
-    """Reads columns of numbers, by their places, into a table that it keeps.
+    """Reads columns of numbers and of text, by their places, into room that it keeps.
 
     Raises nothing: where it gives up, ``read`` returns None.
     """
 
-    def __init__(self, layout: Layout, places: Sequence[int]) -> None:
+    def __init__(self, layout: Layout, places: Sequence[int], texts: Sequence[int] = ()) -> None:
         self._layout = layout
-        self._slots = np.full(len(layout.names), -1, dtype=np.int32)
-        self._slots[list(places)] = np.arange(len(places))
+        self._slots, self._texts = _number(layout, places), _number(layout, texts)
         words = [word.encode() for word in layout.nulls if len(word.encode()) < 255]
         self._nulls = b"".join(bytes([len(word)]) + word for word in words) + b"\xff"
-        self._room = np.empty((len(places), 0))
+        self._room, self._size = np.empty((len(places), 0)), -1
+        self._n_texts = len(texts)
         self._hard = np.empty((HARD_CELLS, 3), dtype=np.int64)
         self._marks = ord(layout.delimiter), ord(layout.decimal)
 
@@ -88,22 +105,23 @@ class DoublesReader:
             return False
         return bool(places) and _open() is not None
 
-    def read(self, text: bytes, parse: Callable[[str], float | None]) -> Floats | None:
-        """The columns of a block without quotes, shape (columns, rows), nulls as NaN.
+    def read(self, text: bytes, parse: Callable[[str], float | None]) -> Columns | None:
+        """The columns of a block without quotes.
 
-        To be used only until the next block is read.  ``parse`` reads a cell that is hard; None
-        where it is no number, or the records are not of one length.
+        ``parse`` reads a cell that is hard; None where it is no number, or the records are not of
+        one length.
         """
         size = len(text)
-        most = size // len(self._slots) + 1
-        if self._room.shape[1] < most:
-            self._room = np.empty((len(self._room), most))
+        if self._size < size:
+            self._make_room(size)
         count = np.zeros(1, dtype=np.int64)
         powers = powers_of_five()
         rows = _open()(
             text, size, len(self._slots), *self._marks, self._slots.ctypes.data,
             powers.ctypes.data, self._nulls, self._room.ctypes.data, self._room.shape[1],
-            self._hard.ctypes.data, HARD_CELLS, count.ctypes.data,
+            self._hard.ctypes.data, HARD_CELLS, count.ctypes.data, self._texts.ctypes.data,
+            self._bytes.ctypes.data, self._bytes.shape[1], self._ends.ctypes.data,
+            self._present.ctypes.data,
         )  # fmt: skip
         if rows < 0:
             return None
@@ -112,10 +130,30 @@ class DoublesReader:
             if value is None:
                 return None
             self._room[slot, row] = value
-        return self._room[:, :rows]
+        texts = [
+            Texts(data, ends[: rows + 1], present[:rows])
+            for data, ends, present in zip(self._bytes, self._ends, self._present, strict=True)
+        ]
+        return Columns(self._room[:, :rows], texts)
+
+    def _make_room(self, size: int) -> None:
+        """Room for the columns of a block of so many bytes: a record has one a column at least."""
+        most = size // len(self._slots) + 1
+        self._room = np.empty((len(self._room), most))
+        self._bytes = np.empty((self._n_texts, size), dtype=np.uint8)
+        self._ends = np.zeros((self._n_texts, most + 1), dtype=np.int32)
+        self._present = np.empty((self._n_texts, most), dtype=np.uint8)
+        self._size = size
 
     def _cell(self, text: bytes, start: int) -> str:
         """The cell that begins there, as it is written."""
         ends = (text.find(mark, start) for mark in (self._layout.delimiter.encode(), b"\n"))
         stop = min((end for end in ends if end >= 0), default=len(text))
         return text[start:stop].removesuffix(b"\r").decode("utf-8", "replace")
+
+
+def _number(layout: Layout, places: Sequence[int]) -> NDArray[np.int32]:
+    """By column its number among some; -1 for others."""
+    found = np.full(len(layout.names), -1, dtype=np.int32)
+    found[list(places)] = np.arange(len(places))
+    return found

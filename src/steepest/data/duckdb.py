@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, PackageError
 from .ahead import read_ahead
 from .selection import HERE, name_asked, quote_name, write_select
 from .streams import from_relation, translated
@@ -31,8 +31,10 @@ def open_connection(connection: Any, table: str | None, query: str | None) -> So
 
 def _connect(path: str) -> Any:
     """A database that a query can neither change, nor leave for other files or for variables."""
-    import duckdb
-
+    try:
+        import duckdb
+    except ImportError:
+        raise PackageError.missing("DuckDB", "duckdb") from None
     try:
         connection = duckdb.connect(
             path, read_only=True, config={"python_enable_replacements": False}
@@ -49,9 +51,9 @@ def _open(
     def list_tables() -> list[str]:
         return [name for (name,) in connection.sql(TABLES).fetchall()]
 
-    def aside(batches: Any) -> Generator[Any]:
+    def aside(begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         def start() -> Generator[Any]:
-            yield from batches
+            yield from begin()
 
         found = read_ahead(start, connection.interrupt)
         yield from (batch for batch in found if batch is not None)
@@ -62,4 +64,4 @@ def _open(
         statements = connection.extract_statements(asked)
         if [statement.type.name for statement in statements] != ["SELECT"]:
             raise DatabaseError.no_select(where)
-        return from_relation(connection.sql(asked), where, aside if is_ours else iter)
+        return from_relation(connection.sql(asked), where, aside if is_ours else None)

@@ -18,7 +18,7 @@ from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
-from .paths import Found, check_readable, find_files
+from .paths import Found, check_readable, find_files, is_own
 from .places import Place, Stamp, measure, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
@@ -55,6 +55,8 @@ class Files:
     files: tuple[Source, ...]
     empty: tuple[str, ...] = ()
     """Files of 0 bytes that were passed over."""
+    own: tuple[str, ...] = ()
+    """Files that steepest wrote, which were passed over too."""
     mixing: frozenset[str] = frozenset()
     """Columns that are text if they hold any."""
 
@@ -78,10 +80,12 @@ class Files:
     def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in giving these columns."""
         found = [
-            f"{counted(len(self.empty), 'file')} of 0 bytes passed over: {listed(self.empty)}."
+            f"{counted(len(names), 'file')} {what} passed over: {listed(names)}."
+            for what, names in (("of 0 bytes", self.empty), ("that steepest wrote", self.own))
+            if names
         ]
         told = [note for file in self._agreed for note in remarks_of(file, numbers, others)]
-        return [*(found if self.empty else []), *dict.fromkeys(told)]
+        return [*found, *dict.fromkeys(told)]
 
     def parts(self) -> Sequence[Part]:
         return [part for file in self._agreed for part in file.parts()]
@@ -110,27 +114,36 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
         A dialect that no text has, or that is said of files that are no text.
     """
     dialect.check()
-    files: dict[object, Source] = {}
+    files: dict[str, Source] = {}
+    seen: set[object] = set()
     keys: list[Sequence[tuple[str, str]]] = []
     empty: list[str] = []
+    own: list[str] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
         if pattern == STANDARD_INPUT:
             files[pattern] = open_input(dialect)
             keys.append(())
             continue
         found = find_files(pattern)
+        data = [one for one in found if not is_own(one.path)]
+        if data:  # else what is meant is one of ours, and is refused by its ending
+            own += [one.path for one in found if one not in data]
+            found = data
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
-            if _tell_apart(one) not in files:
+            if one.path not in files and _tell_apart(one) not in seen:
                 if dialect.skip_empty and not measure(one.path):
                     empty.append(one.path)
                     continue
-                files[_tell_apart(one)] = open_file(one.path, dialect)
+                files[one.path] = open_file(one.path, dialect)
+                seen.add(_tell_apart(one))
                 keys.append(one.keys)
     if empty and not files:
         raise SourceError.empty_file(empty[0])
     placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
-    return placed[0] if len(placed) == 1 and not empty else Files(tuple(placed), tuple(empty))
+    if len(placed) == 1 and not empty and not own:
+        return placed[0]
+    return Files(tuple(placed), tuple(empty), tuple(own))
 
 
 def _tell_apart(found: Found) -> object:

@@ -72,6 +72,7 @@ class DelimitedPart(File):
             layout,
             {place[name]: kind for name, kind in types.items()},
             Search(layout, {place[name]: need for name, need in needs.items()}, self.name),
+            texts=[place[name] for name in categories if name not in booleans],
             plain=[
                 place[name] for name in numbers if needs[name] is Need.NUMBER and name not in cells
             ],

@@ -22,7 +22,7 @@ from .arrow import (
     make_room,
     make_strips,
 )
-from .expansions import Expansion, exceeds_doubles, expand_integers
+from .expansions import LARGEST_WHOLE, Expansion, exceeds_doubles, expand_integers
 from .strips import Strips
 from .table import Batch, Column, Kind, Schema
 
@@ -197,7 +197,9 @@ def _whole(column: Any) -> Any:
     """A chunked array as one array, so that it has one dictionary."""
     import pyarrow as pa
 
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _describe(name: str, column: Any) -> Column:
@@ -260,7 +262,7 @@ def _gather(name: str, values: Any) -> Any:
     # A list, a pandas Series or an array: numbers stay as they are, the rest goes to Arrow.
     array = values if isinstance(values, np.ndarray) else getattr(values, "values", values)
     if isinstance(array, list | tuple) and all(type(v) in (int, float) for v in array):
-        array = np.asarray(array)
+        array = _as_array(name, array)
     if isinstance(array, np.ndarray):
         if array.ndim != 1:
             raise LengthError.dimensions(f"column '{name}'", array.shape, "one-dimensional")
@@ -272,6 +274,17 @@ def _gather(name: str, values: Any) -> Any:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise SourceError.column(name, str(error).partition("\n")[0]) from None
+
+
+def _as_array(name: str, values: Sequence[float]) -> NDArray[Any]:
+    """Numbers as an array; SourceError for a whole number that no double is, beside fractions."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        for value in values:
+            if isinstance(value, int) and abs(value) > LARGEST_WHOLE and int(float(value)) != value:
+                reason = f"It holds {value}, which no double is, beside numbers that are not whole"
+                raise SourceError.column(name, reason)
+    return array
 
 
 def from_pandas(frame: Any) -> Columns:
@@ -295,8 +308,11 @@ def from_arrow(table: Any, where: str = "the table") -> Columns:
 
 
 def from_polars(frame: Any) -> Columns:
-    """A polars DataFrame."""
-    return from_arrow(frame.to_arrow(), "the DataFrame")
+    """A polars DataFrame, in whose memory text stays too where polars can hand it out as it is."""
+    import polars as pl
+
+    level = {"compat_level": pl.CompatLevel.newest()} if hasattr(pl, "CompatLevel") else {}
+    return from_arrow(frame.to_arrow(**level), "the DataFrame")
 
 
 def is_from(value: object, package: str) -> bool:

@@ -127,8 +127,9 @@ def open_table(
     Parameters
     ----------
     source : path, glob, folder, list of these, URL or connection
-        Files of text, where ``"-"`` is standard input; or a database: a connection of DuckDB's or
-        SQLite's, or ``"duckdb:///homes.db"``, ``"sqlite:///homes.db"``.
+        Files of text, where ``"-"`` is standard input; or a database: a connection of DuckDB's,
+        SQLite's or, to PostgreSQL, ADBC's, or ``"duckdb:///homes.db"``, ``"sqlite:///homes.db"``,
+        ``"postgresql://user@host/db"``.
     delimiter : str, optional
         The character between fields.  Default: a comma, or a tab in ``.tsv``, unless the first
         records are evenly cut by semicolons, tabs, bars or commas alone.
@@ -160,7 +161,7 @@ def open_table(
     max_bytes : int, optional
         Bytes that a packed file may unpack to.  Default: any number; it is read as a stream.
     table : str, optional
-        A table or view of a database, by its bare name.
+        A table or view of a database, by its bare name, or ``"schema.name"`` in PostgreSQL.
     query : str, optional
         One statement that gives rows, which the database runs anew for each pass.
 

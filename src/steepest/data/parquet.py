@@ -23,6 +23,9 @@ PART_ROWS = 1 << 17
 READ_BYTES = 1 << 14
 """Columns of a row group are read page by page; larger pieces would be copied once more."""
 
+FAR_BYTES = 1 << 21
+"""Bytes of a column that are read at once from a store, where each piece is a request."""
+
 
 @dataclass(frozen=True)
 class ParquetFile(File):
@@ -93,6 +96,9 @@ class ParquetFile(File):
                 columns=names,
                 use_threads=False,
             ):
+                for name in names:
+                    if name not in numbers:  # codes without a value, bytes that are no text
+                        batch.column(name).validate(full=True)
                 done += batch.num_rows
                 yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)
 
@@ -113,6 +119,6 @@ class ParquetFile(File):
             open_bytes(self.path) if isinstance(self.path, Place) else self.path,
             read_dictionary=list(texts) or None,
             pre_buffer=False,
-            buffer_size=READ_BYTES,
+            buffer_size=FAR_BYTES if isinstance(self.path, Place) else READ_BYTES,
             page_checksum_verification=True,
         )

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .arrow import is_dictionary
-from .doubles import DoublesReader
+from .doubles import DoublesReader, Texts
 from .flaws import Cell, Need, Search, looks_clean
 from .layout import FALSE_WORDS, TRUE_WORDS, Layout
 
@@ -72,11 +74,13 @@ class Parser:
 
     plain: Sequence[int] = ()
     """Columns of numbers that may do without Arrow, a null as NaN."""
+    texts: Sequence[int] = ()
+    """Columns of text that may, too."""
     _doubles: DoublesReader | None = None
 
     def __post_init__(self) -> None:
-        if DoublesReader.serves(self.layout, self.plain):
-            self._doubles = DoublesReader(self.layout, self.plain)
+        if DoublesReader.serves(self.layout, [*self.plain, *self.texts]):
+            self._doubles = DoublesReader(self.layout, self.plain, self.texts)
 
     def parse(self, text: bytes, before: Callable[[], int], find_other: FindOther) -> Any:
         """The rows of a block as an Arrow record batch, to be used until the next is parsed.
@@ -102,21 +106,26 @@ class Parser:
         return rows
 
     def _read_doubles(self, text: bytes) -> dict[str, Any]:
-        """Columns of numbers by their place, without Arrow; none where that is not to be had."""
+        """Columns by their place, without Arrow's reader; none where that is not to be had."""
         import pyarrow as pa
 
         quote = self.layout.quote.encode()
         if self._doubles is None or (quote and quote in text):
             return {}
-        table = self._doubles.read(text, self.layout.parse)
-        if table is None:
+        found = self._doubles.read(text, self.layout.parse)
+        if found is None:
             return {}
-        return {
+        columns = {
             str(place): pa.Array.from_buffers(
-                pa.float64(), table.shape[1], [None, pa.py_buffer(column)], 0
+                pa.float64(), found.numbers.shape[1], [None, pa.py_buffer(column)], 0
             )
-            for place, column in zip(self.plain, table, strict=True)
+            for place, column in zip(self.plain, found.numbers, strict=True)
         }
+        try:
+            levels = [_find_levels(column) for column in found.texts]
+        except UnicodeDecodeError:  # Arrow tells which column, if it matters
+            return columns
+        return columns | dict(zip(map(str, self.texts), levels, strict=True))
 
     def _try(self, text: bytes, doubles: Mapping[str, Any]) -> tuple[pa.RecordBatch | None, str]:
         """The rows, or what Arrow says against them."""
@@ -199,6 +208,19 @@ def _read_columns(
         chunks = column.chunks
         found[name] = chunks[0] if len(chunks) == 1 else pa.array([], column.type)
     return found
+
+
+def _find_levels(column: Texts) -> Any:
+    """A column of text as Arrow's dictionary; UnicodeDecodeError for what is not UTF-8."""
+    import pyarrow as pa
+
+    bytes(column.data[: column.ends[-1]]).decode()
+    nulls = None
+    if not column.present.all():
+        nulls = pa.py_buffer(np.packbits(column.present, bitorder="little"))
+    buffers = [nulls, pa.py_buffer(column.ends), pa.py_buffer(column.data)]
+    text = pa.Array.from_buffers(pa.string(), len(column.present), buffers)
+    return text.dictionary_encode()
 
 
 def _is_text(kind: Any) -> bool:

@@ -10,8 +10,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ..errors import SourceError, SourceNotFoundError, StoreError
+from ..store import MODEL_HEAD, MOMENTS_HEAD
 from .places import Place, measure
 from .stores import find_objects, is_store, scheme_of
+
+HEADS = (MODEL_HEAD, MOMENTS_HEAD)
+"""How the files begin that are written here."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,17 @@ def find_files(pattern: str) -> list[Found]:
         raise SourceNotFoundError.of(pattern, is_pattern, beside)
     fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
     return [Found(match, _read_keys(Path(match).parts[fixed:-1])) for match in matches]
+
+
+def is_own(path: str) -> bool:
+    """Whether a file is a model or moments that steepest wrote."""
+    if isinstance(path, Place):
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(max(map(len, HEADS))).startswith(HEADS)
+    except OSError:  # whoever reads it says why
+        return False
 
 
 def _read_file_url(url: str) -> str:

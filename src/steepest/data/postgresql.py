@@ -16,7 +16,7 @@ from weakref import finalize
 
 from ..errors import ColumnNameError, DatabaseError, ValueFoundError
 from . import memory
-from .ahead import read_ahead, work_aside
+from .ahead import PARTING_SECONDS, read_ahead, work_aside
 from .arrow import ArrowBatch, arrow_kind
 from .numerals import name_numeric, read_numerals
 from .selection import quote_name, write_select
@@ -146,7 +146,8 @@ class Rows:
                 running.append(session)
                 yield from session.read(query)
 
-        for rows in read_ahead(start, cancel):
+        patience = None if self.stays else PARTING_SECONDS
+        for rows in read_ahead(start, cancel, patience):
             if rows is None:  # so that a scan that was stopped sees it
                 yield ArrowBatch(_no_rows(names)), done
                 continue

@@ -49,7 +49,8 @@ class SparseMatrix:
             yield self._dense(slice(i, i + rows), asked), min(1.0, (i + rows) / count)
 
     def _dense(self, rows: slice, names: tuple[str, ...]) -> Matrix:
-        columns = [self.names.index(name) for name in names]
+        places = {name: i for i, name in enumerate(self.names)}
+        columns = [places[name] for name in names]
         return Matrix(self.values[rows][:, columns].toarray(), names, self.where)
 
 

@@ -24,6 +24,9 @@ SELECT = re.compile(
 )
 """How a statement begins that may give rows; past comments."""
 
+BUSY_SECONDS = 5.0
+"""So long another's lock is waited for."""
+
 FETCHED_ROWS = 10_000
 """Rows that are taken at a time."""
 
@@ -45,7 +48,7 @@ def open_file(path: str, table: str | None, query: str | None) -> Source:
     place = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
 
     def connect() -> AbstractContextManager[sqlite3.Connection]:
-        return closing(sqlite3.connect(place, uri=True, check_same_thread=False))
+        return closing(sqlite3.connect(place, BUSY_SECONDS, uri=True, check_same_thread=False))
 
     return _open(connect, f"'{path}'", table, query, is_ours=True)
 

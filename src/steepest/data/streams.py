@@ -174,18 +174,46 @@ def from_dataset(dataset: Any) -> Stream:
 def from_relation(
     relation: Any,
     where: str = "the relation",
-    follow: Callable[[Any], Iterator[Any]] = iter,
+    follow: Callable[[Callable[[], Iterator[Any]]], Iterator[Any]] | None = None,
 ) -> Stream:
-    """A DuckDB relation, which runs anew for each pass; ``follow`` goes through its batches."""
+    """A DuckDB relation, which runs anew for each pass; ``follow`` starts it and goes along."""
     import pyarrow as pa
 
     def read(columns: Sequence[str] | None) -> Iterator[Any]:
-        asked = relation.select(*map(quote_name, columns)) if columns else relation
-        return follow(pa.RecordBatchReader.from_stream(asked))
+        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        shown = [_guard_column(name, kinds.get(name, "")) for name in columns or relation.columns]
+        asked = relation.project(", ".join(shown))
+
+        def start() -> Iterator[Any]:
+            return iter(pa.RecordBatchReader.from_stream(asked))
+
+        try:
+            return follow(start) if follow else start()
+        except RuntimeError as error:
+            if "Query interrupted" in str(error):  # DuckDB has looked for ^C, and keeps it
+                raise KeyboardInterrupt from None
+            raise
 
     with translated(where):
         schema = pa.RecordBatchReader.from_stream(relation.limit(0)).schema
     return _read_arrow(where, read, schema)
+
+
+def _guard_column(name: str, kind: str) -> str:
+    """A column of DuckDB's as it is asked for, so that nothing comes as a value that it is not."""
+    quoted = quote_name(name)
+    if kind == "UHUGEINT":
+        bad, what = f"{quoted} > {2**127 - 1}", "a whole number of 2^127 or more"
+    elif kind == "DATE" or kind.startswith("TIMESTAMP"):
+        bad, what = f"isinf({quoted})", "a time that is infinite"
+    else:
+        return quoted
+    said = f"'column ' || {_quote_text(quoted)} || ' holds {what}'"
+    return f"case when {bad} then error({said}) else {quoted} end as {quoted}"
+
+
+def _quote_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def from_lazy(frame: Any) -> Stream:

@@ -171,21 +171,25 @@ static int is_null(const uint8_t *s, const uint8_t *end, const uint8_t *words)
 
 int steepest_text_is_fast(void) { return FAST; }
 
-/* Read some columns of numbers of records without quotes, a null as NaN.
+/* Read some columns of records without quotes: numbers, a null as NaN, and text.
  *
  * slots    by column its place in the table, -1 for one that is not read
  * powers   of five from 5^-342 to 5^308, the high and the low 64 of their first 128 bits
  * table    column by column, each of so many (stride) doubles
  * hard     three numbers a cell that is left to the caller: its place in the table, its row, where
  *          it begins in the text
+ * texts    by column its place among those of text, -1 for others: their cells are copied one
+ *          behind the other to bytes (length of them each), where they end goes to ends (stride + 1
+ *          each), and into present (stride each) whether they are a value
  *
  * Returns how many rows there are, or -1 for a record of another length, for a CR that stands
  * alone, and for more hard cells than there is room for.
  */
-int64_t steepest_read_numbers(
+int64_t steepest_read_columns(
     const uint8_t *text, int64_t size, int64_t columns, int delimiter, int decimal,
     const int32_t *slots, const uint64_t *powers, const uint8_t *nulls, double *table,
-    int64_t stride, int64_t *hard, int64_t room, int64_t *n_hard)
+    int64_t stride, int64_t *hard, int64_t room, int64_t *n_hard, const int32_t *texts,
+    uint8_t *bytes, int64_t length, int32_t *ends, uint8_t *present)
 {
 #if FAST
     const struct marks m = {(uint8_t)delimiter, (uint8_t)decimal, powers};
@@ -202,6 +206,15 @@ int64_t steepest_read_numbers(
             const uint8_t *field = s;
             if (slots[column] < 0) {
                 s = find_end(s, end, m.delimiter);
+                if (texts[column] >= 0) {
+                    int64_t t = texts[column];
+                    int32_t *last = ends + t * (stride + 1) + row;
+                    int null = is_null(field, s, nulls);
+                    if (!null)
+                        memcpy(bytes + t * length + *last, field, (size_t)(s - field));
+                    last[1] = *last + (null ? 0 : (int32_t)(s - field));
+                    present[t * stride + row] = !null;
+                }
             } else {
                 double *cell = table + slots[column] * stride + row;
                 s = read_number(field, end, &m, cell);
@@ -238,6 +251,7 @@ int64_t steepest_read_numbers(
 #else
     (void)text, (void)size, (void)columns, (void)delimiter, (void)decimal, (void)slots;
     (void)powers, (void)nulls, (void)table, (void)stride, (void)hard, (void)room, (void)n_hard;
+    (void)texts, (void)bytes, (void)length, (void)ends, (void)present;
     return -1;
 #endif
 }

@@ -193,5 +193,7 @@ def decay(rule: Moving, x: float) -> float:
     inside = b * b - 4 * c
     if inside < 0:
         return math.log(c) / 2
+    if math.isinf(inside):
+        return math.log(abs(b))
     distance = 2 * (x if b >= 0 else 1 + b + c) / (2 - abs(b) + math.sqrt(inside))
     return math.log1p(-distance) if distance < 1 else -math.inf

@@ -19,8 +19,12 @@ from .rules import LinearRule
 from .transients import Transient
 from .wide import Wide
 
-FEWEST, MOST, FINE, KEPT = 1024, 8192, 33, 8
-"""Rates that are tried, more for more epochs; around each of the best; how many of these."""
+FEWEST, MOST, FINE, KEPT = 1024, 1 << 18, 33, 8
+"""Rates that are tried, more for more epochs, and times directions; around each of the best; how
+many of these."""
+
+NOTHING = 2.0**-104
+"""A share of the height that rounding hides."""
 
 BELOW = 1 - 2.0**-20
 """The largest share of the limit that is ever chosen."""
@@ -134,7 +138,7 @@ class Rates:
 
     def factor(self, rate: float | None = None) -> float:
         """What an epoch leaves of the slowest direction's gap in the long run."""
-        x = (self.best if rate is None else rate) * self.curvatures.values[self.curvatures.moving]
+        x = self._choose(rate) * self.curvatures.values[self.curvatures.moving]
         return math.exp(max((decay(self.rule, float(one)) for one in x), default=-math.inf))
 
     def best_for(self, epochs: int) -> float:
@@ -142,12 +146,15 @@ class Rates:
 
         Without momentum the objective is convex in the rate, and where its derivative changes sign
         is found by bisection.  With it there may be several minima: the lowest of a fine grid of
-        rates up to the limit is refined.
+        rates up to the limit is refined; where the best rate leaves nothing that rounding would
+        show, it stays.
         """
         check_count("epochs", epochs)
         if not (self._moved & (self.excess > 0)).any():
             return self.best
-        return self._bisect(epochs) if not self.rule.momentum else self._refine(epochs)
+        if not self.rule.momentum:
+            return self._bisect(epochs)
+        return self.best if self.left(epochs)[0] < NOTHING else self._refine(epochs)
 
     def left(self, epochs: Any, rate: float | None = None) -> Floats:
         """The share of the objective's height above its minimum that is left, shape (T,)."""
@@ -155,7 +162,7 @@ class Rates:
         moved = self._moved & (self.excess > 0)
         if not moved.any():
             return np.zeros(len(t))
-        chosen = self.best if rate is None else rate
+        chosen = self._choose(rate)
         transient = Transient(self.rule, chosen * self.curvatures.values[moved])
         return transient.sum_squares(t, self.excess[moved] / self.excess[moved].sum())
 
@@ -168,7 +175,7 @@ class Rates:
             raise OptionError.outside(
                 "tolerance", tolerance, "a number between 0 and 1", "tolerance=0.01"
             )
-        chosen = self.best if rate is None else rate
+        chosen = self._choose(rate)
         moved = self._moved & (self.excess > 0)
         if not moved.any():
             return 0
@@ -191,7 +198,7 @@ class Rates:
 
     def directions(self, rate: float | None = None) -> tuple[Direction, ...]:
         """Every direction that moves, the slowest first."""
-        chosen = self.best if rate is None else rate
+        chosen = self._choose(rate)
         total = float(self.excess[self._moved].sum())
         found = []
         for i in np.flatnonzero(self._moved):
@@ -210,6 +217,16 @@ class Rates:
                 )
             )
         return tuple(sorted(found, key=lambda one: (-round(one.factor, 9), one.curvature)))
+
+    def _choose(self, rate: float | None) -> float:
+        """The rate in question, the best one by default; OptionError for none above 0."""
+        if rate is None:
+            return self.best
+        real = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        if not (real and 0 < rate < math.inf):
+            wanted = "a positive number"
+            raise OptionError.outside("learning_rate", rate, wanted, "learning_rate=0.1")
+        return float(rate)
 
     @property
     def _moved(self) -> Any:
@@ -238,7 +255,8 @@ class Rates:
 
     def _refine(self, epochs: int) -> float:
         """The lowest of a grid, then of finer ones around the lowest of that."""
-        size = min(max(FEWEST, 4 * epochs), MOST)
+        width = max(int(np.count_nonzero(self._moved)), 1)
+        size = min(max(FEWEST, 4 * epochs), max(FEWEST, MOST // width))
         step = self.limit / size
         rates = np.arange(1, size) * step
         heights = self._heights(rates, epochs)

@@ -17,7 +17,8 @@ class ColumnNotFoundError(SteepestError, KeyError):
     def of(cls, role: str, name: str, where: str, names: Sequence[str]) -> ColumnNotFoundError:
         meant = nearest(name, names)
         columns = counted(len(names), "column")
-        hint = f"did you mean '{meant}'?" if meant else f"choose {listed(names, 'or', 5)}."
+        choice = listed(names, "or") if len(names) <= 6 else "one of them"
+        hint = f"did you mean '{meant}'?" if meant else f"choose {choice}."
         between = [mark for mark in SEPARATORS if len(names) == 1 and mark in names[0]]
         if between:
             word = SEPARATORS[between[0]]

@@ -94,11 +94,11 @@ class DatabaseError(SourceError):
 
     @classmethod
     def nothing_asked(cls, database: str, known: Sequence[str]) -> DatabaseError:
+        name = known[0] if known else "homes"
         return cls(
             f"neither a table nor a query of {database} is asked for.",
             f"It has {listed(known, limit=5)}." if known else "It has no tables.",
-            f"steepest.open_table(..., table='{known[0] if known else 'homes'}'), or ?table= in a "
-            "URL.",
+            f"--table '{name}', or steepest.open_table(..., table='{name}')",
         )
 
     @classmethod

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from .words import SteepestError
 
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
+"""Endings of tables, which models and moments do not have."""
+
 
 class ModelFileError(SteepestError, ValueError):
     """A model file that is not whole, not ours, or from the future."""
@@ -15,7 +18,9 @@ class ModelFileError(SteepestError, ValueError):
         return cls(
             f"'{path}' is not a whole model file: {reason}.",
             "Its last line must be the SHA-256 of every byte above it.",
-            "save the model again, or take the file from a backup.",
+            f"the model comes first: steepest predict model.json '{path}'"
+            if path.lower().endswith(TABLES)
+            else "save the model again, or take the file from a backup.",
         )
 
     @classmethod
@@ -51,7 +56,9 @@ class MomentsFileError(SteepestError, ValueError):
         return cls(
             f"'{path}' is not a whole moments file: {reason}.",
             "Its last 32 bytes must be the SHA-256 of every byte before them.",
-            "scan the table again, or take the file from a backup.",
+            f"scan it first: steepest scan '{path}' -o table.moments"
+            if path.lower().endswith(TABLES)
+            else "scan the table again, or take the file from a backup.",
         )
 
     @classmethod
@@ -119,7 +126,7 @@ class CheckpointError(SteepestError, ValueError):
     def unrecognised(cls, where: str) -> CheckpointError:
         return cls(
             f"a scan of {where} cannot be taken up again.",
-            "Its rows are in no file, so that nothing tells whether they are the same next time.",
+            "Its rows are in no file that stays, and may be others next time.",
             "put the rows into files (Parquet, CSV, ...), or leave checkpoint out.",
         )
 

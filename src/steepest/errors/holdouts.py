@@ -19,6 +19,14 @@ class ValidationError(SteepestError, ValueError):
         )
 
     @classmethod
+    def empty(cls, share: float, seed: int, reason: str) -> ValidationError:
+        return cls(
+            f"validation={share:g} with seed {seed} leaves one side without rows: {reason}",
+            "The side of a row follows from its values, so that a few rows may all fall on one.",
+            f"seed={seed + 1}, or name a column that says which rows: validation='test'",
+        )
+
+    @classmethod
     def not_a_side(cls, column: str, labels: Sequence[str]) -> ValidationError:
         return cls(
             f"validation='{column}' names a column that is neither boolean nor 0 and 1.",

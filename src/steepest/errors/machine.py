@@ -6,7 +6,7 @@ from .words import SteepestError
 
 
 class TooLargeError(SteepestError, MemoryError):
-    """Rows that do not fit into memory."""
+    """Rows, or sums of columns, that do not fit into memory."""
 
     @classmethod
     def rows(cls, rows: int, width: int, needed: int, free: int, fitting: int) -> TooLargeError:
@@ -15,6 +15,16 @@ class TooLargeError(SteepestError, MemoryError):
             f"{_megabytes(free)} of memory are free.",
             "A loop needs them there, with a copy for each library: a quarter of it at the most.",
             f"race the first of them: rows={fitting:_}, on the command line --rows {fitting}",
+        )
+
+    @classmethod
+    def columns(cls, columns: int, needed: int, free: int, fitting: int) -> TooLargeError:
+        return cls(
+            f"a sum for each pair of {columns:,} terms needs {_gigabytes(needed)}, and "
+            f"{_gigabytes(free)} of memory are free.",
+            "A scan keeps the products of all its columns of numbers, and holds them several "
+            f"times while it adds; about {fitting:,} would fit.",
+            "name the columns that are needed: columns=[...], on the command line --features a,b",
         )
 
     @classmethod
@@ -29,6 +39,10 @@ class TooLargeError(SteepestError, MemoryError):
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.3g} GB"
 
 
 class PackageError(SteepestError, ImportError):

@@ -29,6 +29,14 @@ class EmptySourceError(SteepestError, ValueError):
     @classmethod
     def none_left(cls, read: int, nulls: dict[str, int]) -> EmptySourceError:
         worst = max(nulls, key=lambda name: nulls[name]) if nulls else ""
+        empty = [name for name, count in nulls.items() if count >= read]
+        if empty:
+            has = "has no value" if len(empty) == 1 else "have no value"
+            return cls(
+                f"{listed(empty)} {has} in any of the {read:,} rows.",
+                "A row with a null in a column that is used is left out, so that none is left.",
+                f"leave out {listed(empty)} by naming the features you want.",
+            )
         counts = ", ".join(f"'{name}' {count:,}" for name, count in nulls.items() if count)
         return cls(
             f"none of the {read:,} rows is left: each has a null in a column that is used.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from .words import SteepestError, counted, listed, nearest
 
@@ -14,6 +15,9 @@ READERS = {
     (".zip",): "pandas.read_csv",
 }
 """What reads files of other formats as tables that steepest takes."""
+
+DATABASES = {(".db", ".sqlite", ".sqlite3", ".db3"): "sqlite", (".duckdb", ".ddb"): "duckdb"}
+"""Whose files end so, as URLs call it."""
 
 
 class SourceError(SteepestError, OSError):
@@ -78,6 +82,8 @@ class SourceError(SteepestError, OSError):
 
     @classmethod
     def format_unknown(cls, path: str) -> SourceError:
+        if base := next((b for ends, b in DATABASES.items() if path.lower().endswith(ends)), None):
+            return cls.of_database(path, base)
         reader = next((r for ends, r in READERS.items() if path.lower().endswith(ends)), None)
         return cls(
             f"'{path}' does not end in .csv, .tsv, .jsonl, .parquet or .arrow.",
@@ -85,6 +91,14 @@ class SourceError(SteepestError, OSError):
             f"steepest.fit({reader}('{path}'), ...)"
             if reader
             else "rename it, or read it yourself and hand over the table.",
+        )
+
+    @classmethod
+    def of_database(cls, path: str, scheme: str) -> SourceError:
+        return cls(
+            f"'{path}' is a file of a database, by its ending.",
+            "Databases are read by their URL, a table or a query of them.",
+            f"'{scheme}:///{quote(path)}?table=homes', or {scheme}:///... and --table homes",
         )
 
     @classmethod

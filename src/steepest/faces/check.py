@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .manual import Command
 from .options import print_json, say
 
 if TYPE_CHECKING:
     from ..checks.program.report import ProgramReport
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", metavar="SCRIPT_OR_NOTEBOOK")
 @click.option(
     "--timeout",
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @options.output
 def check(file: str, timeout: float, as_json: bool, quiet: bool) -> None:
-    """Run a program and name what is wrong with its gradients and updates.
+    """Run a program and name what is wrong with its descent.
 
     SCRIPT_OR_NOTEBOOK is a .py file, a .ipynb file or a notebook saved as text.  It is your own
     program, and it is run: in a process apart, in its own folder, without plots or questions.

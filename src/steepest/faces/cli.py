@@ -15,6 +15,7 @@ from .dialects import take_said
 from .endings import conclude
 from .inputs import check_apart
 from .interruption import interruptible, keeping_scan
+from .manual import Command, Group
 from .moments import forget, merge, scan, show
 from .options import print_json, say
 from .predicting import predict, score
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 @click.group(
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Results go to standard output, progress and notes to standard error.  Exit codes: "
     "0 done, 1 data, options or files, 2 usage, 3 a learning rate that cannot converge, "
@@ -56,15 +58,12 @@ def steepest() -> None:
       steepest fit 'trips/*.parquet' --target tip --features fare,vendor -o tip.json
       steepest predict tip.json new.parquet -o tips.csv
       steepest descend examples/penguins.csv --target body_mass_g --epochs 1000
+      steepest study examples/penguins.csv --target body_mass_g --l1 path
       steepest scan 'june/*.csv' -o june.moments
     """
 
 
-for command in (scan, merge, forget, show, check, race, rates, study, select, predict, score):
-    steepest.add_command(command)
-
-
-@steepest.command()
+@click.command(cls=Command)
 @options.data
 @options.descent
 @options.steps
@@ -90,9 +89,7 @@ def fit(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Fit a linear model to the rows of FILE..., or to moments.
-
-    FILE is CSV, TSV or Parquet, or what steepest scan wrote; globs in quotes.
+    """Fit a linear model to rows, or to moments of them.
 
     \b
     Examples:
@@ -137,7 +134,7 @@ def fit(
         say(list_notes(models))
 
 
-@steepest.command()
+@click.command(cls=Command)
 @options.data
 @options.descent
 @options.steps
@@ -157,7 +154,9 @@ def descend(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Print the descent of a fit, epoch by epoch: loss(t) is the loss at w(t), from epoch 0.
+    """Print the descent of a fit, epoch by epoch.
+
+    loss(t) is the loss at w(t), from epoch 0.
 
     \b
     Examples:
@@ -188,7 +187,8 @@ def descend(
         return
     click.echo("\n".join(epoch_table(model, shown)))
     if not quiet:
-        rate = f"learning rate {model.learning_rate:.6g}: {model.learning_rate_reason}."
+        value = f"{model.learning_rate:.6g}: " if model.learning_rate > 0 else ""
+        rate = f"learning rate {value}{model.learning_rate_reason}."
         say([*([rate] if model.names else []), *model.notes])
 
 
@@ -225,3 +225,10 @@ def _fit(
             on_progress=on_progress,
             **chosen,
         )
+
+
+for command in (
+    *(fit, predict, score, descend, rates, study, select),
+    *(scan, merge, forget, show, check, race),
+):
+    steepest.add_command(command)

@@ -107,6 +107,8 @@ def check_apart(checkpoint: str | None, output: str | None, inputs: Sequence[str
     if checkpoint is None:
         return
     check_not_read(checkpoint, inputs)
+    same = False
     with suppress(OSError, ValueError):
-        if output is not None and Path(output).resolve() == Path(checkpoint).resolve():
-            raise OutputError.of(checkpoint, "it is to be the output, and the checkpoint")
+        same = output is not None and Path(output).resolve() == Path(checkpoint).resolve()
+    if same:
+        raise OutputError.of(checkpoint, "it is to be the output, and the checkpoint")

@@ -73,6 +73,7 @@ def interruptible() -> Iterator[None]:
         return
     read, write = os.pipe()
     os.set_blocking(write, False)
+    hook = sys.unraisablehook
     handlers = {number: signal.signal(number, _raise) for number in CODES if _is_heard(number)}
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     guard = threading.Thread(target=_guard, args=(read,), name="steepest-guard", daemon=True)
@@ -83,6 +84,8 @@ def interruptible() -> Iterator[None]:
         signal.set_wakeup_fd(woken)
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        if not _heard:  # else what is left of the work is still torn down
+            sys.unraisablehook = hook
         os.close(write)
         guard.join()
         os.close(read)
@@ -95,8 +98,13 @@ def _is_heard(number: signal.Signals) -> bool:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     del frame
+    sys.unraisablehook = _pass_over
     _heard[:] = [CODES[signal.Signals(number)]]
     raise_heard()
+
+
+def _pass_over(unraisable: object) -> None:
+    """What is torn down in the middle of its work need not say so."""
 
 
 def raise_heard() -> None:

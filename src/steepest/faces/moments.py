@@ -9,6 +9,7 @@ import click
 
 from . import options
 from .dialects import take_said, written
+from .manual import Command
 
 if TYPE_CHECKING:
     from ..sums.moments import Moments
@@ -18,7 +19,7 @@ _place = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @_place
 @options.database
@@ -46,7 +47,7 @@ def scan(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Read the rows of FILE... once, and keep the sums that every fit needs.
+    """Read rows once, and keep the sums that every fit needs.
 
     \b
     Examples:
@@ -87,7 +88,7 @@ def scan(
     _print(moments, output, as_json=as_json, quiet=quiet)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="MOMENTS...")
 @_place
 @click.option("--allow-overlap", is_flag=True, help="Add a part even where it stands twice.")
@@ -95,7 +96,7 @@ def scan(
 def merge(
     files: Sequence[str], output: str, allow_overlap: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Add moments of different rows, as if all had been scanned together.
+    """Add moments of different rows, as if scanned together.
 
     A part that stands twice is refused: two scans of the same rows have one fingerprint.
 
@@ -116,7 +117,7 @@ def merge(
     _print(moments, output, as_json=as_json, quiet=quiet)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("whole", metavar="MOMENTS")
 @click.argument("files", nargs=-1, required=True, metavar="GONE...")
 @_place
@@ -143,11 +144,11 @@ def forget(whole: str, files: Sequence[str], output: str, as_json: bool, quiet: 
     _print(moments, output, as_json=as_json, quiet=quiet)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", metavar="MOMENTS")
 @options.output
 def show(file: str, as_json: bool, quiet: bool) -> None:
-    """Show what moments know: columns, correlations, fingerprint and parts.
+    """Show what moments know: columns, correlations, parts.
 
     \b
     Examples:

@@ -10,13 +10,14 @@ import click
 
 from . import options
 from .dialects import take_said, written
+from .manual import Command
 from .options import print_json, say
 
 if TYPE_CHECKING:
     from ..models.scoring import Score
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.database
@@ -62,7 +63,7 @@ def predict(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Predict each row of FILE..., in their order: a column named prediction.
+    """Predict each row, in their order: a column named prediction.
 
     A row with a null in a column that the model uses gets a null, NA in CSV.  Text that a
     spreadsheet would run as a formula gets an apostrophe before it in CSV.
@@ -90,7 +91,7 @@ def predict(
         say(note_written(manner, *written_rows))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @options.database
@@ -116,7 +117,7 @@ def score(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Say how well a model predicts the rows of FILE...: RMSE, MAE, R², and how many they are.
+    """Say how well a model predicts rows: RMSE, MAE and R².
 
     Rows in which the target or a column that the model uses is null are counted, and left out.
 

@@ -11,13 +11,14 @@ import click
 
 from . import options
 from .dialects import take_said
+from .manual import Command
 from .options import print_json, say
 
 if TYPE_CHECKING:
     from ..checks.races import OnTurn, Race
 
 
-@click.command()
+@click.command(cls=Command)
 @options.data
 @options.descent
 @click.option("--epochs", type=int, default=100, metavar="N", help="Updates to make; 100.")
@@ -34,10 +35,11 @@ def race(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Solve one problem in four ways, and see that they agree and what each costs.
+    """Solve one problem in four ways, and compare answers and costs.
 
     NumPy with the gradient by hand, PyTorch by autograd, JAX compiled, and the closed form from
-    moments, at one rate from one start.  What is not installed is left out.
+    moments, at one rate from one start.  What is not installed is left out:
+    pip install 'steepest[torch,jax]'.
 
     \b
     Examples:

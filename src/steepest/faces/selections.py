@@ -40,7 +40,7 @@ def describe_selection(selection: Selection) -> list[str]:
     head = f"{selection.target} ~ {METHODS[selection.method]} of "
     head += counted(max(s.size for s in selection.subsets), "column")
     best = selection.best
-    lines = [head, "", *align(rows), "", "* the lowest", ""]
+    lines = [head, "", *align(rows, words=True), "", "* the lowest", ""]
     lines.append(f"{'best':<13}  {listed(best.names)}; by {selection.criterion}")
     if judged:
         own = selection.one_se

@@ -11,6 +11,7 @@ import click
 from ..store import finite
 from . import options
 from .dialects import take_said
+from .manual import Command
 from .options import print_json
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SHOWN, LOADINGS, SMALL = 5, 3, 0.1
 """Directions that are shown, the slowest first; columns of each; what is too little to count."""
 
 
-@click.command()
+@click.command(cls=Command)
 @options.data
 @options.penalty
 @options.steps
@@ -48,11 +49,11 @@ def rates(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Say which learning rates converge, which are best, and what makes a descent slow.
+    """Say which learning rates converge, and which are best.
 
     Nothing is stepped: it all follows from the curvatures.  For each rate, what an epoch leaves of
     the slowest gap in the long run, and the epochs until a share of the height above the minimum
-    is left.
+    is left; then what makes the descent slow.
 
     \b
     Examples:

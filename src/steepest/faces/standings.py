@@ -15,7 +15,14 @@ UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 def describe_race(race: Race) -> list[str]:
     """The table of lanes, whether they agree, and what each costs."""
-    return [head_line(race), "", *align(lane_rows(race)), "", *judge(race), *compare_costs(race)]
+    return [
+        head_line(race),
+        "",
+        *align(lane_rows(race), words=True),
+        "",
+        *judge(race),
+        *compare_costs(race),
+    ]
 
 
 def head_line(race: Race) -> str:

@@ -9,10 +9,11 @@ import click
 
 from . import options
 from .dialects import take_said
+from .manual import Command
 from .options import print_json, say
 
 
-@click.command()
+@click.command(cls=Command)
 @options.data
 @options.folding
 @click.option(
@@ -59,10 +60,11 @@ def study(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Compare many models by their error on rows that they have not seen, from one scan.
+    """Compare many models by their error on rows not seen.
 
-    Every --features is a set of its own; several are compared.  --target takes several, with
-    commas between them.  Moments must have been scanned with --folds.
+    The rows are read once, and dealt to 5 folds unless --folds says otherwise; moments must have
+    been scanned with --folds.  Every --features is a set of its own; several are compared.
+    --target takes several, with commas between them.
 
     \b
     Examples:
@@ -115,7 +117,7 @@ def study(
         say([*found.notes, *(model.notes if model is not None else ())])
 
 
-@click.command()
+@click.command(cls=Command)
 @options.data
 @options.folding
 @click.option(
@@ -146,7 +148,7 @@ def select(
     quiet: bool,
     **chosen: Any,
 ) -> None:
-    """Find the best columns of every number, and say how many are worth it.
+    """Find the best column, the best two, and so on.
 
     \b
     Examples:

@@ -20,12 +20,13 @@ COLUMNS_SHOWN = 6
 """Coefficients that an epoch table has room for."""
 
 
-def align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
+def align(rows: Sequence[Sequence[str]], *, words: bool = False) -> list[str]:
+    """Rows of cells as lines: the first column to the left, others right, but a last of words."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    last = len(widths) - 1
     return [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if i == 0 or (words and i == last) else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

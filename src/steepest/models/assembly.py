@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from ..errors import (
     ValueFoundError,
     listed,
 )
+from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..typing import Floats
@@ -42,6 +44,9 @@ from .notes import (
 from .settings import Settings, find_path
 from .sparse import fit_sparse
 from .validation import Held, Validation, judge
+
+FEW = 1_000
+"""Columns up to which threads of BLAS mostly wait for each other."""
 
 
 def fit_problem(
@@ -94,7 +99,8 @@ def fit_problem(
         found, unseen = held.against(problem, centred=settings.intercept)
         judged = judge(found, held.how, model.intercept, model.coef)
         return replace(model, validation=judged, notes=(*model.notes, *unseen))
-    return _descend(problem, settings, origin, notes, collinear, held)
+    with one_blas_thread() if p <= FEW else nullcontext():
+        return _descend(problem, settings, origin, notes, collinear, held)
 
 
 def _descend(

@@ -14,7 +14,7 @@ from ..data.expressions import Name, label
 from ..data.folds import HELD, ByColumn, Hashed, Rule, hold_out
 from ..data.open import open_source
 from ..data.table import Schema
-from ..errors import ColumnNameError, OptionError, SourceNotFoundError, ValidationError
+from ..errors import ColumnNameError, FoldsError, OptionError, SourceNotFoundError, ValidationError
 from ..store import holds_moments
 from ..sums.archive import read_moments
 from ..sums.checkpoints import Checkpoint
@@ -81,15 +81,20 @@ def gather(
     if isinstance(validation, str) and wanted.sources is not None:
         schema = opened.schema(None)
     rule, how = _read_rule(validation, seed, [column.name for column in schema.columns])
-    moments = scan_source(
-        opened,
-        wanted,
-        folds=rule,
-        precision=scanning.precision,
-        executor=scanning.executor,
-        checkpoint=scanning.checkpoint,
-        on_progress=scanning.on_progress,
-    )
+    try:
+        moments = scan_source(
+            opened,
+            wanted,
+            folds=rule,
+            precision=scanning.precision,
+            executor=scanning.executor,
+            checkpoint=scanning.checkpoint,
+            on_progress=scanning.on_progress,
+        )
+    except FoldsError as error:
+        if not isinstance(rule, Hashed):
+            raise
+        raise ValidationError.empty(rule.held, rule.seed, error.found) from None
     if rule is None:
         held, how = _read_outside(moments, wanted, validation, scanning)
         return Gathered(moments, held, how)

@@ -89,10 +89,14 @@ class Judge:
         return {}
 
     def errors(self, points: Sequence[Point], out: Sequence[str], on: str) -> Floats:
-        """Mean squared errors, shape (m,), on one fold of models trained without some."""
+        """Mean squared errors on one fold of models trained without some, shape (m + 1,).
+
+        The last is that of the mean of the rows trained on; of 0 without an intercept.
+        """
         trainer = self.trainer_without(*out)
         trained = trainer.train(points)
-        return self._judge_on(on, trainer.whole, trained.coef, trained.apart)
+        coef = np.concatenate([trained.coef, np.zeros((1, trained.coef.shape[1]))])
+        return self._judge_on(on, trainer.whole, coef, np.append(trained.apart, 0.0))
 
     def error_of(self, trainer: Trainer, at: Sequence[int], on: str) -> float:
         """The error on one fold of least squares with some columns of those that vary."""
@@ -107,31 +111,25 @@ class Judge:
         gap, target_gap = find_mean_gap(problem, trained)
         return held.loss_about(target_gap - coef @ gap - apart, coef)
 
-    def baseline(self, labels: Sequence[str]) -> float:
-        """The error of the mean of the rows trained on; of 0 without an intercept."""
-        found = []
-        for label in labels:
-            trained = self._cut(self.moments.training(label), like=self.whole)
-            nothing = np.zeros((1, len(trained.terms)))
-            found.append(self._judge_on(label, trained, nothing, np.zeros(1))[0])
-        return float(np.mean(found))
-
-    def judge(self, points: Sequence[Point], labels: Sequence[str]) -> list[Candidate]:
-        """Every setting, by the fold that its models were not trained on."""
+    def judge(
+        self, points: Sequence[Point], labels: Sequence[str]
+    ) -> tuple[list[Candidate], float]:
+        """Every setting, by the fold that its models were not trained on; the error of none."""
         errors = np.array([self.errors(points, [label], label) for label in labels])
         trained = self.trainer.train(points)
         losses = build_held_out(self.whole).loss(trained.intercept, trained.coef)
         parameters = self.trainer.count_parameters(points, trained)
         counts = np.count_nonzero(trained.coef, axis=1)
-        return [
+        found = [
             replace(
                 candidate,
                 loss=float(losses[i]),
                 parameters=float(parameters[i]),
                 coefficients=int(counts[i]),
             )
-            for i, candidate in enumerate(self.gather(points, errors))
+            for i, candidate in enumerate(self.gather(points, errors[:, :-1]))
         ]
+        return found, float(errors[:, -1].mean())
 
     def gather(self, points: Sequence[Point], errors: Floats) -> list[Candidate]:
         """Candidates of errors of shape (folds, m), of which no more is known."""
@@ -168,7 +166,7 @@ def select_nested(
         for on in labels:
             if on != outer:
                 pieces = [
-                    judge.errors([c.point for c in found], [outer, on], on)
+                    judge.errors([c.point for c in found], [outer, on], on)[:-1]
                     for judge, found in judged
                 ]
                 inner[outer, on] = np.concatenate(pieces)

@@ -16,6 +16,7 @@ from ..data.open import open_source
 from ..descent.heldout import build_held_out
 from ..descent.subsets import Sets, search_all, search_backward, search_forward
 from ..errors import OptionError, StudyError, TooFewRowsError
+from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole, scan_source
 from ..typing import Floats, OnProgress
@@ -165,28 +166,29 @@ def select(
     manner = Manner("standard", request.intercept)
     view = {"missing": missing, "rare": rare, "references": references}
     judge = Judge(moments, request.target, request.features, request.offset, manner, view, 0)
-    columns, dependent = find_columns(judge.trainer)
-    if method == "best" and len(columns) > MOST_COLUMNS:
-        raise OptionError.outside(
-            "method",
-            method,
-            f"for {len(columns):,} columns, but for at most {MOST_COLUMNS}",
-            "method='forward', or name fewer features.",
-        )
-    n = judge.whole.rows.used
-    if n <= len(columns) + request.intercept:
-        raise TooFewRowsError.of(n, len(columns) + request.intercept)
-    sets = find_sets(judge.trainer, columns, METHODS[method])
-    errors = np.full((max(len(labels), 1), max(sets) + 1), np.nan)
-    for i, label in enumerate(labels):
-        trainer = judge.trainer_without(label)
-        own = find_sets(trainer, find_columns(trainer)[0], METHODS[method])
-        for size in range(errors.shape[1]):  # the rows trained on may know fewer columns
-            at = own[min(size, max(own))]
-            errors[i, size] = judge.error_of(trainer, at, label)
-    terms = [term.name for term in judge.whole.terms]
-    notes = [f"'{terms[j]}' depends on the others, and was left out." for j in dependent]
-    subsets = _measure(judge, sets, errors, terms)
+    with one_blas_thread():
+        columns, dependent = find_columns(judge.trainer)
+        if method == "best" and len(columns) > MOST_COLUMNS:
+            raise OptionError.outside(
+                "method",
+                method,
+                f"for {len(columns):,} columns, but for at most {MOST_COLUMNS}",
+                "method='forward', or name fewer features.",
+            )
+        n = judge.whole.rows.used
+        if n <= len(columns) + request.intercept:
+            raise TooFewRowsError.of(n, len(columns) + request.intercept)
+        sets = find_sets(judge.trainer, columns, METHODS[method])
+        errors = np.full((max(len(labels), 1), max(sets) + 1), np.nan)
+        for i, label in enumerate(labels):
+            trainer = judge.trainer_without(label)
+            own = find_sets(trainer, find_columns(trainer)[0], METHODS[method])
+            for size in range(errors.shape[1]):  # the rows trained on may know fewer columns
+                at = own[min(size, max(own))]
+                errors[i, size] = judge.error_of(trainer, at, label)
+        terms = [term.name for term in judge.whole.terms]
+        notes = [f"'{terms[j]}' depends on the others, and was left out." for j in dependent]
+        subsets = _measure(judge, sets, errors, terms)
     return Selection(
         tuple(subsets),
         judge.whole.target,

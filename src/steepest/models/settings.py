@@ -171,7 +171,7 @@ def choose_rate(path: Path, settings: Settings) -> tuple[float, str]:
             f"rate, {rule.limit_formula}, L = {top:.6g}"
         )
     rate = float(asked)
-    if not rate < limit and not (settings.allow_divergence and settings.epochs):
+    if not rate < limit and not (settings.allow_divergence and settings.epochs is not None):
         raise refuse_rate(path, rate)
     if not rate < limit:
         growth = path.rates.factor(rate)

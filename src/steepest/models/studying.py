@@ -14,6 +14,7 @@ from ..data.expressions import Expression, Interaction, label
 from ..data.folds import ByColumn, ByTime, Rule, read_folds
 from ..data.open import open_source
 from ..errors import FoldsError, OptionError, SteepestWarning, StudyError
+from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
 from ..sums.scanning import check_whole, scan_source
 from ..typing import OnProgress
@@ -234,13 +235,15 @@ def study(
         )
         for i, request in enumerate(requests)
     ]
-    found = [(judge, judge.judge(judge.place(grid), labels)) for judge in judges]
     baseline, selected = {}, {}
-    for aim in aims:
-        own_judges = [pair for pair in found if label(pair[0].target) == aim]
-        baseline[aim] = own_judges[0][0].baseline(labels)
-        if nested:
-            selected[aim] = select_nested(own_judges, labels, choose)
+    with one_blas_thread():  # whose threads only wait for each other over small matrices
+        judged = [(judge, *judge.judge(judge.place(grid), labels)) for judge in judges]
+        found = [(judge, candidates) for judge, candidates, _ in judged]
+        for aim in aims:
+            own_judges = [pair for pair in found if label(pair[0].target) == aim]
+            baseline[aim] = next(base for judge, _, base in judged if label(judge.target) == aim)
+            if nested:
+                selected[aim] = select_nested(own_judges, labels, choose)
     notes = tuple(moments.folds.notes if moments.folds else ())
     for note in () if isinstance(source, Moments) else notes:
         warnings.warn(note, SteepestWarning, stacklevel=2)

@@ -120,7 +120,6 @@ class Held:
         found = build_held_out(problem)
         if centred:
             gap, target_gap = find_mean_gap(problem, trained)
-            gap = np.ldexp(gap, trained.exponents) if trained.exponents else gap
             found = replace(found, gap=gap, target_gap=target_gap)
         return found, self._note_unseen(trained)
 

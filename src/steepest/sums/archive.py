@@ -172,7 +172,7 @@ def _from_record(header: dict[str, Any], content: bytes) -> Moments:
         observed=Observations(
             {str(name): str(place) for name, place in header["first_nulls"].items()},
             {str(n): (float(low), float(high)) for n, (low, high) in header["ranges"].items()},
-            _whole(header["dropped"]),
+            _whole(header.get("dropped", 0)),
         ),
         where=str(header["where"]),
         precision_reason=str(header["precision_reason"]),

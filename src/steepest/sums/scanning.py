@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,7 +20,8 @@ from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
 from ..data.table import Part, Source, allow_mixed, remarks_of
-from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning
+from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning, TooLargeError
+from ..machine import find_memory
 from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
 from .checkpoints import Checkpoint, identify, keeping
@@ -35,6 +37,9 @@ from .moments import Moments
 from .observations import note_dropped
 from .tree import PairwiseSum
 from .watch import Watch
+
+COPIES = {"double": 5, "exact": 40}
+"""How much memory a pair of columns takes at the height of a scan, in doubles."""
 
 EXACT_COLUMNS = 100
 """Columns of numbers up to which sums are exact unless asked otherwise."""
@@ -229,6 +234,7 @@ def scan_source(
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
+    refuse_too_many(len(design.numbers), chosen)
     parts: list[Part] = list(source.parts())
     fresh = folds is not None and folds.fresh
     if folds is not None:
@@ -276,6 +282,14 @@ def scan_source(
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )
+
+
+def refuse_too_many(columns: int, precision: str) -> None:
+    """TooLargeError where the sums of so many columns would not fit, before any is made."""
+    size, free = 8 * COPIES[precision], find_memory()
+    if free is not None and size * columns**2 > free:
+        fitting = max(math.isqrt(free // size), 1)
+        raise TooLargeError.columns(columns, 8 * columns**2, free, fitting)
 
 
 def _refuse_nothing(total: Moments, where: str, weights: str) -> None:
