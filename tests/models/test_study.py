@@ -405,7 +405,7 @@ def test_what_is_refused(table, moments):
     with pytest.raises(OptionError, match="for 2 folds"):
         steepest.study(table, "y", folds=2, nested=True)
     some = {"x": [1.0, 2.0, np.nan, np.nan], "y": [1.0, 2.0, 3.0, 5.0]}
-    with pytest.raises(FoldsError, match="there is nothing to train on: none of the 2 rows"):
+    with pytest.raises(FoldsError, match="there is nothing to train on: "):
         steepest.study(some, "y", folds="contiguous:2", l2=1.0)
     for options in (
         {"l2": -1}, {"l2": []}, {"l2": "a:b:c"}, {"l2": "0:1:5"}, {"l2": np.nan}, {"l1": "paht"},

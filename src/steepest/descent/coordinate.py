@@ -22,6 +22,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,11 @@ class Penalised:
         return np.array(values)
 
     def _finish(self, inner: Floats, right: Floats, half: Floats, beta: Floats) -> Floats | None:
-        """The coefficients of the coordinates that are not 0, at once; None where singular."""
+        """The coefficients of the coordinates that are not 0, at once; None where singular.
+
+        Where they depend on each other, one of them becomes 0 first: the penalty is linear along
+        what changes no prediction, and falls or stays as it is one way or the other.
+        """
         beta = beta.copy()
         while True:
             at = np.flatnonzero(beta)
@@ -112,7 +117,12 @@ class Penalised:
             own = inner[np.ix_(at, at)]
             goal = solve_definite(own, right[at] - half[at] * np.sign(beta[at]))
             if goal is None:
-                return None
+                bounded = (half[at] > 0) | self.nonnegative
+                slid = _slide(own, half[at] * np.sign(beta[at]), beta[at], bounded)
+                if slid is None:
+                    return None
+                beta[at] = slid
+                continue
             free = half[at] == 0
             turned = (goal * beta[at] < 0) & ~(free & (not self.nonnegative))
             if not turned.any():
@@ -150,6 +160,24 @@ class Solution:
     coef: Floats
     gap: float
     """How far above its minimum the objective may be."""
+
+
+def _slide(own: Floats, slopes: Floats, beta: Floats, bounded: Any) -> Floats | None:
+    """Where a coordinate becomes 0 along what ``own`` is nearly 0 of; None if none does."""
+    scale = 1 / np.sqrt(np.diag(own))
+    along = scale * np.linalg.eigh(own * scale * scale[:, None])[1][:, 0]
+    along *= -1.0 if slopes @ along > 0 else 1.0
+    for way in (along, -along):
+        closing = bounded & (way * beta < 0) & (np.abs(way) > 2.0**-26 * scale)
+        if closing.any():
+            reach = np.where(closing, -beta / np.where(closing, way, 1.0), np.inf)
+            first = int(np.argmin(reach))
+            slid = np.asarray(beta + reach[first] * way)
+            slid[first] = 0.0
+            return slid
+        if abs(slopes @ along) > 2.0**-40 * np.abs(slopes) @ np.abs(along):
+            return None
+    return None
 
 
 def solve_definite(matrix: Floats, right: Floats) -> Floats | None:

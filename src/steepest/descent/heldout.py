@@ -13,6 +13,7 @@ import numpy as np
 from ..sums.normal import ExactNormal
 from ..sums.problem import Problem
 from ..typing import Floats
+from .certified import solve_exactly
 from .quadratic import find_coordinates
 from .solve import decompose
 
@@ -21,6 +22,9 @@ EVERY = 1 << 16
 
 ROUNDING = 2.0**-44
 """Shares of a loss by which epochs near the limit differ from it for no other reason."""
+
+FAR = 2.0**32
+"""Squares of coefficients, in variances of the target, beyond which their own rounding shows."""
 
 BRACKETS = 4
 """Dips of the grid that are looked into."""
@@ -76,8 +80,18 @@ def build_held_out(problem: Problem) -> HeldOut:
     centre[varies] = coordinates.destandardise(spectrum.least_squares)
     if kept.exact is not None:
         floor = find_floor(kept.exact, centre[varies])
-    values, basis = np.linalg.eigh(problem.scatter / problem.weight)
-    factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T
+        limit = spectrum.poor and solve_exactly(
+            kept.exact, l2=0.0, scale="standard", intercept=True
+        )
+        if limit:
+            size = coordinates.standardise(limit.optimum.coef)
+            if size @ size <= FAR * problem.target_scatter / problem.weight:
+                centre[varies], floor = limit.optimum.coef, limit.optimum.loss
+    second = problem.scatter / problem.weight
+    spread = np.sqrt(np.diag(second))
+    unit = np.where(spread > 0, spread, 1.0)  # so that large columns do not drown small ones
+    values, basis = np.linalg.eigh(second / unit / unit[:, None])
+    factor = np.sqrt(np.maximum(values, 0.0))[:, None] * basis.T * unit
     return HeldOut(
         floor,
         centre,
@@ -89,19 +103,19 @@ def build_held_out(problem: Problem) -> HeldOut:
     )
 
 
-def find_floor(normal: ExactNormal, coef: Floats) -> float:
+def find_floor(normal: ExactNormal, coef: Floats, *, intercept: bool = True) -> float:
     """The loss of coefficients with their best intercept, in whole numbers and rounded once.
 
     O(p²).  Near least squares it is the lowest but for the square of their rounding.
     """
-    matrix, weight = normal.centred(intercept=True)
+    matrix, divisor = normal.centred(intercept=intercept)
     units = [normal.unit(j) for j in range(len(matrix))]
     parts = [-Fraction(float(w)) * unit for w, unit in zip(coef, units, strict=False)]
     parts.append(units[-1])
     below = math.lcm(*(part.denominator for part in parts))
     whole = np.array([int(part * below) for part in parts], dtype=object)
     square = int(np.dot(whole, np.dot(matrix, whole)))
-    return float(Fraction(square, (below * weight) ** 2))
+    return float(Fraction(square, below**2 * divisor * normal.weight))
 
 
 def find_mean_gap(held: Problem, trained: Problem) -> tuple[Floats, float]:

@@ -13,6 +13,9 @@ from .quadratic import Coordinates, Quadratic, raw_matrix, standard_moments
 NOISE = 2.0**-52
 """Relative error of one operation in double precision."""
 
+POOR = 2.0**20
+"""Ratio of eigenvalues beyond which half the digits of least squares may be lost."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -45,6 +48,11 @@ class Spectrum:
         """Largest over smallest of the aᵢ that are not 0; 1 without columns."""
         found = self.values[self.values > 0]
         return float(found[-1] / found[0]) if found.size else 1.0
+
+    @property
+    def poor(self) -> bool:
+        """Whether double precision hardly tells what the least squares of these columns are."""
+        return self.rank < len(self.values) or self.condition > POOR
 
 
 def decompose(problem: Problem, coordinates: Coordinates) -> Spectrum:

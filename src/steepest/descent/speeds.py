@@ -19,9 +19,14 @@ from .rules import LinearRule
 from .transients import Transient
 from .wide import Wide
 
-FEWEST, MOST, FINE, KEPT = 1024, 1 << 18, 33, 8
-"""Rates that are tried, more for more epochs, and times directions; around each of the best; how
-many of these."""
+FEWEST, MOST, FINE = 1024, 1 << 18, 33
+"""Rates that are tried, more for more epochs, and times directions; and around each of the best."""
+
+DIPS, KEPT = 128, 8
+"""Of these how many, at first and in the end."""
+
+ROOM = 1 << 15
+"""Matrices that are raised for the first of these at once."""
 
 NOTHING = 2.0**-104
 """A share of the height that rounding hides."""
@@ -256,18 +261,21 @@ class Rates:
     def _refine(self, epochs: int) -> float:
         """The lowest of a grid, then of finer ones around the lowest of that."""
         width = max(int(np.count_nonzero(self._moved)), 1)
-        size = min(max(FEWEST, 4 * epochs), max(FEWEST, MOST // width))
+        size = min(max(FEWEST, 8 * epochs), max(FEWEST, MOST // width))
         step = self.limit / size
         rates = np.arange(1, size) * step
         heights = self._heights(rates, epochs)
         inner = np.pad(heights, 1, constant_values=np.inf)
         dips = np.flatnonzero((heights <= inner[:-2]) & (heights <= inner[2:]))
-        centres = rates[dips[np.argsort(heights[dips], kind="stable")[:KEPT]]]
+        kept = int(np.clip(ROOM // (FINE * width), KEPT, DIPS))
+        centres = rates[dips[np.argsort(heights[dips], kind="stable")[:kept]]]
         while step > 2.0**-40 * self.limit:
             tried = centres[:, None] + np.linspace(-step, step, FINE)
             tried = np.clip(tried, 2.0**-40 * self.limit, BELOW * self.limit)
             heights = self._heights(tried.ravel(), epochs).reshape(tried.shape)
             centres = tried[np.arange(len(tried)), np.argmin(heights, axis=1)]
+            kept = max(kept // 4, KEPT)  # a grid tells how deep a dip is but roughly
+            centres = centres[np.argsort(heights.min(axis=1), kind="stable")[:kept]]
             step *= 4 / FINE
         return float(centres[np.argmin(self._heights(centres, epochs))])
 

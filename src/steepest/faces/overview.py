@@ -216,7 +216,7 @@ def _steps_object(model: Model) -> dict[str, Any]:
     """How one step follows another, and the largest rate at which it converges."""
     settings = model.settings
     rule, limit = settings.rule, None
-    if not model.absorbed.terms:
+    if not (model.absorbed.terms or settings.sparse):
         rule = model.path.rule
         limit = rule.limit(model.path.curvatures.largest) if hasattr(rule, "limit") else None
     return {

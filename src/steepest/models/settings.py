@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..descent.adaptive import DEFAULT_RATES
-from ..descent.certified import Optimum
+from ..descent.certified import Optimum, solve_exactly
 from ..descent.coordinate import Penalised
 from ..descent.curvatures import find_curvatures
-from ..descent.heldout import HeldOut
+from ..descent.heldout import HeldOut, find_floor
 from ..descent.path import Path
 from ..descent.quadratic import Coordinates, find_coordinates, standard_moments
+from ..descent.relations import find_exact_relations
 from ..descent.rules import PLAIN, LinearRule
 from ..descent.schedules import CONSTANT, Schedule
 from ..descent.searches import is_solver
@@ -26,6 +27,9 @@ from ..typing import Floats
 
 GROWING = 3
 """Columns that are named as those along which a descent grows."""
+
+PERFECT = 2.0**-20
+"""Share of the target's variance below which what cancels shows in a loss: it is found anew."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,8 @@ def find_path(
     if isinstance(settings.rule, Forgotten):
         raise OptionError.forgotten(settings.rule.name)
     coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
-    spectrum = decompose(problem, coordinates)
-    if optimum is not None and settings.l2 == 0:
-        best = coordinates.standardise(optimum.coef)
-        spectrum = replace(spectrum, least_squares=best, floor=optimum.loss)
+    known = optimum if settings.l2 == 0 else None
+    spectrum = find_spectrum(problem, coordinates, known)
     quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2)
     curvatures = find_curvatures(quadratic, coordinates, spectrum)
     start = coordinates.enter(settings.start[0], np.array(settings.start[1]))
@@ -127,6 +129,32 @@ def find_path(
     )
     rate, reason = choose_rate(path, settings)
     return replace(path, learning_rate=rate), reason, spectrum
+
+
+def find_spectrum(
+    problem: Problem, coordinates: Coordinates, optimum: Optimum | None = None
+) -> Spectrum:
+    """The spectrum of the columns, with least squares from exact sums where doubles lose them."""
+    found, exact = decompose(problem, coordinates), problem.exact
+    if optimum is None and exact is not None and is_poor(problem, coordinates, found):
+        limit = solve_exactly(exact, l2=0.0, scale="standard", intercept=coordinates.intercept)
+        optimum = limit.optimum if limit else None
+    if optimum is not None:
+        best = coordinates.standardise(optimum.coef)
+        return replace(found, least_squares=best, floor=optimum.loss)
+    square = standard_moments(problem, coordinates)[2]
+    if exact is None or found.floor > PERFECT * square:
+        return found
+    coef = coordinates.destandardise(found.least_squares)
+    loss = find_floor(exact, coef, intercept=coordinates.intercept)
+    return replace(found, floor=loss)
+
+
+def is_poor(problem: Problem, coordinates: Coordinates, spectrum: Spectrum) -> bool:
+    """Whether exact sums tell independent columns apart that doubles do not, or hardly."""
+    return (
+        spectrum.poor and problem.rank is None and find_exact_relations(problem, coordinates) == []
+    )
 
 
 def _find_sparse_limit(problem: Problem, coordinates: Coordinates, settings: Settings) -> Floats:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from ..descent.certified import solve_exactly
 from ..descent.coordinate import Penalised, find_largest, solve_definite
 from ..descent.quadratic import find_coordinates, standard_moments
-from ..descent.solve import decompose, solve_scaled
+from ..descent.solve import solve_scaled
 from ..errors import ColumnNotFoundError, ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Point
-from .settings import Settings, find_path
+from .settings import Settings, find_path, find_spectrum, is_poor
 
 TINY = 2.0**-52
+
+FEW = 64
+"""Columns up to which subsets that doubles do not resolve are solved in whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Trainer:
         self.whole, self.manner = problem, manner
         self.coordinates = find_coordinates(self.problem, manner.scale, intercept=manner.intercept)
         self.matrix, self.cross, self.square = standard_moments(self.problem, self.coordinates)
-        self.spectrum = decompose(self.problem, self.coordinates)
+        self.spectrum = find_spectrum(self.problem, self.coordinates)
         self.factors = self._read_factors()
 
     def _read_factors(self) -> tuple[Floats, Floats]:
@@ -163,9 +168,22 @@ class Trainer:
             found[i] = solve_scaled(matrix, self.cross) if solved is None else solved
         return found
 
+    @cached_property
+    def _poor(self) -> bool:
+        return is_poor(self.problem, self.coordinates, self.spectrum)
+
     def fit_subset(self, at: Sequence[int]) -> tuple[float, Floats]:
         """Least squares with some columns of those that vary: intercept, and coef, shape (p,)."""
         kept = list(at)
+        if self._poor and 0 < len(kept) <= FEW:
+            normal = self.problem.keep(kept).exact
+            limit = normal and solve_exactly(
+                normal, l2=0.0, scale="standard", intercept=self.manner.intercept
+            )
+            if limit:
+                coef = np.zeros(len(self.whole.terms))
+                coef[self.varies[kept]] = limit.optimum.coef
+                return limit.optimum.intercept, coef
         beta = np.zeros(len(self.cross))
         if kept:
             beta[kept] = solve_scaled(self.matrix[np.ix_(kept, kept)], self.cross[kept])
