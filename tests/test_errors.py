@@ -235,6 +235,8 @@ SPECIAL = {
     ("StudyError", "several_targets", "targets"): ["price", "rent"],
     ("OptionError", "pathless", "method"): "lasso",
     ("OptionError", "limit_only", "name"): "l1",
+    ("OptionError", "nothing_to_scale", "name"): "penalties",
+    ("OptionError", "nothing_to_scale", "needed"): "l1 or l2",
     ("OptionError", "beside", "name"): "formula",
     ("OptionError", "missing", "name"): "target",
     ("OptionError", "missing", "hint"): "target='price'",

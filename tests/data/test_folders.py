@@ -202,3 +202,15 @@ def test_a_model_of_a_folder_on_the_command_line(tmp_path: Path, capsys: Any) ->
     run(["fit", str(folder), "--target", "x", "--features", "year", "--quiet"])
     expected = steepest.fit(FRAME, target="x", features=["year"])
     assert f"{expected.coefficients['year']:.6g}"[:6] in capsys.readouterr().out
+
+
+def test_a_file_counts_once_under_all_its_names(tmp_path: Path, write: Any) -> None:
+    """Unless the names say different things of its rows."""
+    path = Path(write("a.csv", "x,y\n1,2\n3,4\n"))
+    (tmp_path / "b.csv").symlink_to(path)
+    assert steepest.scan(str(tmp_path / "*.csv")).n_rows == 2
+    assert steepest.scan([path, tmp_path / ".." / tmp_path.name / "a.csv"]).n_rows == 2
+    for key in ("k=1", "k=2"):
+        (tmp_path / "kept" / key).mkdir(parents=True)
+        (tmp_path / "kept" / key / "a.csv").symlink_to(path)
+    assert steepest.scan(tmp_path / "kept").n_rows == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_rows_are_asked_for_as_they_are_read() -> None:
 
 
 def test_other_processes_are_not_asked() -> None:
-    with ProcessPoolExecutor(1) as executor:
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor:
         assert steepest.scan(batches(), executor=executor).n_read == 10
 
 

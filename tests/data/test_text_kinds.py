@@ -56,6 +56,16 @@ def test_text_and_numbers_do_not_mix(
     assert sorted(levels.values()) == [1, before + 1]
 
 
+@pytest.mark.parametrize("before", [0, 3])
+def test_hexadecimal_is_text(before: int, write: Any, refused: Any) -> None:
+    """Arrow alone would take it for whole numbers."""
+    path = write("a.csv", "x,y\n" + ",1\n" * before + "0x10,2\n0X1f,3\n0x10,4\n")
+    assert steepest.scan(path).levels("x") == {"0X1f": 1, "0x10": 2}
+    path = write("b.csv", "x,y\n0x10,2\n7,3\n")
+    with refused(errors.ColumnKindError, "'7' in line 3", "'0x10' in line 2 is text"):
+        steepest.scan(path)
+
+
 def test_a_dash_that_means_missing(write: Any) -> None:
     path = write("a.csv", "x,y\n12,1\n-,2\n13,4\n")
     moments = steepest.scan(open_table(path, null=["-"]))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from steepest.data.records import iterate
 from steepest.data.strips import columns_of
 
 CITIES = ["Oslo", "Zürich", "東京", "a,b", 'say "x"', "two\nlines", "CR\rLF\r\n", "é"]
+MARK = "\ufeff"
 
 
 def write_rows(rows: list[tuple[float | None, str | None]], end: str) -> bytes:
@@ -92,6 +95,17 @@ def test_every_size_of_chunk(step: int, write: Any, monkeypatch: pytest.MonkeyPa
     assert steepest.scan(packed).fingerprint == by_arrow(rows)
 
 
+@pytest.mark.parametrize("block", [4, 1 << 21])
+def test_a_mark_within_the_text_is_a_character(
+    block: int, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where two files were joined by their bytes; only the first of a file is none."""
+    path = write("t.csv", f"{MARK}c,x\na,1\n{MARK}a,2\na,3\n{MARK}{MARK}a,4\n")
+    monkeypatch.setattr(fragments, "BLOCK_BYTES", block)
+    expected = {"a": 2, f"{MARK}a": 1, f"{MARK}{MARK}a": 1}
+    assert steepest.scan(path).levels("c") == expected
+
+
 fields = st.one_of(
     st.text("ab1é", max_size=3),
     st.lists(st.sampled_from(["a", '""', "\n", "\r", "\r\n", ",", "é"]), max_size=4).map(
@@ -148,12 +162,16 @@ def test_a_part_is_a_range_that_can_be_sent_away(
     assert len({part.identity for part in parts}) == len(parts)
 
 
+def spawn_processes(count: int) -> Executor:
+    return ProcessPoolExecutor(count, get_context("spawn"))
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, spawn_processes])
 @pytest.mark.parametrize("precision", ["exact", "double"])
 def test_workers_do_not_change_a_bit(
     ending: str,
-    pool: type[Executor],
+    pool: Callable[[int], Executor],
     precision: str,
     write: Any,
     monkeypatch: pytest.MonkeyPatch,

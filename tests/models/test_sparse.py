@@ -118,3 +118,10 @@ def test_what_is_refused(table):
     model = steepest.fit(table, target="y", l1=0.1)
     with pytest.raises(OptionError, match="a fit by lasso has no path"):
         _ = model.path
+
+
+@pytest.mark.parametrize("given", [{"adaptive": 1.0}, {"penalties": {"x1": 5.0}}])
+@pytest.mark.parametrize("made", [steepest.fit, steepest.study])
+def test_what_would_change_nothing_is_refused(table, given, made):
+    with pytest.raises(OptionError, match="is given, and no l1"):
+        made(table, target="y", **given, nonnegative=True)

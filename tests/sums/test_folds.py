@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date, datetime, timedelta
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -173,7 +174,7 @@ def test_equal_rows_share_a_fold_whatever_they_are_read_from(tmp_path):
         assert [*found.folds.values()] == [*known.folds.values()]
     first, second = (steepest.scan(part, folds=4, seed=11) for part in sources[-1])
     assert [*(first + second).folds.values()] == [*known.folds.values()]
-    with ProcessPoolExecutor(2) as workers:
+    with ProcessPoolExecutor(2, get_context("spawn")) as workers:
         found = steepest.scan(str(tmp_path / "a.parquet"), folds=4, seed=11, executor=workers)
     assert [*found.folds.values()] == [*known.folds.values()]
     assert [*steepest.scan(frame, folds=4, seed=12).folds.values()] != [*known.folds.values()]

@@ -10,6 +10,7 @@ is numbers where one cell is; text among them, or numbers among text, are refuse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 PART_BYTES = 1 << 24
 """Bytes of a part."""
+
+HEXADECIMAL = re.compile(rb"0[xX]")
 
 SHOWN_BYTES = 1 << 20
 """From so much it is seen what columns hold; where one shows no value, from as much as it takes."""
@@ -145,10 +148,19 @@ class DelimitedFile(File):
 
     def _show_block(self, block: Block, places: Collection[int]) -> list[Shown]:
         """What some columns show in a block; without any all."""
+        import pyarrow as pa
+
         search = Search(self._layout, {}, self.name)
-        parser = Parser(self._layout, dict.fromkeys(places), search)
-        rows, _ = self._whole.parse(parser, block)
-        return show_types(rows, self._layout)
+        rows, _ = self._whole.parse(Parser(self._layout, dict.fromkeys(places), search), block)
+        shown = show_types(rows, self._layout)
+        if HEXADECIMAL.search(block.text):  # Arrow takes it for whole numbers
+            whole = [i for i, one in enumerate(shown) if pa.types.is_integer(one.type)]
+            written = dict.fromkeys((int(rows.schema.names[i]) for i in whole), pa.string())
+            if written:
+                again, _ = self._whole.parse(Parser(self._layout, written, search), block)
+                for i, one in zip(whole, show_types(again, self._layout), strict=True):
+                    shown[i] = one
+        return shown
 
     def _show(self, wanted: Iterable[str]) -> list[Shown]:
         """What the columns hold: those wanted as the first block shows that has a value."""

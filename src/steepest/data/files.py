@@ -18,8 +18,8 @@ from .lines import LinesFile
 from .packing import ENDINGS, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
-from .paths import check_readable, find_files, is_own
-from .places import Stamp, measure, open_bytes
+from .paths import Found, check_readable, find_files, is_own
+from .places import Place, Stamp, measure, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
 from .table import Kind, Part, Schema, Source, allow_mixed, remarks_of
@@ -115,6 +115,7 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     """
     dialect.check()
     files: dict[str, Source] = {}
+    seen: set[object] = set()
     keys: list[Sequence[tuple[str, str]]] = []
     empty: list[str] = []
     own: list[str] = []
@@ -130,11 +131,12 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
             found = data
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
-            if one.path not in files:
+            if one.path not in files and _tell_apart(one) not in seen:
                 if dialect.skip_empty and not measure(one.path):
                     empty.append(one.path)
                     continue
                 files[one.path] = open_file(one.path, dialect)
+                seen.add(_tell_apart(one))
                 keys.append(one.keys)
     if empty and not files:
         raise SourceError.empty_file(empty[0])
@@ -142,6 +144,12 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     if len(placed) == 1 and not empty and not own:
         return placed[0]
     return Files(tuple(placed), tuple(empty), tuple(own))
+
+
+def _tell_apart(found: Found) -> object:
+    """What is the same of a file under all its names, so that no row is counted twice."""
+    path = found.path if isinstance(found.path, Place) else os.path.realpath(found.path)
+    return path, found.keys
 
 
 def open_file(path: str, dialect: Dialect = PLAIN) -> Source:

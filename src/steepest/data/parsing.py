@@ -6,6 +6,7 @@ What is not so is looked for again, slowly, to be told with its line.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,8 @@ def _read_columns(
     if text[:1] in b"\r\n" and not text.strip(b"\r\n") and not layout.is_narrow:
         empty = types or dict.fromkeys(range(len(layout.names)))
         return {str(i): pa.array([], kind or pa.null()) for i, kind in empty.items()}
+    if text.startswith(BOM_UTF8):  # Arrow takes one away, which is none of a block's
+        text = BOM_UTF8 + text
     table = csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(

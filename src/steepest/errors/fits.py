@@ -52,6 +52,14 @@ class OptionError(SteepestError, ValueError):
         )
 
     @classmethod
+    def nothing_to_scale(cls, name: str, needed: str) -> OptionError:
+        return cls(
+            f"{name} is given, and no {needed}.",
+            f"It says how much of {needed} each coefficient bears, so that alone it does nothing.",
+            f"give {needed.partition(' ')[0]} too, or leave {name} out.",
+        )
+
+    @classmethod
     def other_weights(cls, asked: str, found: str) -> OptionError:
         has = f"weights '{found}'" if found else "no weights"
         return cls(

@@ -204,7 +204,7 @@ def fit(
     check_options(learning_rate, epochs, l2, scale, collinear)
     steps = read_steps(rule, momentum, schedule, learning_rate, epochs, l1)
     check_view(missing, rare)
-    sparse = read_sparse(l1, nonnegative, adaptive, penalties)
+    sparse = read_sparse(l1, l2, nonnegative, adaptive, penalties)
     proximal = epochs is not None and list(sparse) == ["l1"]
     bare = epochs is rule is learning_rate is momentum is schedule is w is None
     if sparse and not (proximal or bare):

@@ -227,12 +227,16 @@ def _read_rule(rule: Any, momentum: float | str | None) -> Any:
 
 
 def read_sparse(
-    l1: float, nonnegative: bool, adaptive: float, penalties: Mapping[str, float] | None
+    l1: float,
+    l2: float,
+    nonnegative: bool,
+    adaptive: float,
+    penalties: Mapping[str, float] | None,
 ) -> dict[str, Any]:
     """The settings of a fit that makes coefficients exactly 0; empty for one that does not."""
     if not (_is_real(l1) and 0 <= l1 < LARGEST_PENALTY):
         raise OptionError.outside("l1", l1, "a number from 0 to 1e300", "leave l1 unset.")
-    check_sparse(nonnegative, adaptive, penalties or {})
+    check_sparse(nonnegative, adaptive, penalties or {}, has_l1=l1 > 0, has_l2=l2 > 0)
     factors = tuple((str(name), float(factor)) for name, factor in (penalties or {}).items())
     given = {
         "l1": float(l1),
@@ -243,7 +247,9 @@ def read_sparse(
     return {name: value for name, value in given.items() if value}
 
 
-def check_sparse(nonnegative: Any, adaptive: Any, factors: Any) -> None:
+def check_sparse(
+    nonnegative: Any, adaptive: Any, factors: Any, *, has_l1: bool, has_l2: bool
+) -> None:
     """OptionError for what no data could make right."""
     if not isinstance(nonnegative, bool):
         raise OptionError.outside("nonnegative", nonnegative, "True or False", "nonnegative=True")
@@ -254,6 +260,10 @@ def check_sparse(nonnegative: Any, adaptive: Any, factors: Any) -> None:
         raise OptionError.outside(
             "penalties", factors, "a mapping of columns to factors of at least 0", "{'area': 0.5}"
         )
+    if adaptive and not has_l1:
+        raise OptionError.nothing_to_scale("adaptive", "l1")
+    if given and not (has_l1 or has_l2):
+        raise OptionError.nothing_to_scale("penalties", "l1 or l2")
 
 
 def check_view(missing: str, rare: int) -> None:

@@ -169,15 +169,18 @@ def study(
         raise OptionError.unknown("choose", choose, CHOICES)
     check_options(None, None, 0.0, scale, "shortest")
     check_view(missing, rare)
-    check_sparse(nonnegative, adaptive, penalties or {})
     sets = read_sets(features)
+    plain = len(sets) == 1 and not nonnegative
+    has_l1 = l1 is not None or l1_ratio is not None
+    has_l2 = l2 is not None or plain
+    check_sparse(nonnegative, adaptive, penalties or {}, has_l1=has_l1, has_l2=has_l2)
     grid = read_grid(
         l1=l1,
         l2=l2,
         learning_rate=learning_rate,
         epochs=epochs,
         l1_ratio=l1_ratio,
-        plain=len(sets) == 1 and not nonnegative,
+        plain=plain,
     )
     if epochs is not None and (nonnegative or adaptive or penalties):
         raise StudyError.penalised_epochs()
