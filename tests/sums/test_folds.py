@@ -399,6 +399,7 @@ def test_rules_are_read_as_they_are_written():
     assert read_folds(None) is None
 
 
+@pytest.mark.filterwarnings("ignore:the folds of:steepest.SteepestWarning")
 @pytest.mark.parametrize("text", [False, True])
 def test_many_groups_hold_the_rows_of_each(text):
     """Rows wait for others of their fold, over batches whose levels are numbered differently."""
