@@ -481,6 +481,7 @@ def test_ridge_on_columns_as_they_are(widest):
         assert candidate.parameters == pytest.approx(1 + np.sum(second / (second + penalty)))
 
 
+@pytest.mark.filterwarnings("ignore::steepest.SteepestWarning")
 def test_penalties_whose_minimum_is_not_reached_are_said():
     """As the fit of a single one says it."""
     random = np.random.default_rng(0)
