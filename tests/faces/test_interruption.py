@@ -88,9 +88,12 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("temporary")
 
 
-def hear() -> None:
-    """Hear ^C even where the tests themselves run in the back of a shell, which ignores it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@pytest.fixture(autouse=True)
+def hear() -> Iterator[None]:
+    """Commands hear ^C even where the tests run in the back of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -100,7 +103,7 @@ def begun(
     """A command that reads."""
     command = [sys.executable, "-m", "steepest", "scan", place[0], "-o", "m.moments", *more]
     env = os.environ | {"TMPDIR": str(temporary)}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear} | options
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     with subprocess.Popen(command, env=env, text=True, **streams) as started:  # type: ignore[call-overload]
         try:
             yield started
@@ -309,7 +312,7 @@ def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workpla
     command = [sys.executable, "-m", "steepest", "scan", "-", "-o", "m.moments"]
     env = os.environ | {"TMPDIR": str(temporary)}
     for number in (signal.SIGKILL, signal.SIGINT):
-        streams = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear}
+        streams = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(command, env=env, **streams) as started:
             assert started.stdin
             started.stdin.write(b"x,y\n" + b"1,2\n" * 100_000)

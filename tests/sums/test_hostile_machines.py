@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -45,8 +44,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(*arguments: object, python: tuple[str, ...] = (), **options: Any) -> Any:
-    command = [sys.executable, *python, "-m", "steepest", *map(str, arguments)]
+def run(
+    *arguments: object, python: tuple[str, ...] = (), under: tuple[str, ...] = (), **options: Any
+) -> Any:
+    command = [*under, sys.executable, *python, "-m", "steepest", *map(str, arguments)]
     options = {"env": ENV} | options
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=120, **options
@@ -105,7 +106,7 @@ def test_a_full_disk_keeps_the_old_file(folder: Path, tmp_path: Path) -> None:
         before = output.read_bytes()
         ran = run(
             *arguments, output, "--quiet",
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)),
+            under=("prlimit", "--fsize=300"),
         )  # fmt: skip
         assert ran.returncode == 1
         assert ran.stderr.startswith(f"steepest: '{output}' cannot be written: File too large.")
@@ -172,12 +173,11 @@ def test_little_memory_is_one_message(kind: str, folder: Path, tmp_path: Path) -
     expected = steepest.scan(folder / f"t.{kind}")
     codes = set()
     for megabytes in (280, 320, 380, 440, 4_000):
-        limit = megabytes << 20
         output = tmp_path / f"{megabytes}.moments"
         ran = run(
             "scan", folder / f"t.{kind}", "-o", output, "--quiet", "--executor", "threads:2",
             env=ENV | {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"},
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),  # noqa: B023
+            under=("prlimit", f"--as={megabytes << 20}"),
         )  # fmt: skip
         if ran.returncode == 0:
             assert steepest.load(output) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class SteepestError(Exception):
@@ -23,6 +24,10 @@ class SteepestError(Exception):
     def __init__(self, found: str, why: str, hint: str) -> None:
         super().__init__(found, why, hint)
         self.found, self.why, self.hint = found, why, hint
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """As any exception's: being ours, it is used by libraries with ways of their own too."""
+        return super().__reduce__()
 
     def __str__(self) -> str:
         reason = f"{self.found}\n{self.why}" if self.why else self.found
