@@ -15,14 +15,14 @@ from ..data.design import MOST_LEVELS
 from ..data.expressions import Expression, Interaction
 from ..data.open import open_source
 from ..data.table import allow_mixed
-from ..errors import EmptySourceError, SourceError, SteepestWarning
+from ..errors import EmptySourceError, SourceError, SteepestWarning, check_whole
 from ..models.assembly import fit_problem
 from ..models.fitting import check_target
 from ..models.model import Model
 from ..models.request import check_options, check_view, read_request
 from ..models.settings import Settings
 from ..sums.moments import Moments
-from ..sums.scanning import check_whole, scan_source
+from ..sums.scanning import scan_source
 from ..typing import Floats, OnProgress
 from .racerows import FirstRows
 from .racers import BLOCK, Closed, Racer, find_starts
@@ -141,12 +141,7 @@ def race(
         formula,
         intercept=intercept,
         offset=offset,
-        wanted=Wanted(
-            weights="" if weights is None else str(weights),
-            weight_kind="" if weights is None else weight_kind,
-            where=where or "",
-            max_levels=check_whole("max_levels", max_levels, 1),
-        ),
+        wanted=Wanted.of(weights, weight_kind, where, max_levels),
     )
     if isinstance(source, Moments):
         raise SourceError.no_race(source.where)

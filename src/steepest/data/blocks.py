@@ -5,11 +5,13 @@ What is packed is unpacked by another thread, a piece ahead of whoever reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..errors import SourceError
+from .boundaries import Cut
 from .file import File
 from .packing import open_unpacked
 
@@ -46,6 +48,19 @@ class Span(NamedTuple):
 
 PLAIN_TEXT = Span("", 0)
 """All of a file that is not packed."""
+
+
+def split(whole: Any, cuts: Iterable[Cut]) -> list[Any]:
+    """The part that is all of a text as parts that end where it is cut."""
+    return [
+        replace(
+            whole,
+            span=whole.span._replace(start=cut.start, stop=cut.stop),
+            first_row=cut.first_row,
+            size=float(cut.stop - cut.start),
+        )
+        for cut in cuts
+    ]
 
 
 def read_blocks(

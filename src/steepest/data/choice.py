@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ..errors import ColumnKindError, ColumnNameError, EmptySourceError, OptionError
+from ..errors import ColumnKindError, ColumnNameError, EmptySourceError, OptionError, check_whole
 from .conditions import columns_of, parse_condition
 from .design import MOST_LEVELS, Design
 from .expressions import (
@@ -41,6 +41,18 @@ class Wanted:
     where: str = ""
     """A condition; empty for all rows."""
     max_levels: int = MOST_LEVELS
+
+    @classmethod
+    def of(
+        cls, weights: str | None, weight_kind: str, where: str | None, max_levels: int
+    ) -> Wanted:
+        """What is asked of rows and levels; OptionError for no number of levels."""
+        return cls(
+            weights="" if weights is None else str(weights),
+            weight_kind="" if weights is None else weight_kind,
+            where=where or "",
+            max_levels=check_whole("max_levels", max_levels, 1),
+        )
 
     @property
     def sources(self) -> list[str] | None:

@@ -16,7 +16,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from .expansions import Expansion
 from .folds import MOST_FOLDS, ByColumn, ByTime, Contiguous, Hashed, Rule
 from .forming import number_text
 from .strips import Strips, Table, columns_of, first_columns
-from .table import Batch, Column, Kind, Part
+from .table import Batch, Column, Kind, WrappedPart
 
 Hashes = NDArray[np.uint64]
 
@@ -52,10 +52,9 @@ class Labelled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DealtPart:
+class DealtPart(WrappedPart):
     """A part of a table, and the rule that says which fold each of its rows belongs to."""
 
-    inner: Part
     rule: Rule
     columns: tuple[Column, ...]
     """What the rule looks at."""
@@ -63,28 +62,6 @@ class DealtPart:
     """Rows of the table before it, where the rule goes by them."""
     total: int = 0
     """Rows of the table."""
-
-    @property
-    def where(self) -> str:
-        return self.inner.where
-
-    @property
-    def first_row(self) -> int:
-        return self.inner.first_row
-
-    @property
-    def size(self) -> float:
-        return self.inner.size
-
-    @property
-    def identity(self) -> str:
-        """That of the part without its rule."""
-        return str(getattr(self.inner, "identity", ""))
-
-    def from_anywhere(self) -> DealtPart:
-        """The same for another process, which may run in another folder."""
-        moved = getattr(self.inner, "from_anywhere", None)
-        return replace(self, inner=moved()) if moved else self
 
     def batches(
         self,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import EmptySourceError, SourceError, listed
 from .arrow import arrow_schema
-from .blocks import Block, Span
+from .blocks import Block, Span, split
 from .boundaries import Cut, plan_cuts
 from .dialect import PLAIN, Dialect, find_decimal_comma, read_head
 from .file import File
@@ -215,15 +215,7 @@ class DelimitedFile(File):
             whole = replace(self._whole, typed=typed, mixing=mixing)
             if self._packing or isinstance(self.path, Place):
                 return [whole]
-            return [
-                replace(
-                    whole,
-                    span=self._span._replace(start=cut.start, stop=cut.stop),
-                    first_row=cut.first_row,
-                    size=float(cut.stop - cut.start),
-                )
-                for cut in self._cuts
-            ]
+            return split(whole, self._cuts)
 
     @cached_property
     def _cuts(self) -> list[Cut]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, is_whole
 
 MOST_FOLDS = 1_000
 """Folds, each of which keeps sums of its own."""
@@ -148,10 +148,9 @@ def hold_out(share: Any, seed: int = 0) -> Hashed:
 
 
 def _read_count(value: Any) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if isinstance(value, str) and value.isdecimal():
-        whole, value = True, int(value)
-    if not whole or not 2 <= value <= MOST_FOLDS:
+        value = int(value)
+    if not is_whole(value) or not 2 <= value <= MOST_FOLDS:
         raise OptionError.outside(
             "folds",
             value,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
 from .arrow import arrow_kind, arrow_schema
-from .blocks import Block, Span
+from .blocks import Block, Span, split
 from .boundaries import Cut, plan_cuts
 from .dialect import PLAIN, Dialect
 from .layout import check_encoding
@@ -75,15 +75,7 @@ class LinesFile(LinesText):
             )
             if self._span.packing or isinstance(self.path, Place):
                 return [whole]
-            return [
-                replace(
-                    whole,
-                    span=self._span._replace(start=cut.start, stop=cut.stop),
-                    first_row=cut.first_row,
-                    size=float(cut.stop - cut.start),
-                )
-                for cut in self._cuts
-            ]
+            return split(whole, self._cuts)
 
     @cached_property
     def _cuts(self) -> list[Cut]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
 from ..typing import Codes
@@ -190,6 +190,35 @@ class Part(Protocol):
         they are, ``times`` as Arrow's.
         """
         ...
+
+
+@dataclass(frozen=True)
+class WrappedPart:
+    """A part whose rows are another's in a form of their own, and which is else that other."""
+
+    inner: Part
+
+    @property
+    def where(self) -> str:
+        return self.inner.where
+
+    @property
+    def first_row(self) -> int:
+        return self.inner.first_row
+
+    @property
+    def size(self) -> float:
+        return self.inner.size
+
+    @property
+    def identity(self) -> str:
+        """That of the part inside; empty where it has none."""
+        return str(getattr(self.inner, "identity", ""))
+
+    def from_anywhere(self) -> Self:
+        """The same for another process, which may run in another folder."""
+        moved = getattr(self.inner, "from_anywhere", None)
+        return replace(self, inner=moved()) if moved else self
 
 
 class Source(Protocol):

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, check_whole
 
 
 @runtime_checkable
@@ -80,7 +80,7 @@ class Step:
     share: float = 0.1
 
     def __post_init__(self) -> None:
-        _check_epochs("every", self.every)
+        check_whole("every", self.every, 1, EXAMPLES["every"])
         _check_number("share", self.share, 0.0, math.inf)
 
     def factor(self, epoch: int) -> float:
@@ -113,7 +113,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         if self.epochs is not None:
-            _check_epochs("epochs", self.epochs)
+            check_whole("epochs", self.epochs, 1, EXAMPLES["epochs"])
         _check_number("share", self.share, 0.0, 1.0)
 
     def factor(self, epoch: int) -> float:
@@ -143,7 +143,7 @@ class WarmUp:
     then: Schedule = CONSTANT
 
     def __post_init__(self) -> None:
-        _check_epochs("epochs", self.epochs)
+        check_whole("epochs", self.epochs, 1, EXAMPLES["epochs"])
         _check_number("start", self.start, 0.0, 1.0)
 
     def factor(self, epoch: int) -> float:
@@ -256,11 +256,4 @@ def _check_number(name: str, value: float, low: float, high: float) -> None:
     real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not real or not low <= value <= high or math.isinf(value):
         wanted = f"a number from {low:g} to {high:g}" if high < math.inf else "a number from 0"
-        raise OptionError.outside(name, value, wanted, f"{name}={EXAMPLES[name]}")
-
-
-def _check_epochs(name: str, value: int) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
-        wanted = "a whole number of at least 1"
         raise OptionError.outside(name, value, wanted, f"{name}={EXAMPLES[name]}")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import OptionError, check_whole
 from ..typing import Floats
 from .curvatures import Curvatures
 from .momentum import decay
@@ -154,7 +154,7 @@ class Rates:
         rates up to the limit is refined; where the best rate leaves nothing that rounding would
         show, it stays.
         """
-        check_count("epochs", epochs)
+        check_whole("epochs", epochs, 1)
         if not (self._moved & (self.excess > 0)).any():
             return self.best
         if not self.rule.momentum:
@@ -287,13 +287,6 @@ class Rates:
         log = 2 * raise_first(matrices, epochs)[1].reshape(x.shape) + np.log(self.excess[moved])
         top = np.maximum(log.max(axis=1), -1e300)
         return np.asarray(top + np.log(np.exp(log - top[:, None]).sum(axis=1) + 1e-300))
-
-
-def check_count(name: str, value: object) -> None:
-    """Refuse what is no whole number of at least 1; OptionError."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or int(value) < 1:  # type: ignore[call-overload]
-        raise OptionError.outside(name, value, "a whole number of at least 1", f"{name}=100")
 
 
 def _first(enough: Callable[[float], bool], low: int) -> int:

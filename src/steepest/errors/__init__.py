@@ -42,6 +42,7 @@ from __future__ import annotations
 
 from .cells import FormulaError, ValueFoundError
 from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
+from .counts import check_whole, is_whole
 from .databases import DatabaseError
 from .descents import DivergedError, LearningRateError
 from .files import CheckpointError, ModelFileError, MomentsFileError, OutputError
@@ -89,7 +90,9 @@ __all__ = [
     "ValidationError",
     "ValueFoundError",
     "WorkerError",
+    "check_whole",
     "counted",
+    "is_whole",
     "listed",
     "nearest",
 ]

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from ..models.scoring import Score
 
 
+_manner = options.together(
+    click.option(
+        "--unseen",
+        type=click.Choice(["refuse", "null", "reference"]),
+        default="refuse",
+        help="What a level gives that the model has not seen.  Default: refuse.",
+    ),
+    click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses."),
+)
+
+
 @click.command(cls=Command)
 @click.argument("model", metavar="MODEL")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -35,13 +46,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Columns to write before the predictions, such as a key.",
 )
-@click.option(
-    "--unseen",
-    type=click.Choice(["refuse", "null", "reference"]),
-    default="refuse",
-    help="What a level gives that the model has not seen.  Default: refuse.",
-)
-@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
+@_manner
 @click.option(
     "--flag-extrapolation",
     is_flag=True,
@@ -97,13 +102,7 @@ def predict(
 @options.database
 @written
 @click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts.")
-@click.option(
-    "--unseen",
-    type=click.Choice(["refuse", "null", "reference"]),
-    default="refuse",
-    help="What a level gives that the model has not seen.  Default: refuse.",
-)
-@click.option("--strict", is_flag=True, help="Refuse a null in a column that the model uses.")
+@_manner
 @options.progress
 @options.output
 def score(

@@ -88,10 +88,10 @@ def view_rates(
     found: Rates, rate: float | None, epochs: int | None, tolerance: float
 ) -> dict[str, Any]:
     """Everything that ``steepest rates`` says, for JSON; null where a number is infinite."""
-    from ..descent.speeds import check_count
+    from ..errors import check_whole
 
     if epochs is not None:
-        check_count("epochs", epochs)
+        check_whole("epochs", epochs, 1)
     judged = {
         "best": found.best,
         "given": rate,

@@ -20,7 +20,6 @@ from ..descent.schedules import Schedule
 from ..errors import ColumnKindError, OptionError, SteepestWarning
 from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.moments import Moments
-from ..sums.scanning import check_whole
 from ..typing import OnProgress
 from .assembly import fit_problem
 from .gathering import Gathered, Scanning, gather, join_wanted, read_targets
@@ -220,12 +219,7 @@ def fit(
             formula,
             intercept=intercept,
             offset=offset,
-            wanted=Wanted(
-                weights="" if weights is None else str(weights),
-                weight_kind="" if weights is None else weight_kind,
-                where=where or "",
-                max_levels=check_whole("max_levels", max_levels, 1),
-            ),
+            wanted=Wanted.of(weights, weight_kind, where, max_levels),
         )
         for one in single
     ]

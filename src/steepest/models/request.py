@@ -19,10 +19,9 @@ from ..descent.quadratic import SCALES
 from ..descent.rules import GradientDescent, LinearRule, find_rule
 from ..descent.schedules import Schedule, find_schedule, is_constant
 from ..descent.searches import is_solver
-from ..errors import ColumnNameError, FormulaError, OptionError
+from ..errors import ColumnNameError, FormulaError, OptionError, check_whole, is_whole
 from ..sums.accounting import MISSING
 from ..sums.moments import Moments
-from ..sums.scanning import check_whole
 
 COLLINEAR = ("shortest", "refuse")
 BEST = "best"
@@ -150,8 +149,7 @@ def check_options(
             "a positive number",
             "leave learning_rate unset to use the best fixed rate.",
         )
-    whole = isinstance(epochs, int | np.integer) and not isinstance(epochs, bool)
-    if epochs is not None and not (whole and epochs >= 1):
+    if epochs is not None and not (is_whole(epochs) and epochs >= 1):
         raise OptionError.outside(
             "epochs",
             epochs,

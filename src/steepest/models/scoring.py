@@ -20,7 +20,7 @@ from ..data.design import join_reads
 from ..data.expansions import Expansion
 from ..data.predictor import LinearPredictor, Manner, check_columns
 from ..data.strips import columns_of
-from ..data.table import Column, Kind, Part, Schema, Source, allow_mixed
+from ..data.table import Column, Kind, Part, Schema, Source, WrappedPart, allow_mixed
 from ..data.terms import Term
 from ..errors import ColumnKindError, EmptySourceError
 from ..sums.scanning import scan_source
@@ -159,24 +159,11 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class ScoredPart:
+class ScoredPart(WrappedPart):
     """A part, as the targets and errors of its rows."""
 
-    inner: Part
     scored: Scored
     casts: Casts
-
-    @property
-    def where(self) -> str:
-        return self.inner.where
-
-    @property
-    def first_row(self) -> int:
-        return self.inner.first_row
-
-    @property
-    def size(self) -> float:
-        return self.inner.size
 
     def batches(
         self,

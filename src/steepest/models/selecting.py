@@ -18,7 +18,7 @@ from ..descent.subsets import Sets, search_all, search_backward, search_forward
 from ..errors import OptionError, StudyError, TooFewRowsError
 from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
-from ..sums.scanning import check_whole, scan_source
+from ..sums.scanning import scan_source
 from ..typing import Floats, OnProgress
 from .fitting import check_target
 from .judging import Judge
@@ -135,12 +135,7 @@ def select(
     if criterion is not None and criterion not in CRITERIA:
         raise OptionError.unknown("criterion", criterion, CRITERIA)
     check_view(missing, rare)
-    wanted = Wanted(
-        weights="" if weights is None else str(weights),
-        weight_kind="" if weights is None else weight_kind,
-        where=where or "",
-        max_levels=check_whole("max_levels", max_levels, 1),
-    )
+    wanted = Wanted.of(weights, weight_kind, where, max_levels)
     request = read_request(
         target, features, formula, intercept=intercept, offset=offset, wanted=wanted
     )

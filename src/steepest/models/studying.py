@@ -16,7 +16,7 @@ from ..data.open import open_source
 from ..errors import FoldsError, OptionError, SteepestWarning, StudyError
 from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
-from ..sums.scanning import check_whole, scan_source
+from ..sums.scanning import scan_source
 from ..typing import OnProgress
 from .fitting import check_target
 from .grids import read_grid
@@ -185,12 +185,7 @@ def study(
     if epochs is not None and (nonnegative or adaptive or penalties):
         raise StudyError.penalised_epochs()
     targets = _read_targets(target, formula)
-    wanted = Wanted(
-        weights="" if weights is None else str(weights),
-        weight_kind="" if weights is None else weight_kind,
-        where=where or "",
-        max_levels=check_whole("max_levels", max_levels, 1),
-    )
+    wanted = Wanted.of(weights, weight_kind, where, max_levels)
     requests = [
         read_request(aim, own, formula, intercept=intercept, offset=offset, wanted=wanted)
         for aim in targets

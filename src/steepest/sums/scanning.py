@@ -12,8 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ..data.choice import Wanted, choose_columns, name_columns
 from ..data.design import MOST_LEVELS
 from ..data.folds import Rule, list_columns, read_folds
@@ -177,26 +175,13 @@ def _read_wanted(
     where: str | None,
     max_levels: int,
 ) -> Wanted:
-    wanted = Wanted(
-        weights="" if weights is None else str(weights),
-        weight_kind="" if weights is None else weight_kind,
-        where=where or "",
-        max_levels=check_whole("max_levels", max_levels, 1),
-    )
+    wanted = Wanted.of(weights, weight_kind, where, max_levels)
     if formula is None:
         return replace(wanted, named=None if columns is None else name_columns(columns))
     if columns is not None:
         raise OptionError.beside("formula", "columns")
     found = parse_formula(formula)
     return replace(wanted, terms=found.terms, target=found.target, offset=found.offset)
-
-
-def check_whole(name: str, value: object, least: int) -> int:
-    """A whole number that is at least so large; OptionError for anything else."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or int(value) < least:  # type: ignore[call-overload]
-        raise OptionError.outside(name, value, f"a whole number of at least {least}", f"{name}=100")
-    return int(value)  # type: ignore[call-overload, no-any-return]
 
 
 def choose_precision(precision: str | None, columns: int) -> tuple[str, str]:
