@@ -208,8 +208,7 @@ def _fit(
     from .progress import show_progress
     from .workers import hiring
 
-    if chosen["target"] is None and chosen["formula"] is None:
-        raise click.UsageError("Missing option '--target', or '--formula'.")
+    options.require_target(chosen["target"], chosen["formula"])
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     with (
         hiring(executor) as workers,
@@ -218,7 +217,7 @@ def _fit(
         return fit_model(
             source,
             executor=workers,
-            features=[name for names in features for name in names] if features else None,
+            features=options.join_names(features),
             references=dict(reference),
             intercept=not no_intercept,
             penalties=dict(chosen.pop("penalties", ())),

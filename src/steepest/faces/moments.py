@@ -68,7 +68,7 @@ def scan(
     check_apart(checkpoint, output, files)
     refuse_moments(files)
     source = open_files(files, take_said(chosen))
-    names = [name for some in columns for name in some] if columns else None
+    names = options.join_names(columns)
     rule = read_rule(folds)
     with keeping_scan(checkpoint) as kept:
         with (

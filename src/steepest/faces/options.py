@@ -29,6 +29,17 @@ def split_names(text: str) -> list[str]:
     return [name for line in csv.reader([text]) for name in line if name]
 
 
+def join_names(given: Sequence[Sequence[str]]) -> list[str] | None:
+    """The names of an option that may stand several times; None where it does not stand."""
+    return [name for names in given for name in names] if given else None
+
+
+def require_target(target: str | None, formula: str | None) -> None:
+    """UsageError where nothing says what is to be explained."""
+    if target is None and formula is None:
+        raise click.UsageError("Missing option '--target', or '--formula'.")
+
+
 class Names(click.ParamType[list[str]]):
     """Names with commas between them."""
 

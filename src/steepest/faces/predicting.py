@@ -85,7 +85,7 @@ def predict(
     from .predictions import check_output, name_columns, note_written, write_predictions
     from .progress import show_progress
 
-    kept = tuple(name for names in keep for name in names)
+    kept = tuple(options.join_names(keep) or ())
     manner = Manner(unseen, strict, flag_extrapolation)
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)

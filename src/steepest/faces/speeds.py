@@ -65,13 +65,12 @@ def rates(
     from .inputs import read_inputs
     from .progress import show_progress
 
-    if chosen["target"] is None and chosen["formula"] is None:
-        raise click.UsageError("Missing option '--target', or '--formula'.")
+    options.require_target(chosen["target"], chosen["formula"])
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     with show_progress(progress, quiet=quiet) as on_progress:
         found = find_rates(
             source,
-            features=[name for names in features for name in names] if features else None,
+            features=options.join_names(features),
             references=dict(reference),
             intercept=not no_intercept,
             on_progress=on_progress,

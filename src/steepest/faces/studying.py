@@ -81,8 +81,7 @@ def study(
     from .studies import describe_study, study_object
     from .workers import hiring
 
-    if target is None and chosen["formula"] is None:
-        raise click.UsageError("Missing option '--target', or '--formula'.")
+    options.require_target(target, chosen["formula"])
     if output is not None:
         check_model_place(output)
     if csv is not None:
@@ -166,8 +165,7 @@ def select(
     from .selections import describe_selection, selection_object
     from .workers import hiring
 
-    if chosen["target"] is None and chosen["formula"] is None:
-        raise click.UsageError("Missing option '--target', or '--formula'.")
+    options.require_target(chosen["target"], chosen["formula"])
     if output is not None:
         check_model_place(output)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
@@ -175,7 +173,7 @@ def select(
         found = run_selection(
             source,
             executor=workers,
-            features=[name for names in features for name in names] if features else None,
+            features=options.join_names(features),
             folds=read_rule(folds),
             references=dict(reference),
             intercept=not no_intercept,
