@@ -33,7 +33,10 @@ def workplace(tmp_path: Path, penguins: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYTHONPATH", str(Path(steepest.__file__).parents[1]))
     monkeypatch.delenv("STEEPEST_DEBUG", raising=False)
     before = signal.getsignal(signal.SIGTERM)
+    # Commands hear ^C even where the tests run in the back of a shell, which ignores it.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield tmp_path
+    signal.signal(signal.SIGINT, ignored)
     signal.signal(signal.SIGTERM, before)
 
 

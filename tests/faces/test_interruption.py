@@ -88,14 +88,6 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("temporary")
 
 
-@pytest.fixture(autouse=True)
-def hear() -> Iterator[None]:
-    """Commands hear ^C even where the tests run in the back of a shell, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @contextlib.contextmanager
 def begun(
     place: tuple[str, str], temporary: Path, *more: str, **options: object
