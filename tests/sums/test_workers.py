@@ -118,6 +118,12 @@ def test_errors_of_a_part_come_back(client: Client, refused: Any) -> None:
         steepest.scan(table, executor=client.get_executor())
 
 
+def test_a_client_that_is_closed(table: Path, client: Client, refused: Any) -> None:
+    with Client(client.scheduler.address, set_as_default=False) as own:
+        with refused(WorkerError, f"'{client.scheduler.address}' is gone"):
+            steepest.scan(table, executor=own.get_executor(), on_progress=lambda _: own.close())
+
+
 def test_a_worker_that_dies_is_replaced(table: Path, client: Client) -> None:
     source = open_poison(table, place=5, times=1)
     moments = steepest.scan(source, executor=client.get_executor())
@@ -298,7 +304,7 @@ def test_the_scheduler_dies(
     """What was added up is kept, and can be read on by others; last, as it is gone then."""
     address, head = scheduler
     alone = steepest.scan(table)
-    with Client(address, timeout=10, set_as_default=False) as own:
+    with Client(address, timeout=2, set_as_default=False) as own:
 
         def on_progress(progress: Any) -> None:
             if progress.rows >= 3 * GROUP:

@@ -35,17 +35,22 @@ def is_cluster(executor: object) -> bool:
 
 
 def count_threads(executor: Any) -> int:
-    """How many parts the workers of a cluster read at once."""
+    """How many parts the workers of a cluster read at once; none where its scheduler is gone."""
     info = _client(executor).scheduler_info(n_workers=-1)
-    return sum(worker["nthreads"] for worker in info["workers"].values())
+    return sum(worker["nthreads"] for worker in info.get("workers", {}).values())
 
 
-def submit(executor: Any, function: Callable[..., R], *arguments: Any) -> Future[R]:
-    """Hand work to a cluster."""
+def submit(executor: Any, where: str, function: Callable[..., R], *arguments: Any) -> Future[R]:
+    """Hand a cluster work on ``where``; WorkerError where its client has been closed."""
     import dask
 
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
-        future: Future[R] = executor.submit(function, *arguments)
+        try:
+            future: Future[R] = executor.submit(function, *arguments)
+        except Exception as error:
+            if type(error).__name__ != "ClosedClientError":
+                raise
+            raise WorkerError.lost(_address(executor), where) from None
     return future
 
 
@@ -62,7 +67,7 @@ def await_result(executor: Any, future: Future[R], where: str) -> R:
             if future.done():  # it is the worker's own
                 raise
         except CancelledError:
-            raise WorkerError.lost(_client(executor).scheduler.address, where) from None
+            raise WorkerError.lost(_address(executor), where) from None
         except Exception as error:
             told = _explain(error, where)
             if told is None:
@@ -71,7 +76,7 @@ def await_result(executor: Any, future: Future[R], where: str) -> R:
         now = time.monotonic()
         lonely_since = None if count_threads(executor) else lonely_since or now
         if lonely_since and now - lonely_since >= LONELY_SECONDS:
-            raise WorkerError.lonely(_client(executor).scheduler.address, LONELY_SECONDS)
+            raise WorkerError.lonely(_address(executor), LONELY_SECONDS)
 
 
 def _explain(error: Exception, where: str) -> Exception | None:
@@ -85,6 +90,14 @@ def _explain(error: Exception, where: str) -> Exception | None:
 
 def _client(executor: Any) -> Any:
     return executor._client  # noqa: SLF001  # there is no other way to ask
+
+
+def _address(executor: Any) -> str:
+    """Where the scheduler is, or was: a client that has given up forgets it."""
+    client = _client(executor)
+    begun = client._start_arg  # noqa: SLF001
+    known = client.scheduler or getattr(begun, "scheduler", None)
+    return str(getattr(known, "address", begun))
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def _hand_out(
     moved = part.from_anywhere() if hasattr(part, "from_anywhere") else part
     errand = *needed, pickle.dumps((function, moved))
     if is_cluster(workers):
-        return submit(workers, perform, *errand)
+        return submit(workers, part.where, perform, *errand)
     try:
         return workers.submit(perform, *errand)
     except BrokenExecutor:
