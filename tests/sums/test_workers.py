@@ -119,9 +119,12 @@ def test_errors_of_a_part_come_back(client: Client, refused: Any) -> None:
 
 
 def test_a_client_that_is_closed(table: Path, client: Client, refused: Any) -> None:
-    with Client(client.scheduler.address, set_as_default=False) as own:
-        with refused(WorkerError, f"'{client.scheduler.address}' is gone"):
-            steepest.scan(table, executor=own.get_executor(), on_progress=lambda _: own.close())
+    address = client.scheduler.address
+    with (
+        Client(address, set_as_default=False) as own,
+        refused(WorkerError, f"the scheduler at '{address}' is gone"),
+    ):
+        steepest.scan(table, executor=own.get_executor(), on_progress=lambda _: own.close())
 
 
 def test_a_worker_that_dies_is_replaced(table: Path, client: Client) -> None:
