@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import combinations, product
 from typing import Any
 
@@ -17,10 +17,15 @@ def exhaustively(*values: object) -> list[Any]:
     return [pytest.param(value, marks=pytest.mark.exhaustive) for value in values]
 
 
-def crossed(**axes: Iterable[object]) -> pytest.MarkDecorator:
+def thinned(values: Iterable[object], kept: Collection[object]) -> list[Any]:
+    """Values of a parameter, of which those kept run every time."""
+    return [value if value in kept else exhaustively(value)[0] for value in values]
+
+
+def crossed(meeting: int = 2, **axes: Iterable[object]) -> pytest.MarkDecorator:
     """Every combination; those that run every time hold each pair of values at least once.
 
-    A mapping gives its values, and its keys are their names.
+    Or each value, where `meeting` is 1.  A mapping gives its values, and its keys are their names.
     """
     named = [
         [(str(key), value) for key, value in axis.items()]
@@ -29,7 +34,7 @@ def crossed(**axes: Iterable[object]) -> pytest.MarkDecorator:
         for axis in axes.values()
     ]
     every = list(product(*(range(len(axis)) for axis in named)))
-    chosen = cover_pairs(every)
+    chosen = cover(every, meeting)
     cases = []
     for places in every:
         picked = [axis[i] for axis, i in zip(named, places, strict=True)]
@@ -39,15 +44,15 @@ def crossed(**axes: Iterable[object]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(list(axes), cases)
 
 
-def cover_pairs(every: list[tuple[int, ...]]) -> set[tuple[int, ...]]:
-    """Few tuples, among which stands each pair that two places of any tuple hold."""
-    pairs = {places: set(combinations(enumerate(places), 2)) for places in every}
-    left = set().union(*pairs.values())
+def cover(every: list[tuple[int, ...]], meeting: int) -> set[tuple[int, ...]]:
+    """Few tuples, in which stands all that so many places of any tuple hold."""
+    held = {places: set(combinations(enumerate(places), meeting)) for places in every}
+    left = set().union(*held.values())
     chosen = set()
     while left:
-        best = max(every, key=lambda places: len(pairs[places] & left))
+        best = max(every, key=lambda places: len(held[places] & left))
         chosen.add(best)
-        left -= pairs[best]
+        left -= held[best]
     return chosen
 
 
