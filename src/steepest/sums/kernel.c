@@ -162,19 +162,39 @@ INLINE int64_t find_ends(const double *rows, int64_t n, int64_t step, int64_t k,
     return add_quad(apart) == 0.0;
 }
 
+/* Lay rows minus a centre out one after the other, `pitch` doubles apart. */
+INLINE void lay_out(const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
+                    const double *centre, int64_t pitch, double *flat)
+{
+    int64_t r = 0;
+    for (; step == 1 && r + 4 <= n; r += 4)
+        for (int64_t j = 0; j < k; j += 4) {
+            quad own[4], across[4];
+            for (int64_t i = 0; i < 4; i++) {
+                const int64_t column = j + i < k ? j + i : k - 1;
+                own[i] = load(rows + columns[column] + r) - centre[column];
+            }
+            transpose(own, across);
+            for (int64_t i = 0; i < 4; i++)
+                memcpy(flat + (r + i) * pitch + j, across + i, sizeof *across);
+        }
+    for (; r < n; r++)
+        for (int64_t j = 0; j < k; j++)
+            flat[r * pitch + j] = rows[r * step + columns[j]] - centre[j];
+}
+
 /* Add rows minus a centre to the levels that they belong to, of each category a table (m, k). */
 INLINE int64_t add_levels(const double *rows, int64_t n, int64_t step, int64_t k,
                           const int64_t *columns, const double *centre, int64_t categories,
                           const int64_t *const *numbered, double *const *levels, double *room)
 {
-    double *const flat = room + (k + SPARE) * STRIDE;
-    for (int64_t start = 0; start < n; start += BLOCK) {
-        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 4);
-        gather(rows + start * step, height, full, step, k, columns, room);
-        for (int64_t j = 0; j < k; j++)
+    const int64_t pitch = k + 4; /* the last columns come in fours */
+    for (int64_t start = 0; start < n; start += PIECE) {
+        const int64_t height = n - start < PIECE ? n - start : PIECE;
+        lay_out(rows + start * step, height, step, k, columns, centre, pitch, room);
+        for (int64_t i = 0; i < categories; i++)
             for (int64_t r = 0; r < height; r++)
-                room[j * STRIDE + r] -= centre[j];
-        add_to_levels(room, 0, height, start, k, 1, &k, categories, numbered, levels, flat);
+                add_row(levels[i] + numbered[i][start + r] * k, room + r * pitch, k);
     }
     return n;
 }
