@@ -172,7 +172,9 @@ INLINE void lay_out(const double *rows, int64_t n, int64_t step, int64_t k, cons
             quad own[4], across[4];
             for (int64_t i = 0; i < 4; i++) {
                 const int64_t column = j + i < k ? j + i : k - 1;
-                own[i] = load(rows + columns[column] + r) - centre[column];
+                const double *const at = rows + columns[column] + r;
+                __builtin_prefetch(at + 2 * PIECE);
+                own[i] = load(at) - centre[column];
             }
             transpose(own, across);
             for (int64_t i = 0; i < 4; i++)
@@ -199,7 +201,37 @@ INLINE int64_t add_levels(const double *rows, int64_t n, int64_t step, int64_t k
     return n;
 }
 
+/* The number of each row's level, by its code below m; how many have none yet, which is below 0.
+   Returns -1 for a code that is none. */
+INLINE int64_t number_levels(const int32_t *codes, int64_t n, const int64_t *table, int64_t m,
+                             int64_t *numbered)
+{
+    int64_t unknown = 0;
+    for (int64_t r = 0; r < n; r++) {
+        if ((uint32_t)codes[r] >= m)
+            return -1;
+        numbered[r] = table[codes[r]];
+        unknown += numbered[r] < 0;
+    }
+    return unknown;
+}
+
+/* Count how often levels meet, in a table of `width` columns; or rows of a level, by themselves. */
+INLINE int64_t count_levels(const int64_t *first, const int64_t *second, int64_t n, int64_t width,
+                            double *cells)
+{
+    for (int64_t r = 0; !second && r < n; r++)
+        cells[first[r]] += 1.0;
+    for (int64_t r = 0; second && r < n; r++)
+        cells[first[r] * width + second[r]] += 1.0;
+    return n;
+}
+
 /* These have the same loops for vectors of any length. */
+#define number_levels_4 number_levels
+#define number_levels_8 number_levels
+#define count_levels_4 count_levels
+#define count_levels_8 count_levels
 #define reaches_4 reaches
 #define reaches_8 reaches
 #define find_ends_4 find_ends
@@ -254,6 +286,14 @@ ENTRIES(add_levels,
          const double *centre, int64_t categories, const int64_t *const *numbered,
          double *const *levels, double *room),
         (rows, n, step, k, columns, centre, categories, numbered, levels, room))
+
+ENTRIES(number_levels,
+        (const int32_t *codes, int64_t n, const int64_t *table, int64_t m, int64_t *numbered),
+        (codes, n, table, m, numbered))
+
+ENTRIES(count_levels,
+        (const int64_t *first, const int64_t *second, int64_t n, int64_t width, double *cells),
+        (first, second, n, width, cells))
 
 ENTRIES(find_ends,
         (const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
