@@ -297,7 +297,7 @@ def test_whole_numbers_beside_fractions(tmp_path: Path, refused: Any) -> None:
         whole = pa.table({"x": [large, large + 2]})
         assert steepest.scan(table).fingerprint == steepest.scan(whole).fingerprint
         con.execute("insert into t values (0.5)")
-        with refused(errors.SourceError, "'x' is not a column of one kind", str(large)):
+        with refused(errors.ColumnKindError, f"has {large} in row 1 beside 0.5 in row 3"):
             steepest.scan(table)
         con.execute(f"update t set x = x - 1 where x >= {large}")
         assert steepest.scan(table).n_read == 3

@@ -22,7 +22,7 @@ from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning
 from ..machine import find_memory
 from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
-from .checkpoints import Checkpoint, identify, keeping
+from .checkpoints import Checkpoint, keeping, name_settings
 from .collector import PRECISIONS, collect
 from .dealer import Dealer
 from .double import Sums
@@ -33,6 +33,7 @@ from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
 from .observations import note_dropped
+from .recollection import ask_anew
 from .tree import PairwiseSum
 from .watch import Watch
 
@@ -215,19 +216,25 @@ def scan_source(
     executor = choose_executor(source, executor)
     here = runs_here(executor)
     watching = partial(Watch, on_progress=on_progress) if here else None
-    wanted, remarks = place_knots(source, schema, wanted, executor, watching)
+    parts: list[Part] = list(source.parts())
+    if checkpoint is not None:
+        checkpoint.open(parts, schema.where)
+    recall = checkpoint.recall if checkpoint else ask_anew
+    wanted, remarks = place_knots(
+        source, schema, wanted, executor, parts=parts, watching=watching, recall=recall
+    )
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
     refuse_too_many(len(design.numbers), chosen)
-    parts: list[Part] = list(source.parts())
     fresh = folds is not None and folds.fresh
     if folds is not None:
-        folds, parts = deal_parts(source, parts, schema, design, folds, executor)
+        folds, parts = deal_parts(
+            source, parts, schema, design, folds, executor, recall=recall
+        )
     tree = PairwiseSum(design)
     if checkpoint is not None:
-        identity = identify(design, chosen, parts, schema.where, folds)
-        tree = checkpoint.resume(identity, design, len(parts))
+        tree = checkpoint.resume(name_settings(design, chosen, folds), design)
     watch = Watch(parts, on_progress, tree.n_parts, tree.n_read)
     work: Callable[[Part], Moments] = partial(
         collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
