@@ -18,6 +18,8 @@ from .table import Schema, Source
 PART_ROWS = 983_040
 """Rows of a part: eight groups as DuckDB stores them."""
 
+ENDS = ("min(rowid)", "max(rowid)")
+ENDS = ("min(rowid)", "max(rowid)")
 TABLES = "select table_name from information_schema.tables order by 1"
 
 
@@ -63,7 +65,7 @@ class File:
     """A database in a file, which nobody writes to while it is open here."""
 
     shields = True
-    endings = (".wal",)
+    endings: tuple[str, ...] = (".wal",)
 
     def __init__(self, path: str, name: str) -> None:
         self.path, self._name = path, name
@@ -104,7 +106,7 @@ class File:
         if "rowid" in (name.lower() for name in own.sql(write_select(table)).columns):
             return None
         try:
-            ((first, last),) = own.sql(f"select min(rowid), max(rowid) from {table}").fetchall()
+            ((first, last),) = own.sql(write_select(table, ENDS)).fetchall()
         except Exception as error:
             if "rowid" in str(error):  # a view
                 return None

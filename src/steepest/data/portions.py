@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import SourceError
@@ -28,7 +29,7 @@ class Span(NamedTuple):
         width = self.last - self.first + 1
         count = max(1, min(count, width))
         starts = [self.first + i * width // count for i in range(count + 1)]
-        return [Span(self.name, a, b - 1) for a, b in zip(starts, starts[1:], strict=False)]
+        return [Span(self.name, a, b - 1) for a, b in pairwise(starts)]
 
     @property
     def condition(self) -> str:
@@ -39,17 +40,25 @@ class Span(NamedTuple):
 class Held(Protocol):
     """A state of a database, which stays as it is for those who read in this process."""
 
-    state: FileState
-    shields: bool
-    """Whether the file stays as well, as nobody else can write to it."""
+    @property
+    def state(self) -> FileState: ...
+
+    @property
+    def shields(self) -> bool:
+        """Whether the file stays as well, as nobody else can write to it."""
+        ...
 
 
 class Database(Protocol):
     """A database in a file, which other processes can open too."""
 
-    path: str
-    endings: tuple[str, ...]
-    """Of the files beside it in which changes wait."""
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of the files beside it in which changes wait."""
+        ...
 
     def read(
         self, asked: str, where: str, span: Span | None, held: Held | None, known: Schema | None

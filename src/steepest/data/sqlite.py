@@ -153,8 +153,10 @@ class File:
             if name is None:
                 return None
             try:
-                ends = f"(select min({name}) from {table}), (select max({name}) from {table})"
-                ((first, last),) = _ask(connection, f"select {ends}").fetchall()
+                first, last = (
+                    _ask(connection, write_select(table, [f"{end}({name})"])).fetchone()[0]
+                    for end in ("min", "max")
+                )
             except Exception as error:
                 if f"no such column: {name}" in str(error):  # a table WITHOUT ROWID
                     return None
@@ -256,9 +258,7 @@ def _read(connection: sqlite3.Connection, asked: str, where: str) -> Generator[S
         first += len(batch)
 
 
-def _ask(
-    connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()
-) -> sqlite3.Cursor:
+def _ask(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
     cursor = connection.cursor()
     cursor.row_factory = None  # plain rows, whatever the connection's own are
     return cursor.execute(query, values)
@@ -272,7 +272,8 @@ def _never_written(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute(f"pragma query_only = {int(before)}")
+        with suppress(Exception):  # it may be closed by now
+            connection.execute(f"pragma query_only = {int(before)}")
 
 
 @dataclass
@@ -294,7 +295,9 @@ class Seen:
         """
         kinds = set(map(type, values)) - {type(None)}
         if len({_word(kind) for kind in kinds}) > 1:
-            rows = ((row, value) for row, value in enumerate(values, first_row) if value is not None)
+            rows = (
+                (row, value) for row, value in enumerate(values, first_row) if value is not None
+            )
             one = next(rows)
             other = next(found for found in rows if _word(type(found[1])) != _word(type(one[1])))
             raise ColumnKindError.beside(self.name, self.where, _show(*one), _show(*other))
@@ -325,7 +328,7 @@ class Fetched(memory.Columns):
 
 
 def _word(kind: type) -> str:
-    return {str: "text", bytes: "blob"}.get(kind, "number")
+    return "text" if kind is str else "blob" if kind is bytes else "number"
 
 
 def _show(row: int, value: object) -> str:

@@ -191,7 +191,7 @@ class ColumnKindError(SteepestError, TypeError):
             f"column '{name}' of {where} has {number} in row {row:,} beside {fraction!r} in row "
             f"{other_row:,}.",
             "Numbers with a fraction are doubles, and no double is that whole number.",
-            f"round them in a query: select cast({quoted} as real) as {quoted} from ...",
+            f"round them, in a query that has: cast({quoted} as real) as {quoted}",
         )
 
     @classmethod

@@ -80,9 +80,7 @@ class Rows(NamedTuple):
         return told
 
 
-def name_settings(
-    design: Design, precision: str, folds: Rule | None = None
-) -> dict[str, str]:
+def name_settings(design: Design, precision: str, folds: Rule | None = None) -> dict[str, str]:
     """What else makes a scan the same one: a name and what to compare for each."""
     columns = [f"{c.expression} ({c.word}, {c.type_name})" for c in design.columns]
     asked = [(str(c.name), str(c.kind), c.asked) for c in design.columns]
@@ -187,8 +185,10 @@ class Checkpoint:
             for height, length in header["branches"]:
                 branches.append(Branch(int(height), unpack_moments(body[at : at + length])))
                 at += length
-            named = [dict(header.get(n, {})) for n in ("settings", "files", "states", "found")]
-            return Kept(*named, tuple(branches))
+            settings, files, states, found = (
+                dict(header.get(name, {})) for name in ("settings", "files", "states", "found")
+            )
+            return Kept(settings, files, states, found, tuple(branches))
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError.of(
                 self.name, f"it holds no scan that we write ({error})"

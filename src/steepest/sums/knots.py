@@ -39,7 +39,7 @@ def place_knots(
     """The same with knots in every spline, and sentences that say where they lie.
 
     The knots of ``spline(x, 5)`` stand evenly between the smallest and the largest x: as the
-    statistics of Parquet files tell, or from a pass of its own, which is asked for through ``recall``.
+    statistics of Parquet files tell, or from a pass of its own, unless it is recalled.
     """
     open_ones = [
         factor

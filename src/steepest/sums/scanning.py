@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
@@ -229,9 +229,7 @@ def scan_source(
     refuse_too_many(len(design.numbers), chosen)
     fresh = folds is not None and folds.fresh
     if folds is not None:
-        folds, parts = deal_parts(
-            source, parts, schema, design, folds, executor, recall=recall
-        )
+        folds, parts = deal_parts(source, parts, schema, design, folds, executor, recall=recall)
     tree = PairwiseSum(design)
     if checkpoint is not None:
         tree = checkpoint.resume(name_settings(design, chosen, folds), design)
@@ -240,24 +238,12 @@ def scan_source(
         collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
     )
     left = parts[tree.n_parts :]
-    with one_blas_thread() if here else nullcontext():
+    try:
         results = map_parts(work, left, executor, by_kernel=chosen == "double")
-        try:
-            with closing(results):
-                for part, moments in zip(left, results, strict=True):
-                    tree.add(moments)
-                    if not here:
-                        watch(part, moments.n_read, 1.0)
-                    if checkpoint is not None:
-                        checkpoint.note()
-        except BaseException:
-            watch.stopped = True
-            with suppress(OutputError):  # what stopped the scan is told
-                if checkpoint is not None:
-                    checkpoint.write()
-            raise
-    if checkpoint is not None:
-        checkpoint.write()
+        _add_up(tree, left, results, watch, checkpoint, here=here)
+    finally:  # they may hold a state of a database, longer than an error is kept
+        parts.clear()
+        left.clear()
     total = restore_booleans(tree.total(), asked.columns)
     _refuse_nothing(total, schema.where, design.weights)
     if total.folds is not None:
@@ -274,6 +260,35 @@ def scan_source(
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )
+
+
+def _add_up(
+    tree: PairwiseSum,
+    parts: Sequence[Part],
+    results: Generator[Moments],
+    watch: Watch,
+    checkpoint: Checkpoint | None,
+    *,
+    here: bool,
+) -> None:
+    """Add what is found in some parts, as it comes, and keep it."""
+    with one_blas_thread() if here else nullcontext():
+        try:
+            with closing(results):
+                for part, moments in zip(parts, results, strict=True):
+                    tree.add(moments)
+                    if not here:
+                        watch(part, moments.n_read, 1.0)
+                    if checkpoint is not None:
+                        checkpoint.note()
+        except BaseException:
+            watch.stopped = True
+            with suppress(OutputError):  # what stopped the scan is told
+                if checkpoint is not None:
+                    checkpoint.write()
+            raise
+    if checkpoint is not None:
+        checkpoint.write()
 
 
 def refuse_too_many(columns: int, precision: str) -> None:
