@@ -107,7 +107,7 @@ def scan(
     checkpoint : path, optional
         A file that keeps the sums of the parts that are done, while the scan runs.  After a crash
         the same scan goes on from there and ends in the same bits; a file that has changed since,
-        or other columns, are refused.  Removed when the scan is done.  For files only.
+        or other columns, are refused.  Removed when the scan is done.  For files and databases.
     on_progress : callable, optional
         Called with a :class:`~steepest.typing.Progress` as rows come in.
 
