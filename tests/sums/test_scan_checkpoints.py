@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 from tests.conftest import ROOT
-from tests.sums.scanned import GROUP, write_table
+from tests.sums.scanned import GROUP
 
 import steepest
 from steepest.data import parquet as parquet_files
@@ -28,15 +28,12 @@ from steepest.sums import checkpoints
 from steepest.sums.archive import pack_moments, unpack_moments
 from steepest.sums.tree import Branch, PairwiseSum
 
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_table(tmp_path_factory.mktemp("table") / "t.parquet")
+pytestmark = pytest.mark.usefixtures("short_parts")
 
 
 @pytest.fixture(autouse=True)
-def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_files, "PART_ROWS", GROUP)
+def kept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every part."""
     monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
     monkeypatch.setattr(checkpoints, "PATIENCE", 0)
 

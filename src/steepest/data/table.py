@@ -248,6 +248,13 @@ class Source(Protocol):
         ...
 
 
+def beneath(batch: Any, name: str, default: Any) -> Any:
+    """What a batch, or the one that it was made of, knows by that name."""
+    while not hasattr(batch, name) and hasattr(batch, "batch"):
+        batch = batch.batch
+    return getattr(batch, name, default)
+
+
 def allow_mixed(source: Any, names: Iterable[str]) -> Any:
     """A source in which these columns are text where they hold numbers and text."""
     chosen, own = frozenset(names), getattr(source, "allow_mixed", None)
