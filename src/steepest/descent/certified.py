@@ -119,7 +119,11 @@ class System:
 
     @cached_property
     def _digits(self) -> Floats:
-        return cut_digits(self.matrix)
+        below = np.tril_indices(len(self.matrix))
+        own = cut_digits(self.matrix[below])
+        digits = np.empty((len(own), *self.matrix.shape))
+        digits[:, below[0], below[1]] = digits[:, below[1], below[0]] = own
+        return digits
 
 
 def build_system(matrix: Whole) -> System | None:

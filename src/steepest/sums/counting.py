@@ -138,7 +138,9 @@ class LevelCounter:
         numbered, unknown = number_levels(codes, table)
         if unknown:
             known = self._known[i]
-            for code in np.unique(codes[numbered < 0]).tolist():
+            met = np.zeros(len(levels), dtype=np.bool_)
+            met[codes[numbered < 0]] = True
+            for code in np.flatnonzero(met).tolist():
                 table[code] = known.setdefault(levels[code], len(known))
             numbered, _ = number_levels(codes, table)
         return numbered

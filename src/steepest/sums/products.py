@@ -13,11 +13,11 @@ DIGIT = 16
 
 
 def cut_digits(values: Whole) -> Floats:
-    """Digits with the sign of their number, lowest first, shape (digits, n, k)."""
+    """Digits with the sign of their number, lowest first, shape (digits, *shape of values)."""
     length = 2 * max(1, -(-count_bits(values) // DIGIT))
     packed = b"".join([value.to_bytes(length, "little") for value in np.abs(values).ravel()])
     planes = np.frombuffer(packed, dtype="<u2").reshape(*values.shape, -1)
-    digits = np.ascontiguousarray(np.moveaxis(planes, 2, 0), dtype=np.float64)
+    digits = np.ascontiguousarray(np.moveaxis(planes, -1, 0), dtype=np.float64)
     digits *= np.where(values < 0, -1.0, 1.0)
     return digits
 
