@@ -410,7 +410,7 @@ def test_what_is_refused(table, moments):
     for options in (
         {"l2": -1}, {"l2": []}, {"l2": "a:b:c"}, {"l2": "0:1:5"}, {"l2": np.nan}, {"l1": "paht"},
         {"l1_ratio": 0}, {"l1_ratio": 0.5, "l2": 1}, {"epochs": 0}, {"epochs": 1.5},
-        {"learning_rate": 0.1}, {"epochs": 5, "l1": 0.1}, {"epochs": 5, "nonnegative": True},
+        {"learning_rate": 0.1},
         {"choose": "worst"}, {"adaptive": -1}, {"penalties": {"x0": -1}}, {"nonnegative": 1},
         {"l2": "1e-3:1:2000000"}, {"scale": "x"}, {"missing": "x"},
     ):  # fmt: skip

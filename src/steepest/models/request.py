@@ -179,15 +179,17 @@ def read_steps(
     learning_rate: float | str | None,
     epochs: int | None,
     l1: float = 0.0,
+    nonnegative: bool = False,
 ) -> Steps:
     """The rule, its momentum and the schedule; OptionError for what does not go together."""
     found = _read_rule(rule, momentum)
     steps = Steps(found, momentum == BEST, find_schedule(schedule, epochs))
     varies = not is_constant(steps.schedule)
-    if l1 and epochs is not None:
-        check_proximal(found, l1)
+    proximal = "l1" if l1 else "nonnegative" if nonnegative else ""
+    if proximal and epochs is not None:
+        check_proximal(found, proximal)
         if learning_rate == "budget":
-            raise OptionError.no_closed_form("the budget rate", "l1")
+            raise OptionError.no_closed_form("the budget rate", proximal)
     if is_solver(found):
         if learning_rate is not None:
             raise OptionError.searched_rate(learning_rate, found.name)

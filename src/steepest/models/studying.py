@@ -132,7 +132,7 @@ def study(
     FoldsError
         Moments without folds; fewer than two; a fold without rows that can be used.
     OptionError
-        A setting outside its range; penalties l1 beside epochs.
+        A setting outside its range.
     LearningRateError
         A rate at which the descent diverges on some of the folds.
     ColumnNotFoundError, ColumnNameError, ColumnKindError, EmptySourceError, ValueFoundError
@@ -182,8 +182,6 @@ def study(
         l1_ratio=l1_ratio,
         plain=plain,
     )
-    if epochs is not None and (nonnegative or adaptive or penalties):
-        raise StudyError.penalised_epochs()
     targets = _read_targets(target, formula)
     wanted = Wanted.of(weights, weight_kind, where, max_levels)
     requests = [
