@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..descent.certified import solve_exactly
 from ..descent.coordinate import Penalised, find_largest, solve_definite
 from ..descent.path import Path
 from ..descent.quadratic import find_coordinates, standard_moments
-from ..descent.solve import solve_scaled, tolerance
+from ..descent.relations import find_exact_relations
+from ..descent.solve import Spectrum, solve_scaled, tolerance
 from ..descent.stacked import step_together
 from ..descent.transients import Transient
 from ..errors import ValueFoundError
@@ -30,6 +32,7 @@ TOGETHER, ROOM = 1 << 16, 1 << 24
 """Coordinates of proximal steps that go together, and how many of them are kept at once."""
 
 Tell = Callable[[float], object]
+Places = NDArray[np.intp]
 
 ALIKE = 2.0**16
 """Penalties of columns that differ by no more leave their spectrum its digits."""
@@ -64,21 +67,55 @@ class Trained(NamedTuple):
     """How far objectives may be above their minimum where that is worth a word; else 0."""
 
 
-class Trainer:
-    """The problem of some rows, and what its models share."""
+class Dependent(NamedTuple):
+    """What depends on what among columns."""
 
-    def __init__(self, problem: Problem, manner: Manner) -> None:
+    columns: int
+    """Those that vary."""
+    relations: list[str] | None
+    """One for each that is a sum of others; None where that cannot be told."""
+
+
+def find_varying(problem: Problem, manner: Manner) -> Places:
+    """The columns that are not constant; without an intercept, not 0."""
+    second = np.diag(problem.scatter)
+    if not manner.intercept:
+        second = second + problem.weight * problem.mean**2
+    return np.flatnonzero(second > 0)
+
+
+def find_dependent(problem: Problem, manner: Manner) -> Dependent:
+    """What depends on what, within half a unit in the last place of the numbers.  O(p³)."""
+    varies = find_varying(problem, manner)
+    if any(problem.exponents):
+        return Dependent(len(varies), None)
+    kept = problem.keep(varies.tolist())
+    coordinates = find_coordinates(kept, manner.scale, intercept=manner.intercept)
+    return Dependent(len(varies), find_exact_relations(kept, coordinates))
+
+
+class Trainer:
+    """The problem of some rows, and what its models share.
+
+    ``dependent`` says which of its columns are sums of others, where as many of them vary: a
+    penalty l2 tells them apart, least squares do not.
+    """
+
+    def __init__(
+        self, problem: Problem, manner: Manner, dependent: Dependent | None = None
+    ) -> None:
         if any(problem.exponents):
             far = [t.name for t, e in zip(problem.terms, problem.exponents, strict=True) if e]
             raise ValueFoundError.unscaled(far)
-        second = np.diag(problem.scatter)
-        if not manner.intercept:
-            second = second + problem.weight * problem.mean**2
-        self.varies = np.flatnonzero(second > 0)
+        self.varies = find_varying(problem, manner)
         self.problem = problem.keep(self.varies.tolist())
         self.whole, self.manner = problem, manner
         self.coordinates = find_coordinates(self.problem, manner.scale, intercept=manner.intercept)
         self.matrix, self.cross, self.square = standard_moments(self.problem, self.coordinates)
+        self.ranked = self.problem
+        if dependent and dependent.relations and len(self.varies) == dependent.columns:
+            rank = dependent.columns - len(dependent.relations)
+            self.ranked = replace(self.problem, rank=rank)
         self.spectrum = find_spectrum(self.problem, self.coordinates)
         self.own = find_factors(
             self.problem,
@@ -88,6 +125,13 @@ class Trainer:
             self.spectrum.least_squares,
         )
         self._paths: dict[tuple[float | None, float], Path] = {}
+
+    @cached_property
+    def ranked_spectrum(self) -> Spectrum:
+        """That of least squares, where columns that depend on others count for nothing."""
+        if self.ranked is self.problem:
+            return self.spectrum
+        return find_spectrum(self.ranked, self.coordinates)
 
     @cached_property
     def factors(self) -> tuple[Floats, Floats]:
@@ -191,7 +235,8 @@ class Trainer:
         """The path of a setting without l1, which the rate does not depend on."""
         key = (point.learning_rate, point.l2)
         if key not in self._paths:
-            self._paths[key] = find_path(self.problem, self.settings(point))[0]
+            problem = self.problem if point.l2 else self.ranked
+            self._paths[key] = find_path(problem, self.settings(point))[0]
         return self._paths[key]
 
     def leave(self, beta: Floats) -> tuple[float, Floats]:
@@ -249,7 +294,7 @@ class Trainer:
 
     def _solve_ridge(self, l2: Floats) -> Floats:
         """Coefficients in standard coordinates for each of m penalties, shape (m, p)."""
-        found = np.tile(self.spectrum.least_squares, (len(l2), 1))
+        found = np.tile(self.ranked_spectrum.least_squares, (len(l2), 1))
         some = np.flatnonzero(l2)
         if self._penalised is not None:
             values, basis, root = self._penalised
@@ -297,6 +342,7 @@ class Trainer:
         counts = np.empty(len(points))
         spectrum = self._penalised
         values = np.zeros(0) if spectrum is None else spectrum[0][spectrum[0] > 0]
+        rank = self.ranked_spectrum.rank
         for i, point in enumerate(points):
             own = trained.coef[i, self.varies] != 0
             if point.epochs:
@@ -307,7 +353,7 @@ class Trainer:
                     counts[i] = float(path.effective_parameters(point.epochs))
                 continue
             if spectrum is not None and not point.l1 and not self.manner.nonnegative:
-                counts[i] = np.sum(values / (values + point.l2))
+                counts[i] = np.sum(values / (values + point.l2)) if point.l2 else rank
             else:
                 counts[i] = _trace(self.matrix, point.l2 * self.factors[1], own)
             counts[i] += self.manner.intercept
