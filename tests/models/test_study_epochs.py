@@ -85,7 +85,7 @@ def test_every_epoch_is_that_of_a_loop_over_the_rows(data, table, case, scale):
         train = np.setdiff1d(np.arange(N), held)
         z = np.column_stack([np.ones(len(train)), x[train]])
         size = np.abs(np.linalg.lstsq(z, y[train], rcond=None)[0][1:] * x[train].std(0))
-        for point in wanted:
+        for point, errors in wanted.items():
             way = (k, point._replace(epochs=None))
             if way not in loops:
                 loops[way] = descend_rows(
@@ -94,7 +94,7 @@ def test_every_epoch_is_that_of_a_loop_over_the_rows(data, table, case, scale):
                     nonnegative=case.get("nonnegative", False),
                 )  # fmt: skip
             b, w = loops[way][point.epochs]
-            wanted[point].append(np.mean((y[held] - b - x[held] @ w) ** 2))
+            errors.append(np.mean((y[held] - b - x[held] @ w) ** 2))
     for candidate in found.candidates:
         np.testing.assert_allclose(candidate.fold_errors, wanted[candidate.point], rtol=1e-8)
 
@@ -106,9 +106,7 @@ def test_a_fit_of_a_folds_rows_ends_at_the_same_epoch(data, table, case, scale):
     kept = np.arange(N) >= N // K
     own = {name: column[kept] for name, column in table.items()}
     single = {n: v[-1] if n in ("l1", "l2") else v for n, v in case.items()}
-    model = steepest.fit(
-        own, target="y", learning_rate=0.04, epochs=60, scale=scale, **single
-    )
+    model = steepest.fit(own, target="y", learning_rate=0.04, epochs=60, scale=scale, **single)
     error = np.mean((y[~kept] - model.intercept - x[~kept] @ model.coef) ** 2)
     moments = steepest.scan(table, folds=f"contiguous:{K}")
     study = steepest.study(

@@ -213,7 +213,9 @@ class Path:
         if self.quadratic.l2 or self.l1 is not None:
             u, at = self.position(t), np.flatnonzero(self.coordinates.penalised)
             with np.errstate(over="ignore", invalid="ignore"):
-                objective = objective + self.quadratic.l2 * (u**2)[:, at] @ self.quadratic.factors[at]
+                objective = (
+                    objective + self.quadratic.l2 * (u**2)[:, at] @ self.quadratic.factors[at]
+                )
                 if self.l1 is not None:
                     objective += np.abs(u)[:, at] @ self.l1[at]
         return _as_asked(objective, epochs)

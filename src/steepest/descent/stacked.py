@@ -31,6 +31,14 @@ class Stacked:
     l2: Floats
     """By row and coordinate, shape (m, q)."""
 
+    def value(self, v: Floats) -> float:
+        return self.value_and_gradient(v)[0]
+
+    def smoothness(self) -> float:
+        """The largest curvature of any row."""
+        hessians = self.quadratic.matrix + self.l2[:, None] * np.eye(len(self.quadratic.centre))
+        return float(np.max(2 * self.root**2 * np.linalg.eigvalsh(hessians)))
+
     def value_and_gradient(self, v: Floats) -> tuple[float, Floats]:
         u = v * self.root
         gap = u - self.quadratic.centre

@@ -47,7 +47,7 @@ class OptionError(SteepestError, ValueError):
     def limit_only(cls, name: str) -> OptionError:
         return cls(
             f"{name} is given, and a rule, a rate or a start, but no epochs.",
-            "At its limit such a penalty is fitted by coordinate descent, which needs none of them.",
+            "At its limit such a fit is found by coordinate descent, which needs none of them.",
             "say how many epochs: epochs=1000",
         )
 

@@ -65,9 +65,7 @@ def _show_live() -> Iterator[OnProgress]:
             words = pace.describe(progress, time.monotonic())
             total = None if progress.fraction is None else 1.0
             done = progress.fraction or 0.0
-            bar.update(
-                task, total=total, completed=done, words=words, description=progress.doing
-            )
+            bar.update(task, total=total, completed=done, words=words, description=progress.doing)
 
         yield on_progress
 

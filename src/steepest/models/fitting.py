@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
@@ -25,6 +25,7 @@ from .assembly import fit_problem
 from .gathering import Gathered, Scanning, gather, join_wanted, read_targets
 from .model import Model
 from .request import (
+    Asked,
     Request,
     check_options,
     check_scanned,
@@ -36,6 +37,16 @@ from .request import (
 from .settings import Settings
 from .several import Models, list_notes
 from .validation import Held
+
+
+@overload
+def fit(
+    source: Any, *, target: str | Expression | None = None, **asked: Unpack[Asked]
+) -> Model: ...
+
+
+@overload
+def fit(source: Any, *, target: Sequence[str | Expression], **asked: Unpack[Asked]) -> Models: ...
 
 
 def fit(
@@ -74,7 +85,7 @@ def fit(
     executor: Executor | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
-) -> Any:
+) -> Model | Models:
     """Fit a linear model by gradient descent, from a table or from its moments.
 
     Minimises  (1/W) Σ (yᵢ - xᵢw - b)² + l2 ‖w‖².  The rows are read once; the descent costs

@@ -18,10 +18,11 @@ from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Grid, Point
+from .manner import Dependent, Manner, find_dependent
 from .notes import note_collinearity
 from .studies import Candidate
 from .tally import Tally
-from .training import Dependent, Manner, Trained, Trainer, find_dependent
+from .training import Trained, Trainer
 from .validation import count_levels
 
 
@@ -207,12 +208,10 @@ def count_unseen(judges: Sequence[Judge], labels: Sequence[str]) -> Counter[str]
     for judge in judges:
         assert judge.moments.folds is not None
         folds = [count_levels(judge.moments.folds[label], judge.whole) for label in labels]
-        for name in {name for fold in folds for name in fold}:
+        for name in dict.fromkeys(name for fold in folds for name in fold):
             rows = [fold.get(name, Counter()) for fold in folds]
             having = Counter(level for own in rows for level, count in own.items() if count)
-            alone = sum(
-                count for own in rows for level, count in own.items() if having[level] == 1
-            )
+            alone = sum(count for own in rows for level, count in own.items() if having[level] == 1)
             found[name] = max(found[name], alone)
     return +found
 

@@ -17,6 +17,7 @@ from .grids import Grid, Point
 from .judging import Judge
 from .studies import Candidate, Nested, find_best, find_simplest
 from .tally import Tally
+from .training import Trained
 
 
 def count_rounds(folds: int) -> int:
@@ -31,10 +32,10 @@ def select_nested(
     known: dict[str, list[Candidate]] = {outer: [] for outer in labels}
     judged: dict[str, list[float]] = {outer: [] for outer in labels}
     for judge in judges:
-        for outer, (own, errors) in _choose_without(judge, grid, labels, tally).items():
+        for outer, (own, found) in _choose_without(judge, grid, labels, tally).items():
             known[outer] += own
-            judged[outer] += errors.tolist()
-    chosen, errors = [], []
+            judged[outer] += found.tolist()
+    chosen, errors = list[Candidate](), list[float]()
     for outer in labels:
         at = (find_best if choose == "best" else find_simplest)(known[outer])
         chosen.append(known[outer][at])
@@ -60,21 +61,20 @@ def _choose_without(
         tally.step()
     inner: dict[tuple[str, str], Floats] = {}
     for one, other in combinations(labels, 2):
-        trainer, trained = judge.trainer_without(one, other), None
+        trainer = judge.trainer_without(one, other)
+        pair: Trained | None = None
         for outer, on in ((one, other), (other, one)):
-            if trained is None or points[one] != points[other]:
-                trained = trainer.train(points[outer], tally.tell)
-                judge.keep_gaps(points[outer], trained)
-            inner[outer, on] = judge.judge_on(on, trainer.whole, trained)
+            if pair is None or points[one] != points[other]:
+                pair = trainer.train(points[outer], tally.tell)
+                judge.keep_gaps(points[outer], pair)
+            inner[outer, on] = judge.judge_on(on, trainer.whole, pair)
         tally.step()
     found = {}
     for outer in labels:
         rest = np.array([inner[outer, on] for on in labels if on != outer])
         parameters, size = counts[outer]
         own = [
-            replace(
-                candidate, parameters=float(parameters[i]), coefficients=int(size[i])
-            )
+            replace(candidate, parameters=float(parameters[i]), coefficients=int(size[i]))
             for i, candidate in enumerate(judge.gather(points[outer], rest))
         ]
         found[outer] = own, errors[outer]

@@ -17,8 +17,8 @@ from ..store import write_text
 from ..sums.moments import Moments
 from .fitting import fit
 from .grids import Point
+from .manner import Manner
 from .model import Model
-from .training import Manner
 
 CHOICES = ("best", "one-se")
 

@@ -21,6 +21,7 @@ from ..typing import OnProgress
 from .fitting import check_target
 from .grids import read_grid
 from .judging import Judge, count_unseen, note_dependent, note_gaps
+from .manner import Manner
 from .nesting import count_rounds, select_nested
 from .request import (
     check_options,
@@ -30,9 +31,8 @@ from .request import (
     read_request,
     read_terms,
 )
-from .studies import CHOICES, Study
+from .studies import CHOICES, Candidate, Study
 from .tally import Tally
-from .training import Manner
 from .validation import note_unseen
 
 Features = Sequence[Any] | None
@@ -236,7 +236,8 @@ def study(
         )
         for i, request in enumerate(requests)
     ]
-    baseline, selected, found = {}, {}, []
+    baseline: dict[str, float] = {}
+    selected, found = {}, list[Candidate]()
     rounds = len(labels) + 1 + (count_rounds(len(labels)) if nested else 0)
     tally = Tally(len(judges) * rounds, on_progress)
     with one_blas_thread():  # whose threads only wait for each other over small matrices

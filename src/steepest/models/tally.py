@@ -22,12 +22,12 @@ class Tally:
         self._rounds, self._done, self._tell = rounds, 0, on_progress
 
     def tell(self, share: float) -> None:
-        """So much of this round is done, 0 to 1."""
+        """So much of the round is done, 0 to 1."""
         if self._tell is not None:
             whole = min((self._done + share) / self._rounds, 1.0)
             self._tell(Progress(0, whole, TRAINING))
 
     def step(self) -> None:
-        """This round is done."""
+        """One more round is done."""
         self._done += 1
         self.tell(0.0)

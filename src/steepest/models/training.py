@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..descent.certified import solve_exactly
 from ..descent.coordinate import Penalised, find_largest, solve_definite
 from ..descent.path import Path
 from ..descent.quadratic import find_coordinates, standard_moments
-from ..descent.relations import find_exact_relations
 from ..descent.solve import Spectrum, solve_scaled, tolerance
 from ..descent.stacked import step_together
 from ..descent.transients import Transient
@@ -22,6 +20,7 @@ from ..errors import ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Point
+from .manner import Dependent, Manner, find_varying
 from .penalties import find_factors
 from .settings import Settings, find_path, find_spectrum, is_poor
 
@@ -32,26 +31,12 @@ TOGETHER, ROOM = 1 << 16, 1 << 24
 """Coordinates of proximal steps that go together, and how many of them are kept at once."""
 
 Tell = Callable[[float], object]
-Places = NDArray[np.intp]
 
 ALIKE = 2.0**16
 """Penalties of columns that differ by no more leave their spectrum its digits."""
 
 FEW = 64
 """Columns up to which subsets that doubles do not resolve are solved in whole numbers."""
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How all models of a study are fitted."""
-
-    scale: str = "standard"
-    intercept: bool = True
-    nonnegative: bool = False
-    adaptive: float = 0.0
-    """The power of the least-squares coefficients that l1 is divided by; 0 for none."""
-    factors: Mapping[str, float] = field(default_factory=dict)
-    """By column, how many times both penalties count; 1 for those not named."""
 
 
 class Trained(NamedTuple):
@@ -65,33 +50,6 @@ class Trained(NamedTuple):
     """How far intercepts are from the best ones of their coefficients, shape (m,)."""
     gaps: Floats
     """How far objectives may be above their minimum where that is worth a word; else 0."""
-
-
-class Dependent(NamedTuple):
-    """What depends on what among columns."""
-
-    columns: int
-    """Those that vary."""
-    relations: list[str] | None
-    """One for each that is a sum of others; None where that cannot be told."""
-
-
-def find_varying(problem: Problem, manner: Manner) -> Places:
-    """The columns that are not constant; without an intercept, not 0."""
-    second = np.diag(problem.scatter)
-    if not manner.intercept:
-        second = second + problem.weight * problem.mean**2
-    return np.flatnonzero(second > 0)
-
-
-def find_dependent(problem: Problem, manner: Manner) -> Dependent:
-    """What depends on what, within half a unit in the last place of the numbers.  O(p³)."""
-    varies = find_varying(problem, manner)
-    if any(problem.exponents):
-        return Dependent(len(varies), None)
-    kept = problem.keep(varies.tolist())
-    coordinates = find_coordinates(kept, manner.scale, intercept=manner.intercept)
-    return Dependent(len(varies), find_exact_relations(kept, coordinates))
 
 
 class Trainer:
@@ -170,7 +128,7 @@ class Trainer:
             intercept = self.whole.target_mean - coef @ mean
         for at, first, own in self._descend(points, tell):
             intercept[at] = first
-            coef[np.ix_(at, self.varies)] = own
+            coef[np.ix_(np.array(at), self.varies)] = own
             if self.coordinates.moves_intercept:
                 apart[at] = first - (self.whole.target_mean - coef[at] @ mean)
         return Trained(intercept, coef, apart, gaps)

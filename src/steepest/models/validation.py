@@ -142,16 +142,17 @@ class Held:
 
 def count_levels(moments: Moments, problem: Problem) -> dict[str, Counter[str]]:
     """Rows by level, for each category of a problem; those that it pools are one."""
-    names = {n for n in problem.references if not isinstance(problem.columns[n].formed, Product)}
+    own = problem.references
+    names = [name for name in own if not isinstance(problem.columns[name].formed, Product)]
     met: dict[str, Counter[str]] = {}
     for sums in moments.patterns.values():
-        for name in names & sums.levels.keys():
+        for name in (name for name in names if name in sums.levels):
             found = sums.levels[name]
             rows = found.weights if isinstance(found, LevelSums) else found.counts
             pooled = problem.pooled.get(name, ())
-            own = met.setdefault(name, Counter())
+            counts = met.setdefault(name, Counter())
             for level, count in zip(found.levels, rows, strict=True):
-                own[RARE if level in pooled else level] += int(count)
+                counts[RARE if level in pooled else level] += int(count)
     return met
 
 
