@@ -37,6 +37,7 @@ WARM_UP = 3
 
 NUMPY, COLUMNS = "NumPy loop over the rows", "NumPy loop, column order"
 TORCH, JAX, STEEPEST = "PyTorch autograd loop", "JAX loop, compiled", "steepest, with scan"
+DOUBLE = "steepest, with scan in double"
 NESTEROV = "after the scan, Nesterov"
 
 
@@ -82,6 +83,7 @@ def build(rows: int, epochs: int = 1_000, many: int = 100_000) -> Benchmark:
                 for name, loop in loops.items()
             ),
             Contestant(STEEPEST, partial(trace_table, table, epochs)),
+            Contestant(DOUBLE, partial(trace_table, table, epochs, "double")),
             Contestant("steepest, after the scan", partial(after_scan, rows, epochs)),
             Contestant(NESTEROV, partial(after_scan, rows, epochs, "nesterov")),
         ],
@@ -100,8 +102,8 @@ def build(rows: int, epochs: int = 1_000, many: int = 100_000) -> Benchmark:
         "full-batch gradient descent, 20 features",
         rows,
         [short, long],
-        partial(check, [*loops, STEEPEST]),
-        goals=[Goal(STEEPEST, GOAL)],
+        partial(check, [*loops, STEEPEST, DOUBLE]),
+        goals=[Goal(STEEPEST, GOAL), Goal(DOUBLE, GOAL)],
         notes=notes,
     )
 
@@ -164,9 +166,9 @@ def loop_jax(features: Floats, target: Floats, epochs: int) -> list[float]:
     return losses
 
 
-def trace_table(table: Floats, epochs: int) -> Floats:
+def trace_table(table: Floats, epochs: int, precision: str | None = None) -> Floats:
     """Scan, fit and every loss."""
-    return trace_moments(steepest.scan(table, names=NAMES), epochs)
+    return trace_moments(steepest.scan(table, names=NAMES, precision=precision), epochs)
 
 
 def trace_moments(moments: steepest.Moments, epochs: int, rule: str = "gradient-descent") -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
@@ -12,12 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+# Threads of OpenMP that wait for each other would spin, on cores that others need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "steepest"
 
 
 def pytest_configure() -> None:
-    """What was compiled in this folder, from older sources than it has, is built anew."""
+    """What was compiled in this folder, from older sources than it has, is built anew.
+
+    The processes that tests start find the bytecode of the package, even where none is written.
+    """
+    compileall.compile_dir(PACKAGE, quiet=2)
     for folder in ("sums", "data"):
         built = list((PACKAGE / folder).glob("_*.so"))
         sources = [path.stat().st_mtime for path in (PACKAGE / folder).glob("*.[ch]")]

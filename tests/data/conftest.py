@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.tiers import exhaustively
+
+from steepest.data import delimited, fragments, objects
 
 Write = Callable[[str, str | bytes], str]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -22,6 +25,25 @@ def write(tmp_path: Path) -> Write:
         return str(path)
 
     return write
+
+
+def shrink_blocks(monkeypatch: pytest.MonkeyPatch, by: int) -> None:
+    monkeypatch.setattr(delimited, "SHOWN_BYTES", delimited.SHOWN_BYTES // by)
+    for room in (fragments, objects):
+        monkeypatch.setattr(room, "BLOCK_BYTES", room.BLOCK_BYTES // by)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text in blocks a twenty-fifth of their size, and kinds of columns from as much less of it."""
+    shrink_blocks(monkeypatch, 25)
+
+
+@pytest.fixture(params=[25, *exhaustively(1)], ids=lambda by: f"1/{by}")
+def late(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], int]:
+    """So many lines, or a twenty-fifth of many where blocks are as much smaller."""
+    shrink_blocks(monkeypatch, request.param)
+    return lambda lines: lines // request.param if lines > 1_000 else lines
 
 
 @pytest.fixture

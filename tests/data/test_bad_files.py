@@ -14,7 +14,7 @@ from pyarrow import parquet
 import steepest
 from steepest import errors
 
-LONG = 400_000
+LONG = 16_000
 """Lines of four bytes: more than the first block of 1 MB, from which kinds are inferred."""
 
 
@@ -104,12 +104,13 @@ def test_repeated_column_in_parquet(tmp_path: Path, refused: Any) -> None:
         steepest.scan(tmp_path / "a.parquet")
 
 
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(
     ("text", "line", "found"),
     [
         ("a,b\n1,2\n3\n", "line 3", "1 field,"),
         ("a,b\n1,2\n3,4,5\n", "line 3", "3 fields,"),
-        ("a,b\n" + "1,2\n" * LONG + "1,2,3\n", "line 400,002", "3 fields,"),
+        ("a,b\n" + "1,2\n" * LONG + "1,2,3\n", "line 16,002", "3 fields,"),
     ],
     ids=["short", "long", "late"],
 )
@@ -130,19 +131,22 @@ def test_a_line_is_counted_as_an_editor_does(
         steepest.scan(write("a.csv", text))
 
 
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("columns", [None, ["n"], ["n", "m"], ["t", "n"]])
 def test_text_late_in_a_number_column(columns: list[str] | None, write: Any, refused: Any) -> None:
     path = write("a.csv", "t,m,n\n" + "u,1,2\n" * LONG + "u,1,oops\n")
-    with refused(errors.ColumnKindError, "'n'", "a.csv", "is a number", "'oops'", "line 400,002"):
+    with refused(errors.ColumnKindError, "'n'", "a.csv", "is a number", "'oops'", "line 16,002"):
         steepest.scan(path, columns=columns)
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_text_late_in_a_boolean_column(write: Any, refused: Any) -> None:
     path = write("a.csv", "m,n\n" + "true,2\n" * LONG + "perhaps,2\n")
-    with refused(errors.ColumnKindError, "'m'", "is a boolean", "'perhaps'", "line 400,002"):
+    with refused(errors.ColumnKindError, "'m'", "is a boolean", "'perhaps'", "line 16,002"):
         steepest.scan(path)
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_a_column_of_no_use_may_hold_anything(write: Any) -> None:
     path = write("a.csv", "t,m\n" + "1,1\n" * LONG + "oops,1\n")
     assert steepest.scan(path, columns=["m"]).n_rows == LONG + 1
@@ -161,6 +165,7 @@ def test_utf16(encoding: str, name: str, write: Any, refused: Any) -> None:
         steepest.scan(path)
 
 
+@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(
     "content",
     [

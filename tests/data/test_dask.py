@@ -80,9 +80,8 @@ def test_the_same_moments(kind: str, frame: pd.DataFrame, tmp_path: Path) -> Non
     assert some == steepest.scan(frame, columns=["y", "city"], where="y > 0")
 
 
-@pytest.mark.parametrize(
-    "kind", [*(pytest.param(k, marks=pytest.mark.exhaustive) for k in ("frame", "files")), "lambda"]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["frame", "files", "lambda"])
 def test_other_processes(kind: str, frame: pd.DataFrame, tmp_path: Path) -> None:
     made = MADE[kind](frame, tmp_path)
     alone = steepest.scan(made, precision="double")

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def read(text: str, layout: Layout, places: tuple[int, ...] = (0, 2)) -> Any:
-    found = DoublesReader(layout, places).read(text.encode(), layout.parse)
+    found = DoublesReader(layout, places).read(text.encode())
     return None if found is None else found.numbers
 
 
@@ -165,7 +165,7 @@ words = st.text(st.sampled_from("abé東 -7."), max_size=6)
 def test_text_is_what_stands_between_the_marks(rows: list[tuple[str, str]], end: str) -> None:
     layout = lay_out()
     text = "".join(f"{a},1,{b}{end}" for a, b in rows)
-    found = DoublesReader(layout, [1], [0, 2]).read(text.encode(), layout.parse)
+    found = DoublesReader(layout, [1], [0, 2]).read(text.encode())
     assert found is not None
     assert found.numbers.tolist() == [[1.0] * len(rows)]
     for column, expected in zip(found.texts, zip(*rows, strict=True), strict=bool(rows)):

@@ -17,9 +17,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.tiers import crossed
 
 import steepest
 from steepest import errors
+from steepest.faces import cli
 
 TEXT = b"x,c\n" + b"".join(b"%d,level %d\n" % (i, i % 3) for i in range(50_000))
 LINES = b"".join(b'{"x":%d,"c":"level %d"}\n' % (i, i % 3) for i in range(50_000))
@@ -49,13 +51,14 @@ def packing(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize(("ending", "text"), [("csv", TEXT), ("jsonl", LINES)])
-@pytest.mark.parametrize("named", [True, False])
-@pytest.mark.parametrize("pieces", [1, 2], ids=["one member", "two members"])
-def test_packed_text(
-    packing: str, ending: str, text: bytes, named: bool, pieces: int, write: Any
-) -> None:
-    pack = PACKINGS[packing]
+@crossed(
+    packing=PACKINGS.keys(),
+    ending=["csv", "jsonl"],
+    named=[True, False],
+    pieces={"one member": 1, "two members": 2},
+)
+def test_packed_text(packing: str, ending: str, named: bool, pieces: int, write: Any) -> None:
+    text, pack = TEXT if ending == "csv" else LINES, PACKINGS[packing]
     half = text.index(b"\n", len(text) // 2) + 1
     data = pack(text) if pieces == 1 else pack(text[:half]) + pack(text[half:])
     moments = steepest.scan(write(f"t.{ending}" + (f".{packing}" if named else ""), data))
@@ -64,10 +67,9 @@ def test_packed_text(
     assert moments.levels("c") == {"level 0": 16_667, "level 1": 16_667, "level 2": 16_666}
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl"])
-@pytest.mark.parametrize("cut", [1, 20, 5_000])
+@crossed(packing=PACKINGS.keys(), ending=["csv", "jsonl"], cut=[1, 20, 5_000])
 def test_packed_text_that_is_cut_off(
-    cut: int, packing: str, ending: str, write: Any, refused: Any
+    packing: str, ending: str, cut: int, write: Any, refused: Any
 ) -> None:
     data = PACKINGS[packing](TEXT if ending == "csv" else LINES)
     path = write(f"t.{ending}.{packing}", data[: -min(cut, len(data) // 2)])
@@ -86,9 +88,14 @@ def test_a_header_that_begins_like_a_packing(write: Any) -> None:
     assert steepest.scan(write("t.csv", "BZh,x\n1,2\n")).names == ("BZh", "x")
 
 
-def test_the_line_of_a_mistake_in_packed_text(packing: str, write: Any, refused: Any) -> None:
-    path = write(f"t.csv.{packing}", PACKINGS[packing](TEXT + b"1,level\n" * 100_000 + b"oops,u\n"))
-    with refused(errors.ColumnKindError, f"'x' of '{path}'", "'oops'", "line 150,002"):
+def test_the_line_of_a_mistake_in_packed_text(
+    packing: str, write: Any, refused: Any, late: Any
+) -> None:
+    many = late(150_000)
+    path = write(
+        f"t.csv.{packing}", PACKINGS[packing](b"x,c\n" + b"1,level\n" * many + b"oops,u\n")
+    )
+    with refused(errors.ColumnKindError, f"'x' of '{path}'", "'oops'", f"line {many + 2:,}"):
         steepest.scan(path)
 
 
@@ -112,7 +119,18 @@ def test_what_was_unpacked_goes_away(write: Any) -> None:
 # ------------------------------------------------------------------ standard input
 
 
-def pipe(data: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """A command in this process, with such standard input."""
+
+    def pipe(data: bytes, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return cli.run(list(arguments)), *capsys.readouterr()
+
+    return pipe
+
+
+def pipe_to_a_process(data: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "steepest", *arguments],
         input=data,
@@ -124,12 +142,13 @@ def pipe(data: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("data", [TEXT, LINES, gzip.compress(TEXT), lzma.compress(LINES)],
                          ids=["csv", "json lines", "csv.gz", "json lines.xz"])  # fmt: skip
-def test_standard_input(data: bytes) -> None:
+def test_standard_input(data: bytes, pipe: Any) -> None:
     before = spools()
-    done = pipe(data, "fit", "-", "--target", "x", "--json")
-    assert done.returncode == 0, done.stderr
-    assert b'"source": "\'standard input\'"' in done.stdout
-    assert b"50000" in done.stdout
+    code, out, err = pipe(data, "fit", "-", "--target", "x", "--json")
+    assert code == 0, err
+    assert '"source": "\'standard input\'"' in out
+    assert "50000" in out
+    gc.collect()
     assert spools() == before
 
 
@@ -143,12 +162,12 @@ def test_standard_input(data: bytes) -> None:
         (gzip.compress(TEXT)[:-10], "'standard input' cannot be read"),
     ],
 )
-def test_standard_input_that_is_refused(data: bytes, words: str) -> None:
-    done = pipe(data, "fit", "-", "--target", "x")
-    assert done.returncode == 1
-    assert words in done.stderr.decode()
-    assert done.stdout == b""
-    assert b"Traceback" not in done.stderr
+def test_standard_input_that_is_refused(data: bytes, words: str, pipe: Any) -> None:
+    code, out, err = pipe(data, "fit", "-", "--target", "x")
+    assert code == 1
+    assert words in err
+    assert out == ""
+    assert "Traceback" not in err
 
 
 def test_standard_input_beside_files(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,5 +179,9 @@ def test_standard_input_beside_files(write: Any, monkeypatch: pytest.MonkeyPatch
 
 def test_predictions_of_standard_input(tmp_path: Path) -> None:
     steepest.fit({"x": [1.0, 2.0], "y": [2.0, 4.0]}, target="y").save(tmp_path / "m.json")
-    done = pipe(b"id,x\n007,3\n", "predict", str(tmp_path / "m.json"), "-", "--keep", "id")
+    before = spools()
+    done = pipe_to_a_process(
+        gzip.compress(b"id,x\n007,3\n"), "predict", str(tmp_path / "m.json"), "-", "--keep", "id"
+    )
+    assert spools() == before
     assert done.stdout.decode().splitlines()[1].startswith("007,6")

@@ -96,8 +96,10 @@ def test_nan_in_parquet_is_a_null(tmp_path: Any) -> None:
     assert moments.problem("y").rows.nulls == {"x": 2, "y": 0}
 
 
-def test_a_column_without_values_in_the_first_block_takes_its_kind_from_later(write: Any) -> None:
-    path = write("a.csv", "x,y\n" + ",2\n" * 400_000 + "7.5,3\n")
+def test_a_column_without_values_in_the_first_block_takes_its_kind_from_later(
+    write: Any, late: Any
+) -> None:
+    path = write("a.csv", "x,y\n" + ",2\n" * late(400_000) + "7.5,3\n")
     moments = steepest.scan(path)
     assert moments.names == ("x", "y")
     assert moments.n_rows == 1

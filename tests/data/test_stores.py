@@ -107,10 +107,15 @@ def test_every_format(name: str) -> None:
     assert f"'s3://tables/{name}'" in repr(found)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if "xz" not in name])
-def test_processes_read_the_parts(name: str) -> None:
+@pytest.fixture(scope="module")
+def process() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
-        found = steepest.scan(f"s3://tables/{name}", executor=executor)
+        yield executor
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "xz" not in name])
+def test_processes_read_the_parts(name: str, process: ProcessPoolExecutor) -> None:
+    found = steepest.scan(f"s3://tables/{name}", executor=process)
     assert found.fingerprint == steepest.scan(TABLE).fingerprint
 
 

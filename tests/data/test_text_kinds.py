@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
+import io
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import pytest
 
 import steepest
 from steepest import errors, open_table
+from steepest.faces import cli
 
 LATE = 300_000
 """Lines of four bytes: more than the block from which kinds are taken."""
@@ -30,14 +32,16 @@ def read_late(first: str, then: str, before: int) -> str:
      ("12", "１２", "number", "text"), ("12", "1.5.2", "number", "text")],
 )  # fmt: skip
 def test_text_and_numbers_do_not_mix(
-    first: str, then: str, word: str, odd: str, packed: bool, before: int, write: Any, refused: Any
-) -> None:
+    first: str, then: str, word: str, odd: str, packed: bool, before: int,
+    write: Any, refused: Any, late: Any,
+) -> None:  # fmt: skip
     """Both lines are named, whichever came first; in the first block it is numbers with text."""
     import gzip
 
+    early, before = before < LATE, late(before)
     content = read_late(first, then, before).encode()
     path = write("a.csv", gzip.compress(content, 1) if packed else content)
-    if before < LATE and word == "category":
+    if early and word == "category":
         first, then, word, odd = then, first, "number", "text"
     with refused(
         errors.ColumnKindError,
@@ -121,8 +125,9 @@ def test_columns_of_no_use_hold_anything(write: Any) -> None:
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("before", [0, LATE])
 def test_numbers_in_one_file_and_text_in_another(
-    before: int, order: tuple[int, int], write: Any, refused: Any
+    before: int, order: tuple[int, int], write: Any, refused: Any, late: Any
 ) -> None:
+    before = late(before)
     files = [write("a.csv", "x,y\n1,2\n"), write("b.csv", "x,y\n" + ",1\n" * before + "u,2\n")]
     with refused(
         errors.ColumnKindError,
@@ -144,8 +149,9 @@ def test_words_that_are_no_value(word: str, write: Any) -> None:
 @pytest.mark.parametrize("word", ["inf", "-Infinity", "1e400", "-1e999", "INF", "+inf"])
 @pytest.mark.parametrize("before", [1, LATE])
 def test_infinities_are_refused_by_name_and_line(
-    before: int, word: str, write: Any, refused: Any
+    before: int, word: str, write: Any, refused: Any, late: Any
 ) -> None:
+    before = late(before)
     path = write("a.csv", "x,y\n" + "1,2\n" * before + f"{word},3\n")
     with refused(
         errors.ValueFoundError, f"'x' of '{path}'", f"line {before + 2:,} has '{word}'", "--null"
@@ -186,10 +192,11 @@ def test_text_that_is_not_there(write: Any, refused: Any) -> None:
         steepest.scan(open_table(write("a.csv", "zip,y\n1,2\n"), text=["zpi"]))
 
 
-def test_dates_and_text(write: Any, refused: Any) -> None:
-    text = "d,y\n" + "2024-01-01,1\n" * 100_000 + "soon,2\n"
+def test_dates_and_text(write: Any, refused: Any, late: Any) -> None:
+    many = late(100_000)
+    text = "d,y\n" + "2024-01-01,1\n" * many + "soon,2\n"
     path = write("a.csv", text)
-    with refused(errors.ColumnKindError, "'d'", "'soon'", "line 100,002"):
+    with refused(errors.ColumnKindError, "'d'", "'soon'", f"line {many + 2:,}"):
         steepest.fit(path, formula="y ~ days(d)")
     assert steepest.scan(open_table(path, text=["d"])).levels("d")["soon"] == 1
     assert "date" in steepest.scan(path).left_out["d"]
@@ -207,12 +214,24 @@ def test_quoted_numbers_and_nulls_beside_quoted_text(write: Any) -> None:
 # ------------------------------------------------------------------ the command line
 
 
-def run(*arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "steepest", *arguments]
-    return subprocess.run(command, input=data, capture_output=True, check=False)
+class Ran(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_every_flag_reaches_the_reader(tmp_path: Any) -> None:
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """A command in this process, with such standard input."""
+
+    def run(*arguments: str, data: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return Ran(cli.run(list(arguments)), *capsys.readouterr())
+
+    return run
+
+
+def test_every_flag_reaches_the_reader(run: Any, tmp_path: Any) -> None:
     text = "# note\n1.500,5;'a;b';-;07\nm;kg;s;id\n2.500,5;'c';4;08\n3,5;'c';5;09;9\n4,5;d;6;10\n"
     data = text.replace(".", "").encode("latin1")
     place = tmp_path / "t.moments"
@@ -223,7 +242,7 @@ def test_every_flag_reaches_the_reader(tmp_path: Any) -> None:
         "--max-bytes", "1000", "--skip-empty", data=data,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert b"1 record with a field too few or too many was left out" in done.stderr
+    assert "1 record with a field too few or too many was left out" in done.stderr
     moments = steepest.load(place)
     assert moments.names == ("x", "c", "y", "id")
     assert moments.n_read == 4
@@ -231,22 +250,22 @@ def test_every_flag_reaches_the_reader(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["fit", "descend", "race", "predict"])
-def test_flags_on_every_command(command: str, write: Any, tmp_path: Any) -> None:
+def test_flags_on_every_command(command: str, run: Any, write: Any, tmp_path: Any) -> None:
     path = write("t.csv", "1;2\n2;4\n-;5\n3;7\n4;8\n")
     said = ["--delimiter", ";", "--names", "x,y", "--null", "-"]
     if command == "predict":
         steepest.fit({"x": [1.0, 2.0], "y": [2.0, 4.0]}, target="y").save(tmp_path / "m.json")
         done = run("predict", str(tmp_path / "m.json"), path, *said)
-        assert done.stdout.decode().split() == ["prediction", "2.0", "4.0", "NA", "6.0", "8.0"]
+        assert done.stdout.split() == ["prediction", "2.0", "4.0", "NA", "6.0", "8.0"]
     else:
         done = run(command, path, "--target", "y", "--json", *said)
         assert done.returncode == 0, done.stderr
-        assert b"1 of 5 rows was dropped" in done.stdout
+        assert "1 of 5 rows was dropped" in done.stdout
 
 
-def test_flags_of_files_that_are_no_text(write: Any, tmp_path: Any) -> None:
+def test_flags_of_files_that_are_no_text(run: Any, tmp_path: Any) -> None:
     place = tmp_path / "t.moments"
     steepest.scan({"x": [1.0, 2.0], "y": [2.0, 5.0]}).save(place)
     done = run("fit", str(place), "--target", "y", "--null", "-")
     assert done.returncode == 1
-    assert b"for moments" in done.stderr
+    assert "for moments" in done.stderr

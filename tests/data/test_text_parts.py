@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tiers import thinned
 
 import steepest
 from steepest import open_table
@@ -83,7 +84,10 @@ def test_the_same_bits_wherever_it_is_cut(
         assert len(parts) >= len(rows) - 1
 
 
-@pytest.mark.parametrize("step", range(1, 65))
+SIZES = {*range(1, 8), 11, 16, 17, 29, 32, 33, 63, 64}
+
+
+@pytest.mark.parametrize("step", thinned(range(1, 65), SIZES))
 def test_every_size_of_chunk(step: int, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(i / 8 if i % 7 else None, CITIES[i % 7]) for i in range(40)]
     path = write("t.csv", write_rows(rows, "\r\n"))

@@ -8,16 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-import optax
-import torch
 
 from steepest import descend
 
 ROWS = np.random.default_rng(4).normal(size=(20, 3))
 TARGET = ROWS @ np.array([1.0, -2.0, 0.5]) + 0.3
-X, Y = torch.from_numpy(ROWS), torch.from_numpy(TARGET)
 
 
 def forward(w, x):
@@ -38,6 +34,8 @@ def noisy_gradient(x, y, p):
 
 
 def network():
+    import torch
+
     torch.manual_seed(1)
     return torch.nn.Sequential(
         torch.nn.Linear(3, 5), torch.nn.BatchNorm1d(5), torch.nn.Dropout(0.5), torch.nn.Linear(5, 1)
@@ -50,20 +48,47 @@ def by_hand(**options):
 
 
 def by_torch(**options):
-    w = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    return lambda: ((X, Y), {"forward": forward, "loss": loss, "w": w} | options)
+    def make():
+        import torch
+
+        w = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+        rows = torch.from_numpy(ROWS), torch.from_numpy(TARGET)
+        return rows, {"forward": forward, "loss": loss, "w": w} | options
+
+    return make
 
 
 def by_module(**options):
-    return lambda: ((X, Y[:, None]), {"loss": loss, "w": network()} | options)
-
-
-def by_jax(**options):
     def make():
+        import torch
+
+        rows = torch.from_numpy(ROWS), torch.from_numpy(TARGET)[:, None]
+        return rows, {"loss": loss, "w": network()} | options
+
+    return make
+
+
+def lbfgs(parameters):
+    import torch
+
+    return torch.optim.LBFGS(parameters, lr=0.05, max_iter=2)
+
+
+def adam(parameters):
+    import torch
+
+    return torch.optim.Adam(parameters, lr=0.01)
+
+
+def by_jax(of_optax=None, **options):
+    def make():
+        import jax.numpy as jnp
+        import optax
+
         rows = jnp.asarray(ROWS, jnp.float32), jnp.asarray(TARGET, jnp.float32)
         start = {"a": jnp.zeros(3), "b": jnp.zeros(())}
         found = {"forward": lambda w, x: x @ w["a"] + w["b"], "loss": loss, "w": start}
-        return rows, found | options
+        return rows, found | options | ({"rule": of_optax(optax)} if of_optax else {})
 
     return make
 
@@ -81,14 +106,12 @@ KINDS: dict[str, Callable[[], Any]] = {
     "by hand, random": by_hand(gradient=noisy_gradient, rule="nesterov"),
     "by hand, patience": by_hand(validation=0.3, patience=50, rule="rmsprop"),
     "tensors": by_torch(learning_rate=0.05, rule="momentum"),
-    "tensors, LBFGS": by_torch(rule=lambda ps: torch.optim.LBFGS(ps, lr=0.05, max_iter=2)),
+    "tensors, LBFGS": by_torch(rule=lbfgs),
     "module, dropout": by_module(learning_rate=0.05, rule="adamw"),
-    "module, torch.optim, batches": by_module(
-        rule=lambda ps: torch.optim.Adam(ps, lr=0.01), batch_size=8, validation=0.2, patience=40
-    ),
+    "module, torch.optim, batches": by_module(rule=adam, batch_size=8, validation=0.2, patience=40),
     "JAX": by_jax(learning_rate=0.05, rule="adam", batch_size=7),
-    "optax": by_jax(rule=optax.adam(optax.cosine_decay_schedule(0.1, 30))),
-    "optax, lbfgs": by_jax(rule=optax.lbfgs()),
+    "optax": by_jax(lambda optax: optax.adam(optax.cosine_decay_schedule(0.1, 30))),
+    "optax, lbfgs": by_jax(lambda optax: optax.lbfgs()),
 }
 
 
@@ -97,7 +120,8 @@ def go(kind: str, **changes: Any) -> Any:
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002
     (x, y), options = KINDS[kind]()
-    torch.manual_seed(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(1)
     return descend(x, y, **({"epochs": 24} | options | changes))
 
 
@@ -105,7 +129,7 @@ def bits(descent: Any) -> Any:
     """All that has to be the same, number by number."""
 
     def plain(value: Any) -> Any:
-        if isinstance(value, torch.nn.Module):
+        if hasattr(value, "state_dict"):
             value = dict(value.state_dict())
         if isinstance(value, dict):
             return {name: plain(one) for name, one in value.items()}

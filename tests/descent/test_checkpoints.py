@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.tiers import exhaustively
 
 from steepest.descent import checkpoints, loop
 from steepest.descent.loop import Status, descend
@@ -20,7 +21,7 @@ from steepest.errors import CheckpointError, OptionError, OutputError
 
 from .interrupted import KINDS, bits, go
 
-every_kind = pytest.mark.parametrize("kind", KINDS)
+QUICK = [kind for kind in KINDS if kind != "optax, lbfgs"]
 
 
 @pytest.fixture
@@ -28,23 +29,22 @@ def path(tmp_path):
     return tmp_path / "run.ckpt"
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [*QUICK, *exhaustively("optax, lbfgs")])
 def test_half_and_the_rest_is_the_whole(kind, path):
     whole = bits(go(kind))
     go(kind, epochs=11, checkpoint=path)
     assert bits(go(kind, checkpoint=path)) == whole
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "optax, lbfgs"])
+@pytest.mark.parametrize("kind", QUICK)
 def test_a_checkpoint_changes_nothing(kind, path):
     assert bits(go(kind, checkpoint=path, checkpoint_every=3)) == bits(go(kind))
 
 
 @pytest.mark.parametrize(
     ("kind", "error"),
-    [*((kind, RuntimeError) for kind in KINDS if kind != "optax, lbfgs"),
-     ("by hand", KeyboardInterrupt)],
-)  # fmt: skip
+    [*((kind, RuntimeError) for kind in QUICK), ("by hand", KeyboardInterrupt)],
+)
 def test_interrupted_between_and_resumed(kind, error, path):
     def interrupt(at):
         if at.epoch == 13:
@@ -143,13 +143,13 @@ def check_killed(kind, path, moments):
     assert [entry for entry in path.parent.iterdir() if entry.suffix == ".ckpt"] == [path]
 
 
-@pytest.mark.parametrize("kind", ["by hand, Adam, batches", "module, dropout"])
+@pytest.mark.parametrize("kind", ["by hand, Adam, batches", *exhaustively("module, dropout")])
 def test_killed_and_resumed(kind, path):
     check_killed(kind, path, sorted(random.Random(kind).sample(range(2, 150), 2)))
 
 
 @pytest.mark.exhaustive
-@every_kind
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_often_and_resumed(kind, seed, path):
     check_killed(kind, path, sorted(random.Random(f"{kind}{seed}").sample(range(2, 190), 5)))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.tiers import law
 
 from steepest.descent.loop import Status, descend, run
 from steepest.descent.rules import RULES
@@ -215,13 +216,15 @@ def test_a_plateau_is_no_alarm():
     assert descent.smoothness is None
 
 
-@example(seed=1172, share=1.734375, noise=1e-7, near=True)
-@given(
+@law(
     seed=st.integers(0, 2**32 - 1),
     share=st.floats(0.05, 1.9),
     noise=st.sampled_from([0.0, 1e-7, 1.0]),
     near=st.booleans(),
+    few=25,
+    many=200,
 )
+@example(seed=1172, share=1.734375, noise=1e-7, near=True)
 def test_single_precisions_noise_at_the_floor_is_no_alarm(seed, share, noise, near):
     random = np.random.default_rng(seed)
     x = random.normal(size=(20, 2)).astype(np.float32)

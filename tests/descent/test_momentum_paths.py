@@ -12,6 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 from tests.problems import Table, collinear, correlated, naive_loop
+from tests.tiers import crossed
 
 import steepest
 from steepest.descent.momentum import Momentum, Nesterov, decay
@@ -53,11 +54,13 @@ def loop(rows, u, rate, rule, epochs):
     return np.array(weights)
 
 
-@pytest.mark.parametrize("l2", [0.0, 0.2])
-@pytest.mark.parametrize("share", [0.05, 0.6, None, 0.9999, 1.0001])
-@pytest.mark.parametrize("scale", ["standard", "none"])
-@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("name", TABLES)
+@crossed(
+    name=TABLES.keys(),
+    rule=RULES,
+    scale=["standard", "none"],
+    share=[0.05, 0.6, None, 0.9999, 1.0001],
+    l2=[0.0, 0.2],
+)
 def test_the_closed_form_is_the_loop(name, rule, scale, share, l2):
     table = TABLES[name]
     w = dict.fromkeys(table.names, 0.5)
@@ -142,10 +145,12 @@ def test_the_decay_is_the_spectral_radius(rule):
     assert decay(rule, 1e-13) == pytest.approx(-1e-13 / (1 - rule.momentum), rel=1e-6)
 
 
-@pytest.mark.parametrize("intercept", [True, False])
-@pytest.mark.parametrize("scale", ["standard", "none"])
-@pytest.mark.parametrize("l2", [0.0, 0.1])
-@pytest.mark.parametrize("rule", ["gradient-descent", "momentum", "nesterov"])
+@crossed(
+    rule=["gradient-descent", "momentum", "nesterov"],
+    l2=[0.0, 0.1],
+    scale=["standard", "none"],
+    intercept=[True, False],
+)
 def test_effective_parameters_are_the_trace_of_the_hat_matrix(rule, l2, scale, intercept):
     """Of the path as a linear map of y, found by fitting every unit vector."""
     rng = np.random.default_rng(3)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.problems import Table, collinear, correlated, naive_loop
+from tests.tiers import crossed, exhaustively
 
 import steepest
 from steepest.descent.loop import run
@@ -46,11 +47,13 @@ def bound(model, epochs: np.ndarray) -> np.ndarray:
     return 2.0**-52 * 16 * (len(curvatures.values) + 3) * (kappa + epochs)
 
 
-@pytest.mark.parametrize("start", [None, 3.0], ids=["from 0", "from w"])
-@pytest.mark.parametrize("l2", [0.0, 0.2])
-@pytest.mark.parametrize("share", SHARES.values(), ids=SHARES)
-@pytest.mark.parametrize("scale", ["standard", "none"])
-@pytest.mark.parametrize("name", TABLES)
+@crossed(
+    name=TABLES.keys(),
+    scale=["standard", "none"],
+    share=SHARES,
+    l2=[0.0, 0.2],
+    start={"from 0": None, "from w": 3.0},
+)
 def test_four_ways_agree_at_every_epoch(name, scale, share, l2, start):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     table = TABLES[name]
@@ -165,7 +168,7 @@ def test_infinity_is_the_limit():
     assert list(limit.coefficients.values()) == pytest.approx(truth, rel=1e-11)
 
 
-@pytest.mark.parametrize("scale", ["standard", "none"])
+@pytest.mark.parametrize("scale", ["standard", *exhaustively("none")])
 def test_the_limit_of_the_rate_is_where_the_loop_turns(scale):
     table = correlated(seed=7)
     rows, _ = naive_loop(table, scale, 0.0)

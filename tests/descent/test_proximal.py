@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.problems import correlated, naive_loop
+from tests.tiers import exhaustively
 
 import steepest
 from steepest.errors import OptionError
@@ -40,7 +41,7 @@ def test_a_path_with_l1_is_the_loop_over_the_rows(scale, l2):
     assert not model.path.closed
 
 
-@pytest.mark.parametrize("scale", ["standard", "none"])
+@pytest.mark.parametrize("scale", ["standard", *exhaustively("none")])
 def test_it_ends_where_coordinate_descent_does(scale):
     table = correlated(p=6).columns
     options = {"target": "y", "l1": 0.4, "l2": 0.05, "scale": scale}

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pytest
 from tests.problems import collinear, correlated, naive_loop
+from tests.tiers import exhaustively
 
 import steepest
 from steepest import rules
@@ -97,7 +98,7 @@ def test_the_limit_is_where_a_loop_turns(rule):
 
 
 @every_rule
-@pytest.mark.parametrize("epochs", [1, 2, 7, 40, 300])
+@pytest.mark.parametrize("epochs", [1, 7, 40, *exhaustively(2, 300)])
 def test_the_best_rate_for_a_budget_has_the_lowest_objective(rule, epochs):
     for table in (correlated(), correlated(n=40, p=12, seed=2)):
         for l2 in (0.0, 0.1):

@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 import steepest
 from steepest import SteepestWarning
+from steepest.data import fragments, objects
 from steepest.data.folds import read_folds
 from steepest.errors import (
     ColumnKindError,
@@ -46,6 +47,30 @@ def make_table(n=3_001, seed=1):
 
 
 TABLE = make_table()
+
+
+@pytest.mark.parametrize("precision", ["exact", "double"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_rows_that_wait_to_be_dealt_keep_their_values(form, precision, tmp_path, monkeypatch):
+    for module in (fragments, objects):  # few rows a block, several of which wait
+        monkeypatch.setattr(module, "BLOCK_BYTES", 1 << 14)
+    random = np.random.default_rng(7)
+    table = {f"x{i}": random.integers(0, 100, 6_000) / 8 for i in range(5)}
+    table |= {"w": random.integers(1, 4, 6_000), "n": random.integers(-9, 9, 6_000)}
+    path = tmp_path / f"wide.{form}"
+    frame = pd.DataFrame(table)
+    if form == "parquet":
+        parquet.write_table(pa.table(table), path, row_group_size=500)
+    elif form == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    options = {"folds": 3, "precision": precision, "weights": "w"}
+    found, known = steepest.scan(path, **options), steepest.scan(table, **options)
+    for own, other in [(found, known), *((found.folds[f], known.folds[f]) for f in known.folds)]:
+        assert own.n_rows == other.n_rows
+        np.testing.assert_allclose(own.mean, other.mean, rtol=1e-13)
+        np.testing.assert_allclose(own.scatter, other.scatter, rtol=1e-9, atol=1e-6)
 
 
 def rows_of(table, mask):

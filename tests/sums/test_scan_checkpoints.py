@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 from tests.conftest import ROOT
-from tests.sums.scanned import GROUP, write_table
+from tests.sums.scanned import GROUP
 
 import steepest
 from steepest.data import parquet as parquet_files
@@ -28,15 +28,12 @@ from steepest.sums import checkpoints
 from steepest.sums.archive import pack_moments, unpack_moments
 from steepest.sums.tree import Branch, PairwiseSum
 
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_table(tmp_path_factory.mktemp("table") / "t.parquet")
+pytestmark = pytest.mark.usefixtures("short_parts")
 
 
 @pytest.fixture(autouse=True)
-def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_files, "PART_ROWS", GROUP)
+def kept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every part."""
     monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
     monkeypatch.setattr(checkpoints, "PATIENCE", 0)
 
@@ -114,7 +111,7 @@ def test_no_part_is_read_twice(table: Path, tmp_path: Path, monkeypatch: Any) ->
     with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(12))
     first = set(read)
-    kept = checkpoints.Checkpoint(place)._read()[1]
+    kept = checkpoints.Checkpoint(place)._read().branches
     done = sum(1 << branch.height for branch in kept)
     assert 0 < done <= 12
     read.clear()
@@ -249,7 +246,7 @@ def test_an_error_in_one_file_keeps_the_others(table: Path, tmp_path: Path) -> N
     bad.write_bytes(data)
     with pytest.raises(SourceError):
         scan([table, bad], checkpoint=tmp_path / "c.part")
-    kept = checkpoints.Checkpoint(tmp_path / "c.part")._read()[1]
+    kept = checkpoints.Checkpoint(tmp_path / "c.part")._read().branches
     assert sum(1 << branch.height for branch in kept) >= 23
 
 
@@ -345,7 +342,7 @@ def kill_and_resume(table: Path, folder: Path, seed: int, precision: str, whole:
             place.unlink(missing_ok=True)
             break
         if place.exists():
-            kept = checkpoints.Checkpoint(place)._read()[1]
+            kept = checkpoints.Checkpoint(place)._read().branches
             now = sum(1 << branch.height for branch in kept)
             assert now >= reached
             reached = now

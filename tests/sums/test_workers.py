@@ -21,10 +21,9 @@ import pytest
 from distributed import Client, LocalCluster
 from tests.conftest import ROOT
 from tests.sums.poisoned import open_poison
-from tests.sums.scanned import GROUP, write_table
+from tests.sums.scanned import GROUP
 
 import steepest
-from steepest.data import parquet as parquet_files
 from steepest.errors import SourceError, WorkerError
 from steepest.sums import checkpoints, cluster, errands
 from steepest.sums.archive import pack_moments
@@ -33,14 +32,7 @@ from steepest.sums.executors import one_blas_thread
 ENV = os.environ | {"PYTHONPATH": f"{Path(steepest.__file__).parents[1]}{os.pathsep}{ROOT}"}
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_table(tmp_path_factory.mktemp("table") / "t.parquet")
-
-
-@pytest.fixture(autouse=True)
-def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_files, "PART_ROWS", GROUP)
+pytestmark = pytest.mark.usefixtures("short_parts")
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +312,7 @@ def test_the_scheduler_dies(
                 checkpoint=tmp_path / "c.part",
             )  # fmt: skip
         assert time.monotonic() - began < 60
-    assert len(checkpoints.Checkpoint(tmp_path / "c.part")._read()[1]) > 0
+    assert len(checkpoints.Checkpoint(tmp_path / "c.part")._read().branches) > 0
     assert steepest.scan(table, checkpoint=tmp_path / "c.part") == alone
 
 

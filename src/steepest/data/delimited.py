@@ -3,9 +3,10 @@
 What stands between fields is a comma, or a tab in TSV, unless the first records show that it is
 something else.
 
-A number in text is its nearest double.  Empty cells and the words of ``NULL_WORDS`` are
-nulls; in quotes they are nulls of a column of numbers, and levels of a column of text.  A column
-is numbers where one cell is; text among them, or numbers among text, are refused with the line.
+A number in text is its nearest double, or a whole number of up to 64 bits.  Empty cells and the
+words of ``NULL_WORDS`` are nulls; in quotes they are nulls of a column of numbers, and levels of a
+column of text.  A column is numbers where one cell is; text among them, or numbers among text, are
+refused with the line.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from .expressions import Expression, Name, Power, Product, sources, times_of
 from .filters import Looked, select
 from .forming import Rows, rows_of
 from .strips import Strips, Table, columns_of, first_columns
-from .table import Batch, Column, Kind
+from .table import Batch, Column, Kind, beneath
+from .wholes import Rests
 
 LEVELS_UNASKED = 1_000
 """A text column with more levels than this stays out of a scan that did not name it."""
@@ -39,6 +40,8 @@ class Block(NamedTuple):
     """Shape (n,), NaN where null; None where every row counts once."""
     places: NDArray[np.int64] | None = None
     """Which rows of the batch were taken; None for all."""
+    rounded: frozenset[str] | None = None
+    """Columns of which whole numbers were rounded; None where values alone tell."""
 
     @property
     def numbers(self) -> Floats:
@@ -56,7 +59,18 @@ class Block(NamedTuple):
                 if i in self.expansions
             },
             None if self.weights is None else self.weights[rows],
+            rounded=self.rounded,
         )
+
+    def keep(self) -> Block:
+        """The same in memory of its own: that of a batch is used again for the next."""
+        if isinstance(self.table, np.ndarray):
+            table: Table = self.table.copy("K")
+        else:
+            columns = [column.copy() for column in self.table.columns]
+            table = Strips(columns, len(self.table))
+        weights = None if self.weights is None else self.weights.copy()
+        return self._replace(table=table, weights=weights)
 
     def pick(self, rows: Any) -> Block:
         """Some rows of all columns, by their places or a slice of them."""
@@ -65,6 +79,7 @@ class Block(NamedTuple):
             tuple((codes[rows], levels) for codes, levels in self.codes),
             {j: expansion.take(rows) for j, expansion in self.expansions.items()},
             None if self.weights is None else self.weights[rows],
+            rounded=self.rounded,
         )
 
 
@@ -93,7 +108,13 @@ def join_blocks(blocks: Sequence[Block]) -> Block:
         joined,
         tuple(_join_codes(own) for own in zip(*(block.codes for block in blocks), strict=True)),
         weights=np.concatenate(weights) if weights else None,
+        rounded=_join_rounded([block.rounded for block in blocks]),
     )
+
+
+def _join_rounded(found: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+    told = [own for own in found if own is not None]
+    return frozenset().union(*told) if told else None
 
 
 def _join_codes(found: Sequence[tuple[Codes, Sequence[str]]]) -> tuple[Codes, Sequence[str]]:
@@ -204,14 +225,25 @@ class Design:
         categories = [c for c in self.columns if c.kind is Kind.CATEGORY]
         codes = tuple(rows.codes(c.expression) for c in categories)
         weights = numbers[self.weights] if self.weights else None
+        rounded = _find_rounded(batch, columns, exact=exact)
         if all(c.formed is None and c.name != self.weights for c in columns):
             found = [batch.expansion(c.name) if exact else None for c in columns]
             expansions = {j: e for j, e in enumerate(found) if e is not None}
-            return Block(first_columns(table, len(columns)), codes, expansions, weights, places)
+            first = first_columns(table, len(columns))
+            return Block(first, codes, expansions, weights, places, rounded)
         formed = [rows.form(c.expression) for c in columns]
         values = np.array([value for value, _ in formed])
         expansions = {j: e for j, (_, e) in enumerate(formed) if e is not None and exact}
-        return Block(values.T, codes, expansions, weights, places)
+        return Block(values.T, codes, expansions, weights, places, rounded)
+
+
+def _find_rounded(batch: Batch, columns: Sequence[Column], *, exact: bool) -> frozenset[str] | None:
+    """The columns of which some whole number is rounded; None where the batch does not tell."""
+    rests: Rests | None = beneath(batch, "rests", None)
+    if rests is None:
+        return None
+    names = rests.rounded if exact else rests.rounded | rests.large.keys()
+    return frozenset(c.name for c in columns if not names.isdisjoint(c.sources))
 
 
 def join_reads(found: Reads, more: Looked | Reads) -> Reads:

@@ -7,7 +7,7 @@ without it.  Then, and for what it leaves, Arrow reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Floats
+from .expansions import LARGEST_WHOLE
 from .layout import Layout
+from .wholes import leaves_rest
 
 LEAST, MOST = -342, 308
 """Powers of ten that matter to doubles, of integers of 19 digits."""
@@ -55,13 +57,14 @@ def _open() -> Any:
     if spec is None or os.environ.get("STEEPEST_KERNEL") == "numpy":
         return None
     functions = CDLL(str(spec.origin))
-    if not hasattr(functions, "steepest_read_columns") or not functions.steepest_text_is_fast():
+    if not hasattr(functions, "steepest_read_table") or not functions.steepest_text_is_fast():
         return None  # another machine, or built from older sources
-    read = functions.steepest_read_columns
+    read = functions.steepest_read_table
     read.restype = c_int64
     read.argtypes = [
-        c_void_p, c_int64, c_int64, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_int64,
-        c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p,
+        c_void_p, c_int64, c_int64, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
+        c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_void_p,
+        c_void_p,
     ]  # fmt: skip
     return read
 
@@ -72,6 +75,10 @@ class Columns(NamedTuple):
     numbers: Floats
     """Shape (columns, rows), nulls as NaN."""
     texts: Sequence[Texts]
+    large: Sequence[int]
+    """The columns that hold whole numbers of 2⁵³ or beyond, of 64 bits at the most."""
+    rounded: Sequence[int]
+    """Those that hold longer ones, which were rounded."""
 
 
 class Texts(NamedTuple):
@@ -91,6 +98,7 @@ class DoublesReader:
     def __init__(self, layout: Layout, places: Sequence[int], texts: Sequence[int] = ()) -> None:
         self._layout = layout
         self._slots, self._texts = _number(layout, places), _number(layout, texts)
+        self._large = np.empty(len(places), dtype=np.uint8)
         words = [word.encode() for word in layout.nulls if len(word.encode()) < 255]
         self._nulls = b"".join(bytes([len(word)]) + word for word in words) + b"\xff"
         self._room, self._size = np.empty((len(places), 0)), -1
@@ -105,36 +113,54 @@ class DoublesReader:
             return False
         return bool(places) and _open() is not None
 
-    def read(self, text: bytes, parse: Callable[[str], float | None]) -> Columns | None:
+    def read(self, text: bytes, rests: Floats | None = None) -> Columns | None:
         """The columns of a block without quotes.
 
-        ``parse`` reads a cell that is hard; None where it is no number, or the records are not of
-        one length.
+        None where a cell is no number, or the records are not of one length.  What doubles leave
+        of large whole numbers is written to ``rests``, of the shape of the room, if it is given.
         """
         size = len(text)
         if self._size < size:
             self._make_room(size)
         count = np.zeros(1, dtype=np.int64)
+        self._large[:] = 0
         powers = powers_of_five()
         rows = _open()(
             text, size, len(self._slots), *self._marks, self._slots.ctypes.data,
-            powers.ctypes.data, self._nulls, self._room.ctypes.data, self._room.shape[1],
-            self._hard.ctypes.data, HARD_CELLS, count.ctypes.data, self._texts.ctypes.data,
-            self._bytes.ctypes.data, self._bytes.shape[1], self._ends.ctypes.data,
-            self._present.ctypes.data,
+            powers.ctypes.data, self._nulls, self._room.ctypes.data,
+            None if rests is None else rests.ctypes.data, self._large.ctypes.data,
+            self._room.shape[1], self._hard.ctypes.data, HARD_CELLS, count.ctypes.data,
+            self._texts.ctypes.data, self._bytes.ctypes.data, self._bytes.shape[1],
+            self._ends.ctypes.data, self._present.ctypes.data,
         )  # fmt: skip
         if rows < 0:
             return None
+        rounded = set()
         for slot, row, start in self._hard[: count[0]].tolist():
-            value = parse(self._cell(text, start))
+            cell = self._cell(text, start)
+            value = self._layout.parse(cell)
             if value is None:
                 return None
             self._room[slot, row] = value
+            if abs(value) >= LARGEST_WHOLE and leaves_rest(cell, value):
+                rounded.add(slot)
         texts = [
             Texts(data, ends[: rows + 1], present[:rows])
             for data, ends, present in zip(self._bytes, self._ends, self._present, strict=True)
         ]
-        return Columns(self._room[:, :rows], texts)
+        large = np.flatnonzero(self._large).tolist()
+        return Columns(self._room[:, :rows], texts, large, sorted(rounded))
+
+    def read_rests(self, text: bytes) -> Floats:
+        """What doubles leave of the large whole numbers of a block that was read, of all columns.
+
+        Shape (columns, rows); 0 for all other cells.
+        """
+        self._make_room(len(text))
+        rests = np.zeros(self._room.shape)
+        found = self.read(text, rests)
+        assert found is not None, "the block was read before"
+        return rests[:, : found.numbers.shape[1]]
 
     def _make_room(self, size: int) -> None:
         """Room for the columns of a block of so many bytes: a record has one a column at least."""

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from ..errors import ValueFoundError
-from .arrow import ArrowBatch
 from .blocks import BLOCK_BYTES, PLAIN_TEXT, Block, Span, read_blocks
 from .boundaries import cut_whole
 from .file import File
@@ -18,16 +17,10 @@ from .packing import open_unpacked
 from .parsing import Parser
 from .records import count_lines
 from .table import Batch
+from .wholes import TextBatch
 
 SEARCHED_BYTES = 1 << 23
 """So far a cell of another kind is looked for, to be shown beside the one that is refused."""
-
-
-@dataclass(frozen=True)
-class TextBatch(ArrowBatch):
-    """Rows of text, and how many records beside them were left out."""
-
-    dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,7 +76,9 @@ class DelimitedPart(File):
             for block in self.blocks():
                 rows, dropped = self.parse(parser, block)
                 named = rows.rename_columns(list(types)) if types else rows
-                yield TextBatch(named, dropped=dropped), min((block.read - origin) / extent, 1.0)
+                rests = parser.rests.rename({str(place[name]): name for name in types})
+                done = min((block.read - origin) / extent, 1.0)
+                yield TextBatch(named, dropped=dropped, rests=rests), done
 
     @property
     def _layout(self) -> Layout:

@@ -1,6 +1,7 @@
 """JSON lines: one object a line, read in blocks of whole lines.
 
-A key that a line does not have is null there, and so is NaN.  A number is its nearest double.
+A key that a line does not have is null there, and so is NaN.  A number is its nearest double,
+or a whole number of up to 64 bits.
 The kind of a key is joined over all values, or, where only some keys are wanted, found where each
 first has one; a value of another kind is refused with its line.
 """

@@ -89,6 +89,11 @@ def _is_too_large(value: object) -> bool:
     return isinstance(value, Number) and math.isinf(value)
 
 
+def read_written(line: bytes, name: str) -> str:
+    """A number of an object as it is written."""
+    return str(json.loads(line, parse_int=str, parse_float=str)[name])
+
+
 def describe(value: object) -> str:
     """The kind of a JSON value in words; empty for null."""
     if value is None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ColumnKindError, SourceError
-from .arrow import ArrowBatch, arrow_kind
+from .arrow import arrow_kind, arrow_numbers
 from .blocks import PLAIN_TEXT, Block, Span, read_blocks
 from .file import File
-from .mistakes import Object, read_objects
+from .mistakes import Object, read_objects, read_written
 from .table import Batch, Kind
+from .wholes import Rests, TextBatch, find_large
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,7 +148,26 @@ class LinesPart(LinesText):
         with self.reading():
             for block in self.read(self.span):
                 rows = self.parse(self.span, block, types)
-                yield ArrowBatch(rows), min((block.read - origin) / max(self.size, 1.0), 1.0)
+                batch = TextBatch(rows, rests=_find_rests(rows, numbers, block.text))
+                yield batch, min((block.read - origin) / max(self.size, 1.0), 1.0)
+
+
+def _find_rests(rows: pa.RecordBatch, names: Sequence[str], text: bytes) -> Rests:
+    """What doubles leave of large whole numbers in a block."""
+    import pyarrow as pa
+
+    rests, lines = Rests(), None
+    for name in names:
+        column = rows.column(name)
+        if not pa.types.is_floating(column.type):
+            continue
+        numbers = arrow_numbers(column)
+        at = find_large(numbers)
+        if at.size:
+            lines = lines or [line for line in text.split(b"\n") if line.strip()]
+            cells = [read_written(lines[row], name) for row in at.tolist()]
+            rests.note(name, numbers, at, cells)
+    return rests
 
 
 WORDS = {

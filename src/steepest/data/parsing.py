@@ -9,14 +9,16 @@ from __future__ import annotations
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrow import is_dictionary
-from .doubles import DoublesReader, Texts
+from .arrow import arrow_numbers, is_dictionary
+from .doubles import Columns, DoublesReader, Texts
 from .flaws import Cell, Need, Search, looks_clean
 from .layout import FALSE_WORDS, TRUE_WORDS, Layout
+from .wholes import Rests, find_large
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,6 +78,8 @@ class Parser:
     """Columns of numbers that may do without Arrow, a null as NaN."""
     texts: Sequence[int] = ()
     """Columns of text that may, too."""
+    rests: Rests = field(default_factory=Rests)
+    """What doubles leave of the numbers of the last block, by the places of columns."""
     _doubles: DoublesReader | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +96,7 @@ class Parser:
         def look() -> None:
             self.search.raise_first(text, before(), find_other)
 
+        self.rests = Rests()
         if not looks_clean(text, self.layout):
             look()
         doubles = self._read_doubles(text)
@@ -103,6 +108,7 @@ class Parser:
             rows = self._read(text, doubles)
         if not self._is_sound(rows):
             look()
+        self._find_rests(text, rows, doubles)
         return rows
 
     def _read_doubles(self, text: bytes) -> dict[str, Any]:
@@ -112,9 +118,10 @@ class Parser:
         quote = self.layout.quote.encode()
         if self._doubles is None or (quote and quote in text):
             return {}
-        found = self._doubles.read(text, self.layout.parse)
+        found = self._doubles.read(text)
         if found is None:
             return {}
+        self._note_large(text, found)
         columns = {
             str(place): pa.Array.from_buffers(
                 pa.float64(), found.numbers.shape[1], [None, pa.py_buffer(column)], 0
@@ -126,6 +133,30 @@ class Parser:
         except UnicodeDecodeError:  # Arrow tells which column, if it matters
             return columns
         return columns | dict(zip(map(str, self.texts), levels, strict=True))
+
+    def _note_large(self, text: bytes, found: Columns) -> None:
+        """Large whole numbers that were read without Arrow; rests are read where they are asked."""
+        large = [self.plain[i] for i in found.large]
+        read = cache(lambda: DoublesReader(self.layout, large).read_rests(text))
+        for i, place in enumerate(large):
+            self.rests.large[str(place)] = partial(lambda at: read()[at], i)
+        self.rests.rounded.update(str(self.plain[i]) for i in found.rounded)
+
+    def _find_rests(self, text: bytes, rows: Any, doubles: Mapping[str, Any]) -> None:
+        """Large whole numbers in what Arrow read."""
+        import pyarrow as pa
+
+        quotes = bool(self.layout.quote) and self.layout.quote.encode() in text
+        for place, need in self.search.needs.items():
+            name = str(place)
+            if need is not Need.NUMBER or name in doubles:
+                continue
+            numbers = arrow_numbers(rows.column(name))
+            at = find_large(numbers)
+            if at.size:
+                written = {place: pa.string()}
+                cells = _read_columns(text, self.layout, written, [], self._apart, quotes=quotes)
+                self.rests.note(name, numbers, at, cells[name].take(pa.array(at)).to_pylist())
 
     def _try(self, text: bytes, doubles: Mapping[str, Any]) -> tuple[pa.RecordBatch | None, str]:
         """The rows, or what Arrow says against them."""

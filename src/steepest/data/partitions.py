@@ -131,11 +131,6 @@ class PartitionBatch:
     def n_rows(self) -> int:
         return self.batch.n_rows
 
-    @property
-    def dropped(self) -> int:
-        """Records beside them that were left out."""
-        return int(getattr(self.batch, "dropped", 0))
-
     def numbers(self, names: Sequence[str]) -> Table:
         found: dict[str, Floats] = {}
         for source, given in ((self.batch, False), (self.beside, True)):

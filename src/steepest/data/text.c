@@ -21,6 +21,9 @@
 
 enum { LEAST = -342, MOST = 308, MANTISSA = 52, DIGITS = 19 };
 
+/* From here on doubles leave whole numbers out, and the least of 20 digits. */
+static const uint64_t LARGE = (uint64_t)1 << 53, TWENTY = 10000000000000000000u;
+
 typedef unsigned __int128 wide;
 
 static int is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
@@ -104,13 +107,24 @@ static int is_blank(uint8_t c, const struct marks *m)
     return (c == ' ' || c == '\t') && c != m->delimiter;
 }
 
-/* Read a number that ends where its field does; NULL for anything else. */
+/* What the nearest double leaves of a whole number. */
+static double find_rest(uint64_t w, uint64_t bits)
+{
+    double nearest;
+    memcpy(&nearest, &bits, 8);
+    return (double)(int64_t)(nearest < 0x1p64 ? w - (uint64_t)nearest : w);
+}
+
+/* Read a number that ends where its field does; NULL for anything else.  What its double leaves
+ * of a large whole number goes to rest, and 1 to large where that is not 0. */
 static const uint8_t *read_number(
-    const uint8_t *s, const uint8_t *end, const struct marks *m, double *value)
+    const uint8_t *s, const uint8_t *end, const struct marks *m, double *value, double *rest,
+    uint8_t *large)
 {
     while (is_blank(*s, m))
         s++;
     uint64_t sign = (uint64_t)(*s == '-') << 63, w = 0, bits = 0;
+    int whole = 1;
     s += *s == '-' || *s == '+';
     const uint8_t *first = s;
     s = read_digits(s, end, &w);
@@ -120,16 +134,22 @@ static const uint8_t *read_number(
         s = read_digits(s, end, &w);
         power = point - s;
         digits -= power;
+        whole = 0;
     }
     if (digits == 0)
         return NULL;
     if (digits > DIGITS) {
-        for (const uint8_t *c = first; *c == '0' || *c == m->decimal; c++)
+        const uint8_t *c = first;
+        for (; *c == '0' || *c == m->decimal; c++)
             digits -= *c == '0';
-        if (digits > DIGITS)
+        /* Those of 20 digits that fit begin with 1, and the others of these wrap below. */
+        if (digits > DIGITS && !(whole && digits == DIGITS + 1 && *c == '1' && w >= TWENTY))
             return NULL;
     }
     if (*s == 'e' || *s == 'E') {
+        if (digits > DIGITS)
+            return NULL;
+        whole = 0;
         int minus = *++s == '-';
         s += *s == '-' || *s == '+';
         const uint8_t *start = s;
@@ -146,6 +166,11 @@ static const uint8_t *read_number(
         return NULL;
     if (w != 0 && !scale(w, power, m->powers, &bits))
         return NULL;
+    if (whole && w >= LARGE) {
+        double left = find_rest(w, bits);
+        *rest = sign ? -left : left;
+        *large |= left != 0;
+    }
     bits |= sign;
     memcpy(value, &bits, 8);
     return s;
@@ -176,6 +201,9 @@ int steepest_text_is_fast(void) { return FAST; }
  * slots    by column its place in the table, -1 for one that is not read
  * powers   of five from 5^-342 to 5^308, the high and the low 64 of their first 128 bits
  * table    column by column, each of so many (stride) doubles
+ * rests    as the table: what the doubles leave of large whole numbers, if it is asked for; the
+ *          caller has put 0 everywhere
+ * large    by place in the table whether the column has any such
  * hard     three numbers a cell that is left to the caller: its place in the table, its row, where
  *          it begins in the text
  * texts    by column its place among those of text, -1 for others: their cells are copied one
@@ -185,17 +213,18 @@ int steepest_text_is_fast(void) { return FAST; }
  * Returns how many rows there are, or -1 for a record of another length, for a CR that stands
  * alone, and for more hard cells than there is room for.
  */
-int64_t steepest_read_columns(
+int64_t steepest_read_table(
     const uint8_t *text, int64_t size, int64_t columns, int delimiter, int decimal,
     const int32_t *slots, const uint64_t *powers, const uint8_t *nulls, double *table,
-    int64_t stride, int64_t *hard, int64_t room, int64_t *n_hard, const int32_t *texts,
-    uint8_t *bytes, int64_t length, int32_t *ends, uint8_t *present)
+    double *rests, uint8_t *large, int64_t stride, int64_t *hard, int64_t room, int64_t *n_hard,
+    const int32_t *texts, uint8_t *bytes, int64_t length, int32_t *ends, uint8_t *present)
 {
 #if FAST
     const struct marks m = {(uint8_t)delimiter, (uint8_t)decimal, powers};
     const uint8_t *s = text, *end = text + size;
     const uint64_t nan = 0x7FF8000000000000u;
     int64_t row = 0;
+    double unasked;
     *n_hard = 0;
     while (s < end) {
         if (*s == '\n' || (*s == '\r' && s[1] == '\n')) {
@@ -216,8 +245,9 @@ int64_t steepest_read_columns(
                     present[t * stride + row] = !null;
                 }
             } else {
-                double *cell = table + slots[column] * stride + row;
-                s = read_number(field, end, &m, cell);
+                int64_t at = slots[column] * stride + row;
+                double *cell = table + at, *rest = rests ? rests + at : &unasked;
+                s = read_number(field, end, &m, cell, rest, large + slots[column]);
                 if (s == NULL) {
                     s = find_end(field, end, m.delimiter);
                     memcpy(cell, &nan, 8);
@@ -251,7 +281,7 @@ int64_t steepest_read_columns(
 #else
     (void)text, (void)size, (void)columns, (void)delimiter, (void)decimal, (void)slots;
     (void)powers, (void)nulls, (void)table, (void)stride, (void)hard, (void)room, (void)n_hard;
-    (void)texts, (void)bytes, (void)length, (void)ends, (void)present;
+    (void)rests, (void)large, (void)texts, (void)bytes, (void)length, (void)ends, (void)present;
     return -1;
 #endif
 }

@@ -42,7 +42,7 @@ TIES = 32
 """Columns up to which it is proven that a value lies half way between two doubles."""
 
 
-MANY = 8
+MANY = 64
 """Columns from which a product of matrices is faster by digits."""
 
 
@@ -80,23 +80,23 @@ class System:
         by ``doubt``.  O(p² m) a step.
         """
         p = len(right)
-        target = right << (2 * self.top + bits - shift)
+        residual = right << (2 * self.top + bits - shift)
         x: Whole = np.zeros(right.shape, dtype=object)
         last = math.inf
         while True:
-            residual = target - self._times(x)
             size = int(np.abs(residual).max(initial=0))
             if not size and not doubt:
                 return x, 0
             step, behind = self.factor.solve(residual)
             behind += 2 * self.top
-            step = step >> behind if behind >= 0 else step << -behind
-            length = count_bits(step)
+            step, lift = step >> max(behind, 0), max(-behind, 0)
+            length = count_bits(step) + lift
             if length <= 4 or length >= last:
                 reach = size + self._blur(x, doubt, 2 * self.top + bits - shift)
                 lost = self.factor.bits + bool(doubt)
                 return x, ((p * reach << lost) >> (2 * self.top)) + 1
-            x, last = x + step, length
+            x, last = x + (step << lift), length
+            residual = residual - (self._times(step) << lift)
 
     def is_clear(self, doubt: int) -> bool:
         """Whether doubt of every entry takes less than half of the smallest eigenvalue."""
@@ -113,13 +113,17 @@ class System:
         return (doubt * moved << lift) + (doubt << (lift + max(places, 0)))
 
     def _times(self, x: Whole) -> Whole:
-        if x.shape[1] < MANY:
+        if len(x) < MANY:
             return np.asarray(np.dot(self.matrix, x))
         return multiply_digits(self._digits, cut_digits(x))
 
     @cached_property
     def _digits(self) -> Floats:
-        return cut_digits(self.matrix)
+        below = np.tril_indices(len(self.matrix))
+        own = cut_digits(self.matrix[below])
+        digits = np.empty((len(own), *self.matrix.shape))
+        digits[:, below[0], below[1]] = digits[:, below[1], below[0]] = own
+        return digits
 
 
 def build_system(matrix: Whole) -> System | None:

@@ -34,6 +34,9 @@ WIDE_SHIFT = 150
 GUARD = 128
 """Bits behind the point of a solution by the wide factor."""
 
+LARGEST = 1_000
+"""Bits of whole numbers that become doubles as they are."""
+
 WIDEST = 256
 """Columns up to which whole numbers are factored: O(p³) of them, about 3 s for 256."""
 
@@ -68,8 +71,12 @@ def scale_places(matrix: Whole) -> tuple[int, ...]:
 
 def scale_to_doubles(matrix: Whole, places: tuple[int, ...]) -> Floats:
     """Â, each entry within 2⁻⁵² of it."""
-    d = np.array(places, dtype=object)
-    shifted = (matrix << 64) >> (d + d[:, None])
+    if 2 * max(places, default=0) <= LARGEST:  # no entry is larger than the diagonal's
+        d = np.array(places, dtype=np.int64)
+        nearest: Floats = np.ldexp(matrix.astype(np.float64), -(d + d[:, None]))
+        return nearest
+    far = np.array(places, dtype=object)
+    shifted = (matrix << 64) >> (far + far[:, None])
     doubles: Floats = np.ldexp(shifted.astype(np.float64), -64)
     return doubles
 
@@ -92,8 +99,9 @@ def factor(matrix: Whole) -> Factor | None:
     if not all(value > 0 for value in np.diag(matrix)):
         return None
     places = scale_places(matrix)
-    lower, error = _factor_above(matrix, places, 0.0)
-    far = lower is not None and _factor_above(matrix, places, MARGIN * error)[0] is not None
+    scaled = scale_to_doubles(matrix, places)
+    lower, error = _factor_above(scaled, 0.0)
+    far = lower is not None and _factor_above(scaled, MARGIN * error)[0] is not None
     if lower is not None and (far or p > WIDEST):
         inverse = np.asarray(np.linalg.inv(lower), dtype=np.float64)
         bound = MARGIN * error if far else error
@@ -106,16 +114,16 @@ def factor(matrix: Whole) -> Factor | None:
 
 def is_above(matrix: Whole, bound: float) -> bool:
     """Whether no eigenvalue of Â is below a bound, as far as double precision can prove it."""
-    return bound < 1 and _factor_above(matrix, scale_places(matrix), bound)[0] is not None
+    if bound >= 1:
+        return False
+    return _factor_above(scale_to_doubles(matrix, scale_places(matrix)), bound)[0] is not None
 
 
-def _factor_above(
-    matrix: Whole, places: tuple[int, ...], bound: float
-) -> tuple[Floats | None, float]:
+def _factor_above(scaled: Floats, bound: float) -> tuple[Floats | None, float]:
     """The factor of Â - σ I where it exists, and how far above the bound its σ lies."""
-    p = len(matrix)
+    p = len(scaled)
     error = p * (p + 8) * 2.0**-53
-    shifted = scale_to_doubles(matrix, places)
+    shifted = scaled.copy()
     shifted[np.diag_indices(p)] -= bound + 2 * error
     try:
         lower = np.asarray(np.linalg.cholesky(shifted), dtype=np.float64)

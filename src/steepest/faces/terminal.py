@@ -59,11 +59,12 @@ def coefficient_table(model: Model) -> list[str]:
     effects = [number(value) for value in model.coef * spreads]
     if model.settings.intercept:
         rest, effects = [["", ""], *rest], ["", *effects]
-    shown = list(model.coefficients)[: len(rest)]
+    found = model.coefficients
+    shown = list(found)[: len(rest)]
     errors = [] if se is None else [["std error", *(number(se[name]) for name in shown)]]
     columns = [
         ["", *shown],
-        ["coefficient", *(number(model.coefficients[name]) for name in shown)],
+        ["coefficient", *(number(found[name]) for name in shown)],
         *errors,
         ["per sd", *effects],
         ["mean", *(mean for mean, _ in rest)],

@@ -130,7 +130,7 @@ class Model:
     validation: Validation | None = None
     """What rows that were held out say, where there are any."""
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the coefficients, without the intercept."""
         return tuple(term.name for term in (*self.problem.terms, *self.absorbed.terms))

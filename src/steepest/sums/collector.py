@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..data.conditions import parse_condition
 from ..data.design import LEVELS_UNASKED, Block, Design
 from ..data.pruning import may_meet
-from ..data.table import Batch, Kind, Part
+from ..data.table import Batch, Kind, Part, beneath
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
@@ -90,7 +90,7 @@ def collect(
             return collector.finish()
         dropped, fraction = 0, 0.0
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
-            dropped += getattr(batch, "dropped", 0)
+            dropped += beneath(batch, "dropped", 0)
             if batch.n_rows:
                 collector.add(batch)
             if watch:
@@ -156,7 +156,9 @@ class Collector:
                 block, rows = block.take(counted, *every), rows[counted]
         if not len(rows):
             return
-        if self._whole and reaches(block.table, LARGEST_WHOLE):
+        if block.rounded is not None:
+            self._rounded |= block.rounded
+        elif self._whole and reaches(block.table, LARGEST_WHOLE):
             self._find_rounded(block)
         clean = not self._nulls_expected and all(own.min(initial=0) >= 0 for own, _ in block.codes)
         clean = clean and (block.weights is None or bool((block.weights > 0).all()))
@@ -184,7 +186,7 @@ class Collector:
         return {name: (float(low), float(high)) for name, low, high in ends if low <= high}
 
     def _find_rounded(self, block: Block) -> None:
-        """Whole numbers that were read as doubles, as those in text are."""
+        """Whole numbers that were read as doubles."""
         for i in self._whole:
             if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
                 self._rounded.add(self.design.numbers[i])

@@ -81,13 +81,15 @@ INLINE double centre_column(const double *values, int64_t n, int64_t full, doubl
     quad sum[2] = {{0.0}, {0.0}};
     ends seen[2] = {{repeat(*low), repeat(*high)}, {repeat(*low), repeat(*high)}};
     int64_t r = 0;
-    for (; r + 8 <= n; r += 8)
+    for (; r + 8 <= n; r += 8) {
+        __builtin_prefetch(values + r + BLOCK);
         for (int i = 0; i < 2; i++) {
             const quad v = load(values + r + 4 * i), own = v - centre;
             widen(seen + i, v);
             sum[i] += own;
             memcpy(column + r + 4 * i, &own, sizeof own);
         }
+    }
     double total = add_quad(sum[0] + sum[1]);
     for (; r < n; r++) {
         widen(seen, repeat(values[r]));

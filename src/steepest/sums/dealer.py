@@ -62,6 +62,8 @@ class Dealer:
         cells = held * (block.table.shape[1] + len(block.codes))
         if held >= ENOUGH * len(self._numbers) or cells >= MOST_CELLS or block.expansions:
             self._deal_waiting()
+        else:
+            self._waiting[-1] = (block.keep(), *self._waiting[-1][1:])
 
     def _number(self, labels: Sequence[str], codes: NDArray[np.int32]) -> NDArray[np.int16]:
         """The number here of the fold of each row."""

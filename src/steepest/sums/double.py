@@ -25,9 +25,9 @@ from ..data.design import Block
 from ..data.strips import Table, columns_of
 from ..errors import ValueFoundError
 from ..typing import Floats
+from .counting import LevelCounter
 from .kernel import Ends, find_ends, find_kernel
 from .levels import (
-    LevelCounter,
     Pairs,
     dense_pairs,
     merge_pairs,

@@ -87,6 +87,8 @@ class ExactSums:
 
     def spread(self, i: int, at: Places, length: int) -> tuple[Whole, Whole]:
         """A category's sums and weights at some places of a longer list of levels."""
+        if len(at) == length:  # all of them, which are in order
+            return self.whole.levels[i], self.whole.level_weights[i]
         table: Whole = np.zeros((length, len(self.numbers)), dtype=object)
         weights: Whole = np.zeros(length, dtype=object)
         table[at], weights[at] = self.whole.levels[i], self.whole.level_weights[i]

@@ -120,9 +120,8 @@ def join_integers(
 def _add_levels(ours: tuple[Whole, ...], theirs: tuple[Whole, ...], sign: int) -> tuple[Whole, ...]:
     if not ours or not theirs:  # weights that are not known yet
         return ours or tuple(sign * table for table in theirs)
-    return tuple(
-        widen(x, len(y)) + sign * widen(y, len(x)) for x, y in zip(ours, theirs, strict=True)
-    )
+    both = [(widen(x, len(y)), widen(y, len(x))) for x, y in zip(ours, theirs, strict=True)]
+    return tuple(x + y if sign > 0 else x - y for x, y in both)
 
 
 def no_integers(columns: int, categories: int) -> Integers:

@@ -162,24 +162,76 @@ INLINE int64_t find_ends(const double *rows, int64_t n, int64_t step, int64_t k,
     return add_quad(apart) == 0.0;
 }
 
+/* Lay rows minus a centre out one after the other, `pitch` doubles apart. */
+INLINE void lay_out(const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,
+                    const double *centre, int64_t pitch, double *flat)
+{
+    int64_t r = 0;
+    for (; step == 1 && r + 4 <= n; r += 4)
+        for (int64_t j = 0; j < k; j += 4) {
+            quad own[4], across[4];
+            for (int64_t i = 0; i < 4; i++) {
+                const int64_t column = j + i < k ? j + i : k - 1;
+                const double *const at = rows + columns[column] + r;
+                __builtin_prefetch(at + 2 * PIECE);
+                own[i] = load(at) - centre[column];
+            }
+            transpose(own, across);
+            for (int64_t i = 0; i < 4; i++)
+                memcpy(flat + (r + i) * pitch + j, across + i, sizeof *across);
+        }
+    for (; r < n; r++)
+        for (int64_t j = 0; j < k; j++)
+            flat[r * pitch + j] = rows[r * step + columns[j]] - centre[j];
+}
+
 /* Add rows minus a centre to the levels that they belong to, of each category a table (m, k). */
 INLINE int64_t add_levels(const double *rows, int64_t n, int64_t step, int64_t k,
                           const int64_t *columns, const double *centre, int64_t categories,
                           const int64_t *const *numbered, double *const *levels, double *room)
 {
-    double *const flat = room + (k + SPARE) * STRIDE;
-    for (int64_t start = 0; start < n; start += BLOCK) {
-        const int64_t height = n - start < BLOCK ? n - start : BLOCK, full = round_up(height, 4);
-        gather(rows + start * step, height, full, step, k, columns, room);
-        for (int64_t j = 0; j < k; j++)
+    const int64_t pitch = k + 4; /* the last columns come in fours */
+    for (int64_t start = 0; start < n; start += PIECE) {
+        const int64_t height = n - start < PIECE ? n - start : PIECE;
+        lay_out(rows + start * step, height, step, k, columns, centre, pitch, room);
+        for (int64_t i = 0; i < categories; i++)
             for (int64_t r = 0; r < height; r++)
-                room[j * STRIDE + r] -= centre[j];
-        add_to_levels(room, 0, height, start, k, 1, &k, categories, numbered, levels, flat);
+                add_row(levels[i] + numbered[i][start + r] * k, room + r * pitch, k);
     }
     return n;
 }
 
+/* The number of each row's level, by its code below m; how many have none yet, which is below 0.
+   Returns -1 for a code that is none. */
+INLINE int64_t number_levels(const int32_t *codes, int64_t n, const int64_t *table, int64_t m,
+                             int64_t *numbered)
+{
+    int64_t unknown = 0;
+    for (int64_t r = 0; r < n; r++) {
+        if ((uint32_t)codes[r] >= m)
+            return -1;
+        numbered[r] = table[codes[r]];
+        unknown += numbered[r] < 0;
+    }
+    return unknown;
+}
+
+/* Count how often levels meet, in a table of `width` columns; or rows of a level, by themselves. */
+INLINE int64_t count_levels(const int64_t *first, const int64_t *second, int64_t n, int64_t width,
+                            double *cells)
+{
+    for (int64_t r = 0; !second && r < n; r++)
+        cells[first[r]] += 1.0;
+    for (int64_t r = 0; second && r < n; r++)
+        cells[first[r] * width + second[r]] += 1.0;
+    return n;
+}
+
 /* These have the same loops for vectors of any length. */
+#define number_levels_4 number_levels
+#define number_levels_8 number_levels
+#define count_levels_4 count_levels
+#define count_levels_8 count_levels
 #define reaches_4 reaches
 #define reaches_8 reaches
 #define find_ends_4 find_ends
@@ -234,6 +286,14 @@ ENTRIES(add_levels,
          const double *centre, int64_t categories, const int64_t *const *numbered,
          double *const *levels, double *room),
         (rows, n, step, k, columns, centre, categories, numbered, levels, room))
+
+ENTRIES(number_levels,
+        (const int32_t *codes, int64_t n, const int64_t *table, int64_t m, int64_t *numbered),
+        (codes, n, table, m, numbered))
+
+ENTRIES(count_levels,
+        (const int64_t *first, const int64_t *second, int64_t n, int64_t width, double *cells),
+        (first, second, n, width, cells))
 
 ENTRIES(find_ends,
         (const double *rows, int64_t n, int64_t step, int64_t k, const int64_t *columns,

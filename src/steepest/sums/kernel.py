@@ -22,7 +22,15 @@ SPARE_COLUMNS = 4
 ALIGNMENT = 64
 
 
-FUNCTIONS = ("add_digits", "sum_centred", "add_levels", "find_ends", "reaches")
+FUNCTIONS = (
+    "add_digits",
+    "sum_centred",
+    "add_levels",
+    "number_levels",
+    "count_levels",
+    "find_ends",
+    "reaches",
+)
 
 
 class Ends(NamedTuple):
@@ -39,11 +47,11 @@ class Kernel:
     """
 
     def __init__(self, functions: Any, processor: str) -> None:
-        self._add_digits, self._sum_centred, self._add_levels, self._find_ends, self._reaches = (
-            functions[f"steepest_{name}_{processor}"] for name in FUNCTIONS
-        )
-        for function in (self._add_digits, self._find_ends, self._reaches):
+        found = [functions[f"steepest_{name}_{processor}"] for name in FUNCTIONS]
+        for function in found:
             function.restype = c_int64
+        self._add_digits, self._sum_centred, self._add_levels, self._number_levels = found[:4]
+        self._count_levels, self._find_ends, self._reaches = found[4:]
 
     def add_digits(
         self,
@@ -98,6 +106,27 @@ class Kernel:
         self._add_levels(
             *lay.start, c_int64(k), _at(lay.columns), _at(centre), c_int64(len(own)),
             _list(own), _list(levels), _at(room),
+        )  # fmt: skip
+
+    def number_levels(
+        self, codes: NDArray[np.int32], table: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], bool]:
+        """``table[codes]``, and whether some of it is below 0; IndexError for codes beyond it."""
+        own, numbered = np.ascontiguousarray(codes, np.int32), np.empty(len(codes), np.int64)
+        unknown = self._number_levels(
+            _at(own), c_int64(len(own)), _at(table), c_int64(len(table)), _at(numbered)
+        )
+        if unknown < 0:
+            raise IndexError("a code is beyond its levels")
+        return numbered, unknown > 0
+
+    def count_levels(
+        self, first: NDArray[np.int64], second: NDArray[np.int64] | None, cells: Floats
+    ) -> None:
+        """Add 1 for each row to the cell (first, second) of a table, or to that of the first."""
+        self._count_levels(
+            _at(first), None if second is None else _at(second), c_int64(len(first)),
+            c_int64(1 if second is None else cells.shape[1]), _at(cells),
         )  # fmt: skip
 
     def find_ends(self, rows: Table) -> tuple[Ends, bool]:
@@ -189,6 +218,27 @@ def find_ends(rows: Table) -> tuple[Ends, bool]:
     low = np.fmin.reduce(whole, axis=0, initial=np.inf)
     high = np.fmax.reduce(whole, axis=0, initial=-np.inf)
     return Ends(low, high), bool(np.isfinite(whole).all())
+
+
+def number_levels(
+    codes: NDArray[np.int32], table: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], bool]:
+    """``table[codes]``, shape (n,), and whether some of it is below 0."""
+    kernel = find_kernel()
+    if kernel is not None:
+        return kernel.number_levels(codes, table)
+    numbered = table[codes]
+    return numbered, bool(numbered.min(initial=0) < 0)
+
+
+def count_levels(first: NDArray[np.int64], second: NDArray[np.int64] | None, cells: Floats) -> None:
+    """Add how often each level is met to its cell, or each pair of levels to theirs."""
+    kernel = find_kernel()
+    if kernel is not None:
+        kernel.count_levels(first, second, cells)
+        return
+    keys = first if second is None else first * cells.shape[1] + second
+    cells += np.bincount(keys, minlength=cells.size).reshape(cells.shape)
 
 
 def check_arithmetic() -> None:

@@ -17,11 +17,12 @@ from ..data.design import Block
 from ..data.expansions import SAFE, exponents, two_product
 from ..data.strips import Strips, Table, columns_of
 from ..typing import Floats
+from .counting import LevelCounter
 from .digits import DigitSums
 from .exact import ExactLevels, ExactSums, refuse_uncounted, replace_levels
 from .integers import Integers, Whole, no_integers, shift
 from .kernel import Ends, find_ends
-from .levels import LevelCounter, PairCounts, Places
+from .levels import PairCounts, Places
 
 SMALLEST = 1_074
 """Every double is a whole number of 2^-1074."""

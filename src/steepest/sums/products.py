@@ -13,28 +13,34 @@ DIGIT = 16
 
 
 def cut_digits(values: Whole) -> Floats:
-    """Digits with the sign of their number, lowest first, shape (digits, n, k)."""
+    """Digits with the sign of their number, lowest first, shape (digits, *shape of values)."""
     length = 2 * max(1, -(-count_bits(values) // DIGIT))
     packed = b"".join([value.to_bytes(length, "little") for value in np.abs(values).ravel()])
     planes = np.frombuffer(packed, dtype="<u2").reshape(*values.shape, -1)
-    digits = np.ascontiguousarray(np.moveaxis(planes, 2, 0), dtype=np.float64)
+    digits = np.ascontiguousarray(np.moveaxis(planes, -1, 0), dtype=np.float64)
     digits *= np.where(values < 0, -1.0, 1.0)
     return digits
 
 
 def multiply_digits(a: Floats, b: Floats) -> Whole:
-    """The product of matrices (n, k) and (k, m) that are given by digits, k below 2¹⁰.
+    """The product of matrices (n, k) and (k, m) that are given by digits.
 
-    BLAS multiplies every pair of digits: as exact as ``np.dot`` of the whole numbers, which
-    takes n k m multiplications of Python.
+    BLAS multiplies each digit of the one with all of the other: as exact as ``np.dot`` of the
+    whole numbers, which takes n k m multiplications of Python, as long as k times the digits of
+    the shorter stays below 2²¹.
     """
-    places = len(a) + len(b) - 1
+    n, m, reach = a.shape[1], b.shape[2], len(b)
+    sums = np.zeros((len(a) + reach - 1, n, m))
+    wide = np.concatenate(list(b), axis=1)
+    for s, digit in enumerate(a):
+        found = np.dot(digit, wide).reshape(n, reach, m)
+        sums[s : s + reach] += found.transpose(1, 0, 2)
     # The carry of the last place goes into up to four more.
-    digits = np.empty((a.shape[1], b.shape[2], places + 4), dtype="<u2")
-    carry = np.zeros(digits.shape[:2], dtype=np.int64)
-    for place in range(places + 4):
-        for s in range(max(0, place - len(b) + 1), min(len(a), place + 1)):
-            carry += np.dot(a[s], b[place - s]).astype(np.int64)
+    digits = np.empty((n, m, len(sums) + 4), dtype="<u2")
+    carry = np.zeros((n, m), dtype=np.int64)
+    for place in range(digits.shape[2]):
+        if place < len(sums):
+            carry += sums[place].astype(np.int64)
         digits[:, :, place] = carry & 0xFFFF
         carry >>= DIGIT
     return _join(digits)

@@ -108,6 +108,7 @@ INLINE int N(cut)(const double *values, int64_t rows, double top, int64_t count,
     }
     for (int64_t r = 0; r < rows; r += LANES) {
         lanes rest = N(load)(values + r), digit[MOST];
+        __builtin_prefetch(values + r + BLOCK);
         above |= highest - ((bits)rest & unsign);
         for (int64_t s = 0; s < count; s++) {
             const lanes part = (rest + shift[s]) - shift[s];

@@ -646,6 +646,16 @@ for epoch in range(10):
 }
 
 CORRECT_JAX = {
+    "compiled": """
+import jax, jax.numpy as jnp, numpy as np
+X = jnp.asarray(np.random.default_rng(0).normal(size=(40, 3))); y = X @ jnp.array([1.0, -2.0, 0.5])
+@jax.jit
+def look(w): return jax.value_and_grad(lambda w: jnp.mean((X @ w - y) ** 2))(w)
+w = jnp.zeros(3)
+for i in range(10):
+    value, g = look(w)
+    w = w - 0.1 * g
+""",
     "grad": """
 import jax, jax.numpy as jnp, numpy as np
 X = jnp.asarray(np.random.default_rng(0).normal(size=(40, 3))); y = X @ jnp.array([1.0, -2.0, 0.5])

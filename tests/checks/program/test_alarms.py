@@ -7,6 +7,9 @@ import time
 
 import pytest
 from tests.checks.program.alarming_programs import ALARMING, MISNAMED, MISNAMED_TORCH
+from tests.tiers import exhaustively
+
+from steepest.checks.program import hooks, patience, witness
 
 EVERY = MISNAMED | MISNAMED_TORCH
 
@@ -46,7 +49,8 @@ def test_a_notebook_may_display(watched):
     assert watched("display(1.0)\n").codes == ["E01"]
 
 
-def test_looking_has_an_end(watched):
+@pytest.mark.parametrize("patience", [2.0, *exhaustively(patience.PATIENCE)])
+def test_looking_has_an_end(patience, watched, monkeypatch):
     program = """
 import time
 import numpy as np
@@ -56,8 +60,10 @@ for i in range(12):
     loss = ((A @ w - t) ** 2).mean()
     w -= 0.001 * 2 * A.T @ (A @ w - t) / 20
 """
+    for room in (hooks, witness):
+        monkeypatch.setattr(room, "PATIENCE", patience)
     began = time.perf_counter()
     seen = watched(program)
     assert not seen.codes
     assert seen.loops
-    assert time.perf_counter() - began < 40
+    assert time.perf_counter() - began < 20 + 2 * patience
