@@ -93,7 +93,7 @@ class Schema:
                 return column
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
 
-    def _show(self, column: Column) -> str:
+    def show(self, column: Column) -> str:
         """Where a column is, with a cell of it where that is known."""
         shown = self.example(column.name) if self.example else ""
         return f"{self.where} ({shown})" if shown else self.where
@@ -120,7 +120,7 @@ class Schema:
             elif twin.kind is Kind.NULL or twin.word == column.word:
                 joined.append(column)
             else:
-                first, second = self._show(column), other._show(twin)
+                first, second = self.show(column), other.show(twin)
                 written = self.example is not None and other.example is not None
                 raise ColumnKindError.differs(
                     column.name, first, column.word, second, twin.word, written=written
@@ -192,6 +192,11 @@ class Part(Protocol):
         ...
 
 
+def name_whole(part: Part) -> str:
+    """The table that something is a part of, in words for messages."""
+    return str(getattr(part, "whole", part.where))
+
+
 @dataclass(frozen=True)
 class WrappedPart:
     """A part whose rows are another's in a form of their own, and which is else that other."""
@@ -214,6 +219,16 @@ class WrappedPart:
     def identity(self) -> str:
         """That of the part inside; empty where it has none."""
         return str(getattr(self.inner, "identity", ""))
+
+    @property
+    def whole(self) -> str:
+        """The table that it is a part of, in words for messages."""
+        return name_whole(self.inner)
+
+    @property
+    def state(self) -> Any:
+        """That of the part inside; None where its identity says it all."""
+        return getattr(self.inner, "state", None)
 
     def from_anywhere(self) -> Self:
         """The same for another process, which may run in another folder."""
