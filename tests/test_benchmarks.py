@@ -79,6 +79,7 @@ def test_race(benchmarks):
     assert all(line["median"] > 0 for line in lines.values())
 
 
+@pytest.mark.exhaustive
 def test_exact_scan(benchmarks):
     report = benchmarks("runner").run(benchmarks("exact_scan").build(300), rounds=1)
     benchmarks("runner").show(report)
@@ -111,6 +112,7 @@ def test_nist(benchmarks):
     assert "Filip 0.0" in notes["numpy.linalg.lstsq"]
 
 
+@pytest.mark.exhaustive
 def test_categories(benchmarks):
     """Each turn is a process of its own, which tells its stages and its memory."""
     report = benchmarks("runner").run(benchmarks("categories").build(2000, levels=(6,)), rounds=1)
@@ -220,6 +222,7 @@ def test_list(benchmarks, capsys):
     assert names == list(benchmarks("__main__").BENCHMARKS)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore")
 def test_study(benchmarks, capsys):
     runner = benchmarks("runner")
@@ -233,6 +236,7 @@ def test_study(benchmarks, capsys):
     assert "scaled, not measured" in printed
 
 
+@pytest.mark.exhaustive
 def test_columns(benchmarks, monkeypatch, tmp_path):
     """The file is written once; each turn tells its memory, and whoever adds agrees."""
     monkeypatch.setattr(benchmarks("synthetic"), "gettempdir", lambda: str(tmp_path))
@@ -244,6 +248,7 @@ def test_columns(benchmarks, monkeypatch, tmp_path):
     assert [goal["limit"] for goal in report["goals"]] == [1.3, 3.0, 1.5]
 
 
+@pytest.mark.exhaustive
 def test_text(benchmarks, monkeypatch, tmp_path):
     text = benchmarks("text")
     monkeypatch.setattr(benchmarks("synthetic"), "gettempdir", lambda: str(tmp_path))

@@ -25,6 +25,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from pyarrow import dataset, ipc, parquet
+from tests.tiers import crossed
 
 import steepest
 from steepest.data import arrow, delimited, fragments, lines, memory, objects
@@ -351,9 +352,21 @@ def _level(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-@pytest.mark.parametrize("batch", [1, 7, 1_000, None])
+OFTEN = {"arrow", "arrow file", "csv", "dict of lists", "duckdb relation", "json lines", "pandas",
+         "parquet row groups"}  # fmt: skip
+"""One of each way to read; the exhaustive tier takes the others row by row too."""
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        *((name, batch) for name in SOURCES for batch in (7, 1_000, None)),
+        *((name, 1) for name in sorted(OFTEN)),
+        *(pytest.param(name, 1, marks=pytest.mark.exhaustive) for name in SOURCES.keys() - OFTEN),
+    ],
+)
 def test_every_source_gives_the_same_moments(
-    source: Any, batch: int | None, monkeypatch: pytest.MonkeyPatch
+    name: str, batch: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if batch:
         for room in (arrow, arrow_files, memory, parquet_files):
@@ -363,7 +376,7 @@ def test_every_source_gives_the_same_moments(
             monkeypatch.setattr(text, "BLOCK_BYTES", 80 * batch)
         for text in (delimited, lines):
             monkeypatch.setattr(text, "PART_BYTES", 300 * batch)
-    expect_moments(steepest.scan(source))
+    expect_moments(steepest.scan(SOURCES[name](tmp_path)))
 
 
 def test_every_source_gives_the_same_bits(source: Any) -> None:
@@ -392,8 +405,7 @@ def _matrix(order: str, dtype: type) -> np.ndarray:
     return np.array(np.column_stack(columns), order=order)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 1_000, None])
-@pytest.mark.parametrize("order", ["C", "F"])
+@crossed(1, order=["C", "F"], rows=[1, 7, 1_000, None])
 def test_a_matrix_with_names(order: str, rows: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if rows:
         monkeypatch.setattr(memory, "PART_ROWS", rows)
@@ -422,10 +434,18 @@ def threads() -> Iterator[Executor]:
         yield executor
 
 
-@pytest.mark.parametrize("precision", ["double", "exact"])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        *((name, "exact") for name in SOURCES),
+        *((name, "double") for name in sorted(OFTEN)),
+        *(pytest.param(n, "double", marks=pytest.mark.exhaustive) for n in SOURCES.keys() - OFTEN),
+    ],
+)
 def test_executors_do_not_change_a_bit(
-    source: Any,
+    name: str,
     precision: str,
+    tmp_path: Path,
     threads: Executor,
     processes: Executor,
     monkeypatch: pytest.MonkeyPatch,
@@ -435,6 +455,7 @@ def test_executors_do_not_change_a_bit(
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
     for text in (delimited, lines):
         monkeypatch.setattr(text, "PART_BYTES", 20_000)
+    source = SOURCES[name](tmp_path)
     sized = not getattr(open_source(source), "stays", False)
     alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):

@@ -235,7 +235,9 @@ def test_text_among_numbers(tmp_path: Path, refused: Any) -> None:
     with closing(sqlite3.connect(tmp_path / "t.db")) as con:
         con.execute("create table t (x)")
         con.executemany("insert into t values (?)", [(1,), (2.5,), (None,), ("oops",)])
-        with refused(errors.ColumnKindError, "'x' of table 't'", "'oops'"):
+        with refused(
+            errors.ColumnKindError, "'x' of table 't'", "row 1 has 1, and row 4 has 'oops'"
+        ):
             steepest.scan(open_table(con, table="t"))
         con.execute("delete from t where x = 'oops'")
         assert steepest.scan(open_table(con, table="t")).mean == [1.75]
@@ -297,7 +299,7 @@ def test_whole_numbers_beside_fractions(tmp_path: Path, refused: Any) -> None:
         whole = pa.table({"x": [large, large + 2]})
         assert steepest.scan(table).fingerprint == steepest.scan(whole).fingerprint
         con.execute("insert into t values (0.5)")
-        with refused(errors.SourceError, "'x' is not a column of one kind", str(large)):
+        with refused(errors.ColumnKindError, f"has {large} in row 1 beside 0.5 in row 3"):
             steepest.scan(table)
         con.execute(f"update t set x = x - 1 where x >= {large}")
         assert steepest.scan(table).n_read == 3
@@ -305,6 +307,38 @@ def test_whole_numbers_beside_fractions(tmp_path: Path, refused: Any) -> None:
         with refused(errors.SourceError, "which no double is"):
             steepest.scan({"x": values})
     assert steepest.scan({"x": [0.5, large - 1, 2**60]}).n_read == 3
+
+
+@pytest.mark.parametrize("given", ["url", "connection"])
+def test_a_cell_of_another_kind_late(given: str, tmp_path: Path, refused: Any) -> None:
+    """What a column holds shows in its first rows; what does not fit is told with its row."""
+    large, late = 2**53 + 1, 25_004
+    cells: dict[str, tuple[Any, Any, str]] = {
+        "text": (1.5, "oops", f"row {late:,} has 'oops'"),
+        "blob": (1.5, b"oops", f"row {late:,} has a blob of 4 bytes"),
+        "number": ("a", 7, f"row {late:,} has 7"),
+        "whole": (0.5, large, f"has {large} in row {late:,} beside 0.5 in row 1"),
+        "real": (large, 0.5, f"has {large} in row 1 beside 0.5 in row {late:,}"),
+    }
+    with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as con:
+        for name, (first, other, _) in cells.items():
+            con.execute(f"create table {name} (x)")
+            rows = [(first,)] * (late - 1) + [(other,), (None,)]
+            con.execute("begin")
+            con.executemany(f"insert into {name} values (?)", rows)
+            con.execute("commit")
+        source = con if given == "connection" else f"sqlite:///{tmp_path}/t.db"
+        for name, (first, _, words) in cells.items():
+            with refused(errors.ColumnKindError, "column 'x'", words):
+                steepest.scan(open_table(source, table=name), columns=["x"])
+            con.execute(f"insert into {name} values (?)", [first])
+            con.execute(f"delete from {name} where rowid = {late}")
+            found = steepest.scan(open_table(source, table=name), columns=["x"])
+            assert found.n_read == late + 1
+        con.execute("create table blobs (x real, b)")
+        con.executemany("insert into blobs values (?, ?)", [(1, b"\0"), (2, None)])
+        found = steepest.scan(open_table(source, table="blobs"))
+        assert found.left_out == {"b": "it has type binary"}
 
 
 def test_wide_numbers_of_duckdb(refused: Any) -> None:

@@ -23,6 +23,7 @@ import pyarrow.csv
 import pytest
 from pyarrow import parquet
 from tests.faces.conftest import Ran
+from tests.tiers import crossed, exhaustively
 
 import steepest
 
@@ -493,17 +494,14 @@ def wait_until_reading(started: subprocess.Popen[bytes], path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
-@pytest.mark.parametrize("pause", [0.0, 0.7], ids=["at once", "later"])
-@pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-    ids=["SIGINT", "SIGTERM"],
+@crossed(
+    command=["fit", "predict"],
+    number={"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM},
+    pause={"at once": 0.0, "later": 0.7},
 )
-@pytest.mark.parametrize("command", ["fit", "predict"])
 def test_signals(
-    command: str, number: signal.Signals, code: int, word: str, pause: float, long_scan: Path,
-    workplace: Path,
-) -> None:  # fmt: skip
+    command: str, number: signal.Signals, pause: float, long_scan: Path, workplace: Path
+) -> None:
     steepest.fit({"a": [1, 2, 4], "b": [1, 5, 3], "y": [1, 2, 2]}, target="y").save("m.json")
     arguments = ("fit", long_scan, "--target", "y") if command == "fit" else (
         "predict", "m.json", long_scan)  # fmt: skip
@@ -513,7 +511,8 @@ def test_signals(
     time.sleep(pause)
     started.send_signal(number)
     ran = finish(started, 3)
-    assert ran.code == code
+    assert ran.code == 128 + number
+    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
     assert ran.err.strip() == f"steepest: {word}; nothing was written."
     assert ran.out == ""
     assert folder(workplace) == before
@@ -543,7 +542,7 @@ def watch(arguments: Sequence[object], wanted: str, seconds: float = 10.0) -> st
     return shown.decode(errors="replace")
 
 
-@pytest.mark.parametrize("command", ["fit", "predict"])
+@pytest.mark.parametrize("command", ["fit", *exhaustively("predict")])
 def test_progress_on_a_terminal(command: str, long_scan: Path) -> None:
     steepest.fit({"a": [1, 2, 4], "b": [1, 5, 3], "y": [1, 2, 2]}, target="y").save("m.json")
     arguments = ("fit", long_scan, "--target", "y") if command == "fit" else (

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.faces.conftest import Ran
 from tests.faces.test_cli import watch
+from tests.tiers import exhaustively
 
 import steepest
 from steepest.faces import progress
@@ -132,7 +133,7 @@ def test_plain_lines_now_and_then(executor: str, table: str) -> None:
     assert "\x1b" not in ran.stderr
 
 
-@pytest.mark.parametrize("more", [("--progress", "off"), ("--quiet",)])
+@pytest.mark.parametrize("more", [("--progress", "off"), *exhaustively(("--quiet",))])
 def test_silence(more: tuple[str, ...], table: str) -> None:
     assert slowly("scan", table, "-o", "m.moments", *more).stderr == ""
 

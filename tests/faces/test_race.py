@@ -119,8 +119,10 @@ def read_until(ours: int, wanted: str, seconds: float = 60.0) -> str:
 
 @pytest.mark.parametrize(
     ("number", "code", "words"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-    ids=["SIGINT", "SIGTERM"],
+    [
+        pytest.param(signal.SIGINT, 130, "interrupted", id="SIGINT"),
+        pytest.param(signal.SIGTERM, 143, "terminated", id="SIGTERM", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_a_live_table_and_what_is_left_of_an_interrupted_race(
     number: signal.Signals, code: int, words: str
@@ -149,6 +151,7 @@ def test_a_live_table_and_what_is_left_of_an_interrupted_race(
         assert table == ""
 
 
+@pytest.mark.exhaustive
 def test_quiet_draws_nothing_on_a_terminal() -> None:
     ours, theirs = pty.openpty()
     started = start((*ONE, "--epochs", "50", "--quiet"), theirs)

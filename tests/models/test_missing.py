@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from tests.designs import agree, evaluate, quiet, solve
+from tests.tiers import crossed
 
 import steepest
 from steepest.errors import EmptySourceError, OptionError, SteepestWarning, ValueFoundError
@@ -104,13 +105,16 @@ FITS = [
     ("city:kind:x", [f"{c}:kind[{k}]:x" for c in EVERY_CITY for k in "uv"], None),
     ("flag:z + flag", ["flag[true]", "flag[false]:z", "flag[true]:z"], ["flag", "z"]),
 ]
-OPTIONS = [{}, {"weights": "w"}, {"offset": "o"}, {"offset": "o", "weights": "w"}]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize(("right", "names", "marks"), FITS, ids=[fit[0] for fit in FITS])
-def test_every_choice_from_one_scan(right, names, marks, options):
+@crossed(
+    fit={fit[0]: fit for fit in FITS},
+    weights={"alike": {}, "weighed": {"weights": "w"}},
+    offset={"from 0": {}, "offset": {"offset": "o"}},
+)
+def test_every_choice_from_one_scan(fit, weights, offset):
     """Each is made after the scan; rows add up; rows that are used are predicted as they fit."""
+    (right, names, marks), options = fit, weights | offset
     formula = f"y ~ {right}" + (" + offset(o)" if "offset" in options else "")
     asked = {"weights": options["weights"]} if "weights" in options else {}
     moments = steepest.scan(ARROW, formula=formula, **asked)

@@ -51,8 +51,10 @@ def slow(seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    from steepest.data import duckdb, postgresql, sqlite
     from steepest.data import parquet as parquet_files
 
-    parquet_files.PART_ROWS = GROUP
+    parquet_files.PART_ROWS = duckdb.PART_ROWS = GROUP
+    sqlite.PART_BYTES, postgresql.PART_BLOCKS = 1 << 16, 8
     slow(float(sys.argv[1]))
     sys.exit(cli.run(sys.argv[2:]))

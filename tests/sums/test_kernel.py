@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.problems import find_kernels
+from tests.tiers import crossed, exhaustively, law, thinned
 
 import steepest
 from steepest.data.strips import Strips
@@ -98,7 +98,7 @@ def test_any_kind_of_number(kernel, kind):
     assert_exact(add(rows), rows)
 
 
-@pytest.mark.parametrize("k", [*range(1, 18), 23, 24, 25, 37, 70])
+@pytest.mark.parametrize("k", thinned([*range(1, 18), 23, 24, 25, 37, 70], range(1, 71, 3)))
 def test_any_number_of_columns(kernel, k):
     rows = draw("mixed", np.random.default_rng(k), 37, k)
     assert_exact(add(rows), rows)
@@ -190,8 +190,7 @@ def test_every_digit_at_its_bound(kernel):
         assert_exact(grid.integers(), values[~apart])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
+@law(
     st.tuples(st.integers(1, 30), st.integers(1, 9)).flatmap(
         lambda shape: arrays(
             np.float64,
@@ -205,6 +204,8 @@ def test_every_digit_at_its_bound(kernel):
         )
     ),
     st.integers(1, 4),
+    few=30,
+    many=200,
 )
 def test_any_doubles(rows, pieces):
     for kernel in BUILT:
@@ -233,7 +234,7 @@ def test_drifting_columns(kernel, monkeypatch):
     assert_exact(add(rows), rows)
 
 
-@pytest.mark.parametrize("k", [1, 2, 7, 30])
+@pytest.mark.parametrize("k", [1, 7, *exhaustively(2, 30)])
 def test_double_sums_keep_their_digits(kernel, k):
     rng = np.random.default_rng(k)
     rows = rng.standard_normal((5001, k)) + 1e6
@@ -274,8 +275,7 @@ def test_ends_pass_over_nulls(kernel, n):
         assert find_ends(table[:, :1] if table is rows else Strips([rows[:, 0]], n))[1]
 
 
-@pytest.mark.parametrize("k", [1, 3, 4, 5, 11, 12, 21])
-@pytest.mark.parametrize("n", [1, 3, 64, 700])
+@crossed(1, n=[1, 3, 64, 700], k=[1, 3, 4, 5, 11, 12, 21])
 def test_strips_are_the_table_that_they_stand_for(kernel, n, k):
     """Columns anywhere in memory, of whole numbers, so that doubles add them up exactly."""
     rng = np.random.default_rng(n + k)

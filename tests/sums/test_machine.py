@@ -13,9 +13,17 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.problems import find_kernels
 from tests.sums import reference
+from tests.tiers import exhaustively
 
 import steepest
 from steepest import Moments, merge
@@ -145,14 +153,18 @@ class Machine(RuleBasedStateMachine):
         return self.agree(rows, a[1].subset(names) if names else a[1])
 
 
-TestMachine = Machine.TestCase
-TestMachine.settings = settings(
-    max_examples=60, stateful_step_count=12, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+@pytest.mark.parametrize("examples", [20, *exhaustively(120)])
+def test_machine(examples):
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=examples, stateful_step_count=12, deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [{}, {"weights": "w"}], ids=["alone", "weighed"])
+@pytest.mark.parametrize("options", [{"weights": "w"}, *exhaustively({})], ids=["weighed", "alone"])
 def test_orders_partitions_threads_and_kernels_give_one_fingerprint(options, monkeypatch):
     kernels = find_kernels()
     rng = np.random.default_rng(5)

@@ -111,7 +111,7 @@ def test_no_part_is_read_twice(table: Path, tmp_path: Path, monkeypatch: Any) ->
     with pytest.raises(StopError):
         scan(table, checkpoint=place, on_progress=stop_after(12))
     first = set(read)
-    kept = checkpoints.Checkpoint(place)._read()[1]
+    kept = checkpoints.Checkpoint(place)._read().branches
     done = sum(1 << branch.height for branch in kept)
     assert 0 < done <= 12
     read.clear()
@@ -246,7 +246,7 @@ def test_an_error_in_one_file_keeps_the_others(table: Path, tmp_path: Path) -> N
     bad.write_bytes(data)
     with pytest.raises(SourceError):
         scan([table, bad], checkpoint=tmp_path / "c.part")
-    kept = checkpoints.Checkpoint(tmp_path / "c.part")._read()[1]
+    kept = checkpoints.Checkpoint(tmp_path / "c.part")._read().branches
     assert sum(1 << branch.height for branch in kept) >= 23
 
 
@@ -342,7 +342,7 @@ def kill_and_resume(table: Path, folder: Path, seed: int, precision: str, whole:
             place.unlink(missing_ok=True)
             break
         if place.exists():
-            kept = checkpoints.Checkpoint(place)._read()[1]
+            kept = checkpoints.Checkpoint(place)._read().branches
             now = sum(1 << branch.height for branch in kept)
             assert now >= reached
             reached = now

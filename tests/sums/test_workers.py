@@ -312,7 +312,7 @@ def test_the_scheduler_dies(
                 checkpoint=tmp_path / "c.part",
             )  # fmt: skip
         assert time.monotonic() - began < 60
-    assert len(checkpoints.Checkpoint(tmp_path / "c.part")._read()[1]) > 0
+    assert len(checkpoints.Checkpoint(tmp_path / "c.part")._read().branches) > 0
     assert steepest.scan(table, checkpoint=tmp_path / "c.part") == alone
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from ..errors import DatabaseError, PackageError
 from .ahead import read_ahead
+from .portions import Asked, Held, Span
 from .selection import HERE, name_asked, quote_name, write_select
-from .streams import from_relation, translated
-from .table import Source
+from .states import FileState
+from .streams import Stream, from_relation, translated
+from .table import Schema, Source
 
+PART_ROWS = 983_040
+"""Rows of a part: eight groups as DuckDB stores them."""
+
+ENDS = ("min(rowid)", "max(rowid)")
+ENDS = ("min(rowid)", "max(rowid)")
 TABLES = "select table_name from information_schema.tables order by 1"
 
 
@@ -21,47 +30,106 @@ def is_connection(source: object) -> bool:
 
 def open_file(path: str, table: str | None, query: str | None) -> Source:
     """A table or a query of the database in a file."""
-    return _open(_connect(path), f"'{path}'", table, query, is_ours=True)
+    database = File(str(Path(path).absolute()), path)
+    where, asked = _find_asked(database.connection, f"'{path}'", table, query)
+    with translated(where):
+        return Asked(database, where, asked, is_table=query is None)
 
 
 def open_connection(connection: Any, table: str | None, query: str | None) -> Source:
     """A table or a query of a database that is open."""
-    return _open(connection, HERE, table, query, is_ours=False)
+    where, asked = _find_asked(connection, HERE, table, query)
+    with translated(where):
+        relation = connection.sql(asked if query is not None else write_select(asked))
+        return from_relation(relation, where)
 
 
-def _connect(path: str) -> Any:
-    """A database that a query can neither change, nor leave for other files or for variables."""
-    try:
-        import duckdb
-    except ImportError:
-        raise PackageError.missing("DuckDB", "duckdb") from None
-    try:
-        connection = duckdb.connect(
-            path, read_only=True, config={"python_enable_replacements": False}
-        )
-        connection.execute("set enable_external_access = false")
-    except duckdb.Error as error:
-        raise DatabaseError.unopened(path, str(error).partition("\n")[0]) from None
-    return connection
+def _find_asked(
+    connection: Any, database: str, table: str | None, query: str | None
+) -> tuple[str, str]:
+    """What is read, in words and in SQL."""
 
-
-def _open(
-    connection: Any, database: str, table: str | None, query: str | None, *, is_ours: bool
-) -> Source:
     def list_tables() -> list[str]:
         return [name for (name,) in connection.sql(TABLES).fetchall()]
 
-    def aside(begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-        def start() -> Generator[Any]:
-            yield from begin()
-
-        found = read_ahead(start, connection.interrupt)
-        yield from (batch for batch in found if batch is not None)
-
     where = name_asked(database, table, query, list_tables)
-    asked = write_select(quote_name(str(table))) if query is None else query
+    asked = quote_name(str(table)) if query is None else query
     with translated(where):
-        statements = connection.extract_statements(asked)
+        statements = connection.extract_statements(asked if query else write_select(asked))
         if [statement.type.name for statement in statements] != ["SELECT"]:
             raise DatabaseError.no_select(where)
-        return from_relation(connection.sql(asked), where, aside if is_ours else None)
+    return where, asked
+
+
+class File:
+    """A database in a file, which nobody writes to while it is open here."""
+
+    shields = True
+    endings: tuple[str, ...] = (".wal",)
+
+    def __init__(self, path: str, name: str) -> None:
+        self.path, self._name = path, name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return File, (self.path, self._name)
+
+    @cached_property
+    def connection(self) -> Any:
+        """A database that a query can neither change, nor leave for other files or variables."""
+        try:
+            import duckdb
+        except ImportError:
+            raise PackageError.missing("DuckDB", "duckdb") from None
+        try:
+            connection = duckdb.connect(
+                self.path, read_only=True, config={"python_enable_replacements": False}
+            )
+            connection.execute("set enable_external_access = false")
+        except duckdb.Error as error:
+            raise DatabaseError.unopened(self._name, str(error).partition("\n")[0]) from None
+        return connection
+
+    def read(
+        self, asked: str, where: str, span: Span | None, held: Held | None, known: Schema | None
+    ) -> Stream:
+        """The rows of a query, or of a table in a span."""
+        del held, known  # it stays as it is, and tells its kinds
+        own = self.connection.cursor()
+        query = write_select(asked) if asked.startswith('"') else asked
+        if span:
+            query += f" where {span.condition}"
+        return from_relation(own.sql(query), where, partial(_follow, own))
+
+    def measure(self, table: str) -> tuple[Span, int] | None:
+        """The numbers of a table's rows, and into how many parts it is cut; None for one."""
+        own = self.connection.cursor()
+        if "rowid" in (name.lower() for name in own.sql(write_select(table)).columns):
+            return None
+        try:
+            ((first, last),) = own.sql(write_select(table, ENDS)).fetchall()
+        except Exception as error:
+            if "rowid" in str(error):  # a view
+                return None
+            raise
+        if first is None or last - first < PART_ROWS:
+            return None
+        return Span("rowid", first, last), -(-(last - first + 1) // PART_ROWS)
+
+    def hold(self) -> File:
+        """The state of now, in which it stays."""
+        return self
+
+    @cached_property
+    def state(self) -> FileState:
+        """The state that it is in."""
+        return FileState.of(self.path, self.endings)
+
+
+def _follow(connection: Any, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """What something gives that is begun in a thread of its own, and can be left at any time."""
+
+    def start() -> Generator[Any]:
+        yield from begin()
+
+    found = read_ahead(start, connection.interrupt)
+    return (batch for batch in found if batch is not None)

@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from weakref import finalize
 
-from ..errors import ColumnNameError, DatabaseError, ValueFoundError
+from ..errors import DatabaseError
 from . import memory
 from .ahead import PARTING_SECONDS, read_ahead, work_aside
-from .arrow import ArrowBatch, arrow_kind
-from .numerals import name_numeric, read_numerals
+from .arrow import ArrowBatch
+from .numerals import read_numerals
+from .revisions import Revision
 from .selection import quote_name, write_select
 from .server import Held, Server, Session, driver_error, speaking
-from .table import Batch, Column, Kind, Schema
+from .servertypes import Given, describe_columns, refuse_endless
+from .table import Batch, Kind, Schema
 
 PART_BLOCKS = 4_096
 """Blocks of a part, of 8 kB as a rule: 32 MB."""
@@ -35,35 +37,6 @@ from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamesp
 where c.relkind in ('r', 'v', 'm', 'f', 'p') and n.nspname !~ '^(pg_catalog|pg_toast.*)$'
 and n.nspname <> 'information_schema' order by 1, 2
 """
-TEXTS = """
-select oid::int8, typname::text from pg_catalog.pg_type where typtype = 'e' or typcategory = 'S'
-"""
-"""Types whose values are texts."""
-
-CASTS = {
-    "money": ("numeric", Kind.NUMBER, "decimal128(19, 2)"),
-    "oid": ("int8", Kind.NUMBER, "int64"),
-    "bpchar": ("text", Kind.CATEGORY, "string"),
-}
-"""Types that the driver would give as what they are not: what they are cast to, and are then."""
-
-NO_COLUMNS = ("interval", "json", "jsonb")
-"""Types that look like something of use, and are not."""
-
-EARLIEST = -2_440_588
-"""The first day that PostgreSQL knows, from 1970; an infinite one is given as if it were before."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """A column as the server gives it."""
-
-    column: Column
-    expression: str
-    """How it is asked for."""
-    type_name: str
-    """The Arrow type that then comes."""
-    is_numeric: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +55,27 @@ class Rows:
     snapshot: Snapshot | Remembered | None = field(default=None, repr=False)
 
     first_row = 1
+
+    @property
+    def whole(self) -> str:
+        """The table or query that it is a part of, in words for messages."""
+        return self.where if self.blocks is None else self.where.partition(" of ")[2]
+
+    @property
+    def identity(self) -> str:
+        """What is read; in which state, its state tells.  Empty for a connection."""
+        return "" if self.stays else repr((self.server.name, self.asked, self.known, self.blocks))
+
+    @property
+    def state(self) -> Revision:
+        """The state of the database that it is read in."""
+        assert isinstance(self.server, Server)
+        snapshot = self.snapshot.id if self.snapshot else ""
+        is_table = not self.asked.startswith("(")
+        look = partial(
+            Revision.of, self.server, self.asked, self.whole, is_table=is_table, snapshot=snapshot
+        )
+        return work_aside(look)
 
     @property
     def stays(self) -> bool:
@@ -183,7 +177,7 @@ class Rows:
                 texts = getattr(array, "storage", array)
                 array = read_numerals(texts, name, self.where, first_row)  # noqa: PLW2901
             elif given.column.kind is Kind.TIME:
-                _refuse_endless(array, given.column, self.where, first_row)
+                refuse_endless(array, given.column, self.where, first_row)
             found[name] = array
         return found
 
@@ -232,7 +226,7 @@ def open_database(server: Server | Held, table: str | None, query: str | None) -
             if query is None:
                 return _open_table(session, server, table, where)
             asked = _wrap(session, query, where)
-            return Rows(server, where, asked, _describe(session, asked, where))
+            return Rows(server, where, asked, describe_columns(session, asked, where))
 
     return work_aside(look)
 
@@ -258,7 +252,9 @@ def _open_table(session: Session, server: Server | Held, table: str | None, wher
     asked, kind, rows = known[table]
     ((version,),) = session.ask("select current_setting('server_version_num')::int4")
     splits = kind == "r" and server.is_one and version >= FIRST_TO_SPLIT
-    return Rows(server, where, asked, _describe(session, asked, where), splits, max(rows, 0.0))
+    return Rows(
+        server, where, asked, describe_columns(session, asked, where), splits, max(rows, 0.0)
+    )
 
 
 def _wrap(session: Session, query: str, where: str) -> str:
@@ -276,69 +272,6 @@ def _wrap(session: Session, query: str, where: str) -> str:
     except driver_error():
         raise DatabaseError.no_select(where) from None
     return wrapped
-
-
-def _describe(session: Session, asked: str, where: str) -> tuple[Given, ...]:
-    """The columns of a table or a wrapped query, and how each is asked for."""
-    schema = session.describe(write_select(asked))
-    for name in schema.names:
-        if schema.names.count(name) > 1:
-            raise ColumnNameError.repeated(name, schema.names.count(name), where)
-    kinds = [_server_type(found) for found in schema]
-    known = session.ask(TEXTS) if any(arrow_kind(f.type) is Kind.OTHER for f in schema) else []
-    texts = {form for number, name in known for form in (name, f"unnamed<oid:{number}>")}
-    chosen = [
-        _choose(found, kind, is_text=kind in texts)
-        for found, kind in zip(schema, kinds, strict=True)
-    ]
-    if not chosen:
-        return ()
-    coming = session.describe(write_select(asked, [expression for _, expression in chosen]))
-    return tuple(
-        Given(column, expression, str(found.type), _server_type(found) == "numeric")
-        for (column, expression), found in zip(chosen, coming, strict=True)
-    )
-
-
-def _server_type(found: Any) -> str:
-    """What the server calls the type of a column."""
-    return bytes((found.metadata or {}).get(b"POSTGRESQL:type", b"")).decode("utf-8", "replace")
-
-
-def _choose(found: Any, kind: str, *, is_text: bool) -> tuple[Column, str]:
-    """A column, and how it is asked for, so that it comes as what it is."""
-    name, quoted = found.name, quote_name(found.name)
-    if kind == "numeric":
-        modifier = int(found.metadata.get(b"POSTGRESQL:typmod", b"-1"))
-        return Column(name, Kind.NUMBER, name_numeric(modifier)), quoted
-    if kind in CASTS:
-        cast, own, type_name = CASTS[kind]
-        return Column(name, own, type_name), f"{quoted}::{cast}"
-    if is_text:
-        own, type_name = arrow_kind(found.type), str(found.type)
-        if own is Kind.CATEGORY:
-            return Column(name, own, type_name), quoted
-        return Column(name, Kind.CATEGORY, "string"), f"{quoted}::text"
-    own = arrow_kind(found.type)
-    if own is Kind.OTHER or kind in NO_COLUMNS:  # to be looked at, perhaps, and not to be used
-        return Column(name, Kind.OTHER, kind or str(found.type)), f"{quoted}::text"
-    return Column(name, own, str(found.type)), quoted
-
-
-def _refuse_endless(array: Any, column: Column, where: str, first_row: int) -> None:
-    """ValueFoundError for a time that is infinite, or that Arrow cannot hold."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_date(array.type):
-        early = pc.less(array.cast(pa.int32()), EARLIEST)
-    elif pa.types.is_timestamp(array.type):
-        early = pc.less(array.cast(pa.int64()), EARLIEST * 86_400_000_000)
-    else:
-        return
-    at = pc.index(early, True).as_py()
-    if at >= 0:
-        raise ValueFoundError.endless(column.name, where, first_row + at)
 
 
 def _no_rows(names: Sequence[str]) -> Any:

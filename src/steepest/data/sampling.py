@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from .layout import Layout
@@ -40,9 +40,26 @@ def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
     return shown
 
 
+def count_numbers(
+    text: bytes, layout: Layout, texts: Collection[str], wanted: Collection[str] | None
+) -> int:
+    """How many of some columns are numbers in the first record of a text; None for all."""
+    asked = None if wanted is None else frozenset(wanted)
+    try:
+        record = next(layout.iterate(text), None)
+    except BrokenError:
+        return 0
+    return sum(
+        layout.is_number(cell.decode("utf-8", "replace"))
+        for name, cell in zip(layout.names, record.cells if record else (), strict=False)
+        if (asked is None or name in asked) and name not in texts
+    )
+
+
 def find_padded(text: bytes, layout: Layout, names: Iterable[str]) -> dict[str, str]:
     """Columns whose numbers begin with zeros, as identifiers do, each with the first such cell."""
-    places = {name: layout.names.index(name) for name in names if name in layout.names}
+    known = {name: place for place, name in enumerate(layout.names)}
+    places = {name: known[name] for name in names if name in known}
     found: dict[str, str] = {}
     try:
         for record in layout.iterate(text):

@@ -72,6 +72,13 @@ class Session:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
+    def explain(self, query: str) -> list[str]:
+        """The lines of the plan of a query, which is not run."""
+        plain = {"adbc.postgresql.use_copy": "false"}
+        with self._connection.cursor(adbc_stmt_kwargs=plain) as cursor:
+            cursor.execute(f"explain {query}")
+            return [str(line) for (line,) in cursor.fetchall()]
+
     def describe(self, query: str) -> Any:
         """The Arrow schema of an answer."""
         with self._connection.cursor() as cursor:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
+from weakref import finalize
 
-from ..errors import ColumnKindError, ColumnNameError, DatabaseError
+from ..errors import ColumnKindError, ColumnNameError, DatabaseError, SourceError, counted
 from . import memory
 from .ahead import read_ahead
+from .expansions import LARGEST_WHOLE
+from .portions import Asked, Held, Span
 from .selection import HERE, name_asked, quote_name, write_select
+from .states import FileState
 from .streams import Stream, translated
-from .table import Source
+from .table import Schema, Source
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,7 +36,19 @@ BUSY_SECONDS = 5.0
 FETCHED_ROWS = 10_000
 """Rows that are taken at a time."""
 
+PART_BYTES = 1 << 25
+"""Bytes of the database for each part of a table, about."""
+
+HELD_CONNECTIONS = 4
+"""So many see a state that is held; more would wait for each other in Python."""
+
+TRIES = 10
+"""So often a state is looked for that nobody writes to meanwhile."""
+
 TABLES = "select name from sqlite_master where type in ('table', 'view') order by 1"
+KIND = "select type, sql from sqlite_master where name = ?"
+ROW_NUMBERS = ("rowid", "_rowid_", "oid")
+"""What the number of a row is called, unless a column of the table has the name."""
 
 Connect: TypeAlias = "Callable[[], AbstractContextManager[sqlite3.Connection]]"
 
@@ -43,24 +61,31 @@ def is_connection(source: object) -> bool:
 
 def open_file(path: str, table: str | None, query: str | None) -> Source:
     """A table or a query of the database in a file."""
-    import sqlite3
-
-    place = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
-
-    def connect() -> AbstractContextManager[sqlite3.Connection]:
-        return closing(sqlite3.connect(place, BUSY_SECONDS, uri=True, check_same_thread=False))
-
-    return _open(connect, f"'{path}'", table, query, is_ours=True)
+    database = File(str(Path(path).absolute()))
+    where, asked = _find_asked(database.connect, f"'{path}'", table, query)
+    return Asked(database, where, asked, is_table=query is None)
 
 
 def open_connection(connection: Any, table: str | None, query: str | None) -> Source:
     """A table or a query of a database that is open."""
-    return _open(lambda: nullcontext(connection), HERE, table, query, is_ours=False)
+
+    def connect() -> AbstractContextManager[sqlite3.Connection]:
+        return nullcontext(connection)
+
+    where, asked = _find_asked(connect, HERE, table, query)
+
+    def start(columns: Sequence[str] | None) -> Iterator[Source]:
+        with connect() as own, _never_written(own):  # it may not leave its thread
+            yield from _read(own, _write_query(asked, columns, None, query is None), where)
+
+    return Stream(where, start)
 
 
-def _open(
-    connect: Connect, database: str, table: str | None, query: str | None, *, is_ours: bool
-) -> Source:
+def _find_asked(
+    connect: Connect, database: str, table: str | None, query: str | None
+) -> tuple[str, str]:
+    """What is read, in words and in SQL."""
+
     def list_tables() -> list[str]:
         with translated(database), connect() as connection:
             return [name for (name,) in _ask(connection, TABLES)]
@@ -68,18 +93,145 @@ def _open(
     where = name_asked(database, table, query, list_tables)
     if query is not None and not SELECT.match(query):
         raise DatabaseError.no_select(where)
+    return where, quote_name(str(table)) if query is None else query
 
-    def start(columns: Sequence[str] | None) -> Iterator[Source]:
-        shown = [quote_name(name) for name in columns or ()]
-        asked = write_select(quote_name(str(table)), shown) if query is None else query
-        with connect() as connection, _never_written(connection):
-            if not is_ours:  # it may not leave its thread
-                yield from _read(connection, asked, where)
-                return
-            reading = read_ahead(lambda: _read(connection, asked, where), connection.interrupt)
-            yield from (batch for batch in reading if batch is not None)
 
-    return Stream(where, start)
+def _write_query(
+    asked: str, columns: Sequence[str] | None, span: Span | None, is_table: bool
+) -> str:
+    if not is_table:
+        return asked
+    found = write_select(asked, [quote_name(name) for name in columns or ()])
+    return f"{found} where {span.condition} order by {span.name}" if span else found
+
+
+@dataclass(frozen=True)
+class File:
+    """A database in a file."""
+
+    path: str
+
+    endings = ("-journal", "-wal")
+
+    def connect(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection that only reads."""
+        return closing(_open(self.path))
+
+    def read(
+        self, asked: str, where: str, span: Span | None, held: Held | None, known: Schema | None
+    ) -> Stream:
+        """The rows of a query, or of a table in a span."""
+        is_table = not SELECT.match(asked)  # a quoted name never does
+        lent = held.lend if isinstance(held, Transactions) else self.connect
+
+        def start(columns: Sequence[str] | None) -> Iterator[Source]:
+            query = _write_query(asked, columns, span, is_table)
+            running: list[sqlite3.Connection] = []
+
+            def begin() -> Generator[Source]:
+                with translated(where), lent() as connection, _never_written(connection):
+                    running.append(connection)
+                    yield from _read(connection, query, where)
+
+            def cancel() -> None:
+                for connection in running:
+                    connection.interrupt()
+
+            return (batch for batch in read_ahead(begin, cancel) if batch is not None)
+
+        return Stream(where, start, known, by_values=True)
+
+    def measure(self, table: str) -> tuple[Span, int] | None:
+        """The numbers of a table's rows, and into how many parts it is cut; None for one."""
+        count = -(-Path(self.path).stat().st_size // PART_BYTES)
+        with translated(f"'{self.path}'"), self.connect() as connection:
+            kinds = _ask(connection, KIND, [table[1:-1].replace('""', '"')]).fetchall()
+            if count < 2 or not kinds or kinds[0][0] != "table" or _is_virtual(kinds[0][1]):
+                return None
+            taken = {str(row[1]).lower() for row in _ask(connection, f"pragma table_info({table})")}
+            name = next((name for name in ROW_NUMBERS if name not in taken), None)
+            if name is None:
+                return None
+            try:
+                first, last = (
+                    _ask(connection, write_select(table, [f"{end}({name})"])).fetchone()[0]
+                    for end in ("min", "max")
+                )
+            except Exception as error:
+                if f"no such column: {name}" in str(error):  # a table WITHOUT ROWID
+                    return None
+                raise
+        return (Span(name, first, last), count) if first is not None else None
+
+    def hold(self) -> Transactions | None:
+        """The state of now; None where it does not come to rest."""
+        for _ in range(TRIES):
+            before = FileState.of(self.path, self.endings)
+            with translated(f"'{self.path}'"):
+                found = Transactions(self, before)
+            if FileState.of(self.path, self.endings) == before:
+                return found
+        return None
+
+
+class Transactions:
+    """Connections that read one state of a database, and are lent to whoever reads a part."""
+
+    def __init__(self, file: File, state: FileState) -> None:
+        self.state, self._file = state, file
+        self._free: Queue[sqlite3.Connection] = Queue()
+        opened: list[sqlite3.Connection] = []
+        finalize(self, _close_all, opened)
+        for _ in range(HELD_CONNECTIONS):
+            opened.append(_open(file.path))
+            _begin(opened[-1])
+            self._free.put(opened[-1])
+        ((mode,),) = _ask(opened[0], "pragma journal_mode").fetchall()
+        self.shields = mode != "wal"
+
+    @contextmanager
+    def lend(self) -> Iterator[sqlite3.Connection]:
+        """One of them for a while; where none is left, another that sees the same state."""
+        try:
+            connection = self._free.get(timeout=BUSY_SECONDS)
+        except Empty:
+            with self._file.connect() as more:
+                _begin(more)
+                now = FileState.of(self._file.path, self._file.endings)
+                if now != self.state:
+                    path = self._file.path
+                    raise SourceError.altered(path, self.state.size, now.size) from None
+                yield more
+            return
+        try:
+            yield connection
+        finally:
+            self._free.put(connection)
+
+
+def _open(path: str) -> sqlite3.Connection:
+    import sqlite3
+
+    place = f"file:{quote(path)}?mode=ro"
+    return sqlite3.connect(
+        place, BUSY_SECONDS, uri=True, check_same_thread=False, isolation_level=None
+    )
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin a transaction, which sees the state of now until its end."""
+    connection.execute("begin")
+    connection.execute("select 1 from sqlite_master limit 1").fetchall()
+
+
+def _close_all(connections: Iterable[sqlite3.Connection]) -> None:
+    for connection in connections:
+        with suppress(Exception):
+            connection.close()
+
+
+def _is_virtual(written: str) -> bool:
+    return written.lstrip().lower().startswith("create virtual")
 
 
 def _read(connection: sqlite3.Connection, asked: str, where: str) -> Generator[Source]:
@@ -95,16 +247,21 @@ def _read(connection: sqlite3.Connection, asked: str, where: str) -> Generator[S
     for name in names:
         if names.count(name) > 1:
             raise ColumnNameError.repeated(name, names.count(name), where)
+    seen: dict[str, Seen] = {name: Seen(name, where) for name in names}
+    first = 1
     while batch := rows.fetchmany(FETCHED_ROWS):
         columns = dict(zip(names, zip(*batch, strict=True), strict=True))
-        _check_kinds(columns, where)
-        yield memory.gather_columns(columns, where)
+        for name, values in columns.items():
+            seen[name].check(values, first)
+        found = memory.gather_columns(columns, where)
+        yield Fetched(found.columns, where, start=first)
+        first += len(batch)
 
 
-def _ask(connection: sqlite3.Connection, query: str) -> sqlite3.Cursor:
+def _ask(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
     cursor = connection.cursor()
     cursor.row_factory = None  # plain rows, whatever the connection's own are
-    return cursor.execute(query)
+    return cursor.execute(query, values)
 
 
 @contextmanager
@@ -115,13 +272,72 @@ def _never_written(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute(f"pragma query_only = {int(before)}")
+        with suppress(Exception):  # it may be closed by now
+            connection.execute(f"pragma query_only = {int(before)}")
 
 
-def _check_kinds(columns: dict[str, tuple[Any, ...]], where: str) -> None:
-    """SQLite lets a column hold anything; ColumnKindError where numbers and texts meet."""
-    for name, values in columns.items():
+@dataclass
+class Seen:
+    """What a column has held so far: SQLite lets it hold anything."""
+
+    name: str
+    where: str
+    whole: tuple[int, int] | None = None
+    """The first row of a whole number that no double is, and the number."""
+    real: tuple[int, float] | None = None
+    """The first row of a number that came as a double, and the number."""
+
+    def check(self, values: Sequence[Any], first_row: int) -> None:
+        """Look at the values of the next rows.
+
+        ColumnKindError where numbers, texts and blobs meet in them, or a whole number that no
+        double is and one with a fraction anywhere.
+        """
         kinds = set(map(type, values)) - {type(None)}
-        if str in kinds and len(kinds) > 1:
-            text = next(value for value in values if isinstance(value, str))
-            raise ColumnKindError.cell(name, where, "number", None, text)
+        if len({_word(kind) for kind in kinds}) > 1:
+            rows = (
+                (row, value) for row, value in enumerate(values, first_row) if value is not None
+            )
+            one = next(rows)
+            other = next(found for found in rows if _word(type(found[1])) != _word(type(one[1])))
+            raise ColumnKindError.beside(self.name, self.where, _show(*one), _show(*other))
+        if float in kinds and self.real is None:
+            found = enumerate(values, first_row)
+            self.real = next((row, value) for row, value in found if type(value) is float)
+        if int in kinds and self.whole is None:
+            found = enumerate(values, first_row)
+            self.whole = next(((row, v) for row, v in found if _is_no_double(v)), None)
+        if self.whole and self.real:
+            (row, whole), (other_row, real) = self.whole, self.real
+            raise ColumnKindError.wide(self.name, self.where, (row, whole), (other_row, real))
+
+
+@dataclass(frozen=True)
+class Fetched(memory.Columns):
+    """Columns of some rows, which know where they show their kind."""
+
+    start: int = 1
+    """The number of the first row."""
+
+    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
+        def show(name: str) -> str:
+            values = enumerate(self.columns[name].tolist(), self.start)
+            return _show(*next((row, value) for row, value in values if value is not None))
+
+        return replace(super().schema(wanted), example=show)
+
+
+def _word(kind: type) -> str:
+    return "text" if kind is str else "blob" if kind is bytes else "number"
+
+
+def _show(row: int, value: object) -> str:
+    """A cell in words."""
+    if isinstance(value, bytes):
+        return f"row {row:,} has a blob of {counted(len(value), 'byte')}"
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return f"row {row:,} has {text if len(text) <= 40 else text[:40] + '...'}"
+
+
+def _is_no_double(value: object) -> bool:
+    return isinstance(value, int) and abs(value) > LARGEST_WHOLE and int(float(value)) != value

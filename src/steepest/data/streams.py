@@ -42,12 +42,18 @@ class Stream:
     size = 0.0
 
     def __init__(
-        self, where: str, start: Start, known: Schema | None = None, *, once: bool = False
+        self,
+        where: str,
+        start: Start,
+        known: Schema | None = None,
+        *,
+        once: bool = False,
+        by_values: bool | None = None,
     ) -> None:
         self.where = where
         self._start, self.once, self._known = start, once, known
-        self._is_arrow = known is not None
-        self._begun = self._whole = False
+        self._is_arrow = known is not None if by_values is None else not by_values
+        self._begun, self._whole = False, bool(by_values)
         self._held: list[Iterator[Source]] = []
 
     def parts(self) -> Sequence[Stream]:
@@ -133,7 +139,8 @@ def check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
         first, now = known.find(name), found.find(name)
         fits = now.word == first.word or now.kind is Kind.NULL
         if not fits and not (first.kind is Kind.NULL and now.kind is Kind.NUMBER):
-            raise ColumnKindError.differs(name, known.where, first.word, found.where, now.word)
+            there = found.show(now)
+            raise ColumnKindError.differs(name, known.where, first.word, there, now.word)
 
 
 def from_iterator(tables: Iterator[Any], open_batch: Callable[[Any], Source]) -> Stream:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
@@ -77,9 +78,13 @@ class Schema:
             if times > 1 and name:  # without a name none can be asked for
                 raise ColumnNameError.repeated(name, times, self.where)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     def find(self, name: str, role: str = "feature") -> Column:
         """The column of that name; ColumnNotFoundError if there is none.
@@ -88,12 +93,12 @@ class Schema:
         """
         if not name:
             raise ColumnNameError.nameless(role, self.where, self.names)
-        for column in self.columns:
-            if column.name == name:
-                return column
+        column = self._by_name.get(name)
+        if column:
+            return column
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
 
-    def _show(self, column: Column) -> str:
+    def show(self, column: Column) -> str:
         """Where a column is, with a cell of it where that is known."""
         shown = self.example(column.name) if self.example else ""
         return f"{self.where} ({shown})" if shown else self.where
@@ -110,9 +115,9 @@ class Schema:
         if wanted is None:
             for name in other.names:
                 self.find(name)
-        joined = []
+        joined, asked = [], frozenset(names)
         for column in self.columns:
-            if column.name not in names:
+            if column.name not in asked:
                 continue
             twin = other.find(column.name)
             if column.kind is Kind.NULL:
@@ -120,7 +125,7 @@ class Schema:
             elif twin.kind is Kind.NULL or twin.word == column.word:
                 joined.append(column)
             else:
-                first, second = self._show(column), other._show(twin)
+                first, second = self.show(column), other.show(twin)
                 written = self.example is not None and other.example is not None
                 raise ColumnKindError.differs(
                     column.name, first, column.word, second, twin.word, written=written
@@ -192,6 +197,11 @@ class Part(Protocol):
         ...
 
 
+def name_whole(part: Part) -> str:
+    """The table that something is a part of, in words for messages."""
+    return str(getattr(part, "whole", part.where))
+
+
 @dataclass(frozen=True)
 class WrappedPart:
     """A part whose rows are another's in a form of their own, and which is else that other."""
@@ -214,6 +224,16 @@ class WrappedPart:
     def identity(self) -> str:
         """That of the part inside; empty where it has none."""
         return str(getattr(self.inner, "identity", ""))
+
+    @property
+    def whole(self) -> str:
+        """The table that it is a part of, in words for messages."""
+        return name_whole(self.inner)
+
+    @property
+    def state(self) -> Any:
+        """That of the part inside; None where its identity says it all."""
+        return getattr(self.inner, "state", None)
 
     def from_anywhere(self) -> Self:
         """The same for another process, which may run in another folder."""
@@ -244,6 +264,12 @@ def allow_mixed(source: Any, names: Iterable[str]) -> Any:
     """A source in which these columns are text where they hold numbers and text."""
     chosen, own = frozenset(names), getattr(source, "allow_mixed", None)
     return own(chosen) if chosen and own else source
+
+
+def count_numbers(source: Any, wanted: Sequence[str] | None) -> int:
+    """How many columns are numbers, where a source tells that sooner than its schema; else 0."""
+    own = getattr(source, "count_numbers", None)
+    return int(own(wanted)) if own else 0
 
 
 def remarks_of(source: Any, numbers: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -173,6 +173,28 @@ class ColumnKindError(SteepestError, TypeError):
         )
 
     @classmethod
+    def beside(cls, name: str, where: str, one: str, other: str) -> ColumnKindError:
+        """Values of two kinds, each told with its row."""
+        return cls(
+            f"column '{name}' of {where} is not of one kind: {one}, and {other}.",
+            "One column has one kind in every row.",
+            f"mend one of the two, make it null, or leave '{name}' out.",
+        )
+
+    @classmethod
+    def wide(
+        cls, name: str, where: str, whole: tuple[int, int], real: tuple[int, float]
+    ) -> ColumnKindError:
+        (row, number), (other_row, fraction) = whole, real
+        quoted = '"' + name.replace('"', '""') + '"'
+        return cls(
+            f"column '{name}' of {where} has {number} in row {row:,} beside {fraction!r} in row "
+            f"{other_row:,}.",
+            "Numbers with a fraction are doubles, and no double is that whole number.",
+            f"round them, in a query that has: cast({quoted} as real) as {quoted}",
+        )
+
+    @classmethod
     def mixed(
         cls,
         name: str,

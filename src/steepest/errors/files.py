@@ -131,6 +131,14 @@ class CheckpointError(SteepestError, ValueError):
         )
 
     @classmethod
+    def elsewhere(cls, where: str, reason: str) -> CheckpointError:
+        return cls(
+            f"a scan of {where} cannot be taken up again: {reason}.",
+            "Nothing would tell whether its rows are the same next time.",
+            "leave checkpoint out, or put the rows into a table or a file first.",
+        )
+
+    @classmethod
     def unkept(cls, type_name: str) -> CheckpointError:
         return cls(
             f"a {type_name} cannot be kept in a checkpoint.",

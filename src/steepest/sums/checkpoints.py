@@ -2,7 +2,8 @@
 
 The file holds the branches of the sum over the parts that are done, each as a moments file
 holds its own, and what makes the scan the same one: the parts in the state they were in, the
-columns, the condition, the weights, the precision and the version.
+columns, the condition, the weights, the precision and the version.  What was found in a pass before
+the scan is kept too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import Any, NamedTuple
 from .. import __version__, store
 from ..data.design import Design
 from ..data.folds import Rule
-from ..data.table import Part
+from ..data.states import State
+from ..data.table import Part, name_whole
 from ..errors import CheckpointError
 from .archive import pack_moments, unpack_moments
 from .library import name_kernel
@@ -36,51 +38,54 @@ TOLD = 60
 """Characters of a text that a message shows."""
 
 
-class Identity(NamedTuple):
-    """What makes a scan the same one."""
+class Rows(NamedTuple):
+    """What makes the rows of a scan the same ones."""
 
-    settings: Mapping[str, str]
-    """A name and what to compare for each."""
     files: Mapping[str, str]
-    """For each file, a digest of its parts and of the state it is in."""
+    """For each file or table, a digest of its parts and of the state it is in."""
+    states: Mapping[str, State]
+    """For those that need more than that to be compared, their state."""
 
-    def compare(self, then: Identity) -> list[str]:
-        """In words, what was different then."""
+    @classmethod
+    def of(cls, parts: Sequence[Part], where: str) -> Rows:
+        """The rows of some parts; CheckpointError for parts that cannot be recognised."""
+        files: dict[str, Any] = {}
+        states: dict[str, State] = {}
+        for place, members in groupby(parts, name_whole):
+            told = files.setdefault(place, hashlib.sha256())
+            for part in members:
+                own = getattr(part, "identity", "")
+                if not own:
+                    raise CheckpointError.unrecognised(where)
+                told.update(f"{own}\n".encode("utf-8", "surrogatepass"))
+                state = None if place in states else getattr(part, "state", None)
+                if state is not None:
+                    states[place] = state
+        return cls({place: told.hexdigest() for place, told in files.items()}, states)
+
+    def compare(self, files: Mapping[str, str], states: Mapping[str, str]) -> list[str]:
+        """In words, what was different when these files and states were written down."""
         told = []
-        for name in {**then.settings, **self.settings}:
-            was, now = (side.settings.get(name, "") for side in (then, self))
-            if was != now:
-                told.append(f"{name} was {_shorten(was)}, and is {_shorten(now)}")
-        for name in {**then.files, **self.files}:
-            was, now = (side.files.get(name, "") for side in (then, self))
+        for name in {**files, **self.files}:
+            was, now = files.get(name, ""), self.files.get(name, "")
+            changed = ""
+            if was and now and name in self.states:
+                changed = self.states[name].compare(states.get(name, ""))
             if not was or not now:
                 told.append(f"{name} was {'not ' if not was else ''}among the files")
-            elif was != now:
-                told.append(f"{name} has changed")
-        if not told and list(self.files) != list(then.files):
+            elif was != now or changed:
+                told.append(f"{name} has changed{f' ({changed})' if changed else ''}")
+        if not told and list(self.files) != list(files):
             told.append("the files were in another order")
         return told
 
 
-def identify(
-    design: Design, precision: str, parts: Sequence[Part], where: str, folds: Rule | None = None
-) -> Identity:
-    """What makes a scan of some parts the same one.
-
-    CheckpointError for parts that cannot be recognised.
-    """
-    files: dict[str, Any] = {}
-    for place, members in groupby(parts, lambda part: part.where):
-        told = files.setdefault(place, hashlib.sha256())
-        for part in members:
-            own = getattr(part, "identity", "")
-            if not own:
-                raise CheckpointError.unrecognised(where)
-            told.update(f"{own}\n".encode("utf-8", "surrogatepass"))
+def name_settings(design: Design, precision: str, folds: Rule | None = None) -> dict[str, str]:
+    """What else makes a scan the same one: a name and what to compare for each."""
     columns = [f"{c.expression} ({c.word}, {c.type_name})" for c in design.columns]
     asked = [(str(c.name), str(c.kind), c.asked) for c in design.columns]
     limits = (asked, sorted(design.left_out.items()), sorted(design.optional), design.max_levels)
-    settings = {
+    return {
         "the version": __version__,
         "the precision": precision + (f" by {name_kernel()}" if precision == "double" else ""),
         "the list of columns": ", ".join(columns),
@@ -89,7 +94,18 @@ def identify(
         "the rule of folds": "" if folds is None else repr(folds),
         "the choice of columns": hashlib.sha256(repr(limits).encode()).hexdigest()[:16],
     }
-    return Identity(settings, {place: told.hexdigest() for place, told in files.items()})
+
+
+class Kept(NamedTuple):
+    """What the file of a checkpoint holds."""
+
+    settings: Mapping[str, str]
+    """Empty as long as no part is done."""
+    files: Mapping[str, str]
+    states: Mapping[str, str]
+    found: Mapping[str, Any]
+    """What passes before the scan have found, each with what it was asked."""
+    branches: tuple[Branch, ...]
 
 
 class Checkpoint:
@@ -102,45 +118,81 @@ class Checkpoint:
         store.check_sealed_place(path, store.PARTIAL)
         self.name = os.fspath(path)
         self._path = Path(path).absolute()
-        self._identity = Identity({}, {})
+        self._rows = Rows({}, {})
+        self._settings: Mapping[str, str] = {}
+        self._then = Kept({}, {}, {}, {}, ())
+        self._found: dict[str, Any] = {}
         self._tree: PairwiseSum | None = None
         self._written = self._total = 0
         self._due = time.monotonic() + INTERVAL
 
-    def resume(self, identity: Identity, design: Design, total: int) -> PairwiseSum:
-        """The sum of the parts that are done, of so many in all; of none where there is no file.
+    def open(self, parts: Sequence[Part], where: str) -> None:
+        """Look whether the file, if there is one, is of these parts.
 
         Raises
         ------
         CheckpointError
-            The file is damaged, or of another scan.
+            The file is damaged, or of other rows; parts that cannot be recognised.
         """
-        self._identity, self._total = identity, total
-        self._tree, self._written = PairwiseSum(design), 0
-        if self._path.exists():
-            then, branches = self._read()
-            differences = identity.compare(then)
-            if differences:
-                raise CheckpointError.another_scan(self.name, differences)
-            self._tree = PairwiseSum(design, branches)
-            self._written = self._tree.n_parts
+        self._rows, self._total = Rows.of(parts, where), len(parts)
+        self._tree, self._found, self._written = None, {}, 0
+        self._then = self._read() if self._path.exists() else Kept({}, {}, {}, {}, ())
+        if self._then.files:
+            self._refuse(self._rows.compare(self._then.files, self._then.states))
+
+    def recall(self, name: str, asked: object, find: Callable[[], Any]) -> Any:
+        """What was found before the scan when the same was asked, else what is found now."""
+        key = repr(asked)
+        known = self._then.found.get(name)
+        if known and known[0] == key:
+            self._found[name] = known
+            return known[1]
+        found = find()
+        self._found[name] = [key, found]
+        if not self._then.settings:
+            self._write()
+        return found
+
+    def resume(self, settings: Mapping[str, str], design: Design) -> PairwiseSum:
+        """The sum of the parts that are done; of none where there is no file.
+
+        CheckpointError where the file is of another scan.
+        """
+        then, self._settings = self._then, settings
+        self._tree = PairwiseSum(design, then.branches)
+        self._written = self._tree.n_parts
+        if then.settings:
+            names = {**then.settings, **settings}
+            pairs = ((name, then.settings.get(name, ""), settings.get(name, "")) for name in names)
+            self._refuse(
+                f"{name} was {_shorten(was)}, and is {_shorten(now)}"
+                for name, was, now in pairs
+                if was != now
+            )
         return self._tree
 
-    def _read(self) -> tuple[Identity, list[Branch]]:
+    def _refuse(self, differences: Iterable[str]) -> None:
+        told = list(differences)
+        if told:
+            raise CheckpointError.another_scan(self.name, told)
+
+    def _read(self) -> Kept:
         body = store.read_sealed(self._path, store.PARTIAL)
         try:
             at = 8 + int.from_bytes(body[:8], "little")
             header = store.decode_json(body[8:at])
-            identity = Identity(dict(header["settings"]), dict(header["files"]))
             branches = []
             for height, length in header["branches"]:
                 branches.append(Branch(int(height), unpack_moments(body[at : at + length])))
                 at += length
+            settings, files, states, found = (
+                dict(header.get(name, {})) for name in ("settings", "files", "states", "found")
+            )
+            return Kept(settings, files, states, found, tuple(branches))
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError.of(
                 self.name, f"it holds no scan that we write ({error})"
             ) from error
-        return identity, branches
 
     def note(self) -> None:
         """Write down what is added up, if it is time."""
@@ -149,21 +201,25 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write down what is added up, unless it is written."""
-        tree = self._tree
-        if tree is None or tree.n_parts == self._written:
-            return
+        if self._tree is not None and self._tree.n_parts != self._written:
+            self._write()
+
+    def _write(self) -> None:
         began = time.monotonic()
-        branches = [(height, pack_moments(moments)) for height, moments in tree.branches]
+        kept = self._tree.branches if self._tree else ()
+        branches = [(height, pack_moments(moments)) for height, moments in kept]
         header = json.dumps(
             {
-                "settings": dict(self._identity.settings),
-                "files": dict(self._identity.files),
+                "settings": dict(self._settings),
+                "files": dict(self._rows.files),
+                "states": {name: state.kept for name, state in self._rows.states.items()},
+                "found": self._found,
                 "branches": [(height, len(packed)) for height, packed in branches],
             }
         ).encode()
         pieces = [len(header).to_bytes(8, "little"), header, *(packed for _, packed in branches)]
         store.write_sealed(self._path, pieces, store.PARTIAL)
-        self._written = tree.n_parts
+        self._written = self._tree.n_parts if self._tree else 0
         now = time.monotonic()
         self._due = now + max(INTERVAL, PATIENCE * (now - began))
 
@@ -173,6 +229,8 @@ class Checkpoint:
 
     def describe(self) -> str:
         """What is kept, in a sentence."""
+        if not self._written and self._found:
+            return f"what a pass before the scan has found is kept in '{self.name}'."
         if not self._written:
             return f"no part was finished, so that '{self.name}' keeps nothing."
         kept = f"{self._written:,} of {self._total:,} parts are kept in '{self.name}'"

@@ -19,6 +19,7 @@ from ..errors import ColumnKindError, FoldsError
 from ..typing import Floats
 from .errands import map_parts
 from .moments import Moments
+from .recollection import Recall, ask_anew
 
 TIMES = 1 << 20
 """Different times that are told apart; beyond that those near each other count as one."""
@@ -34,6 +35,8 @@ def deal_parts(
     design: Design,
     rule: Rule,
     executor: Executor | None,
+    *,
+    recall: Recall = ask_anew,
 ) -> tuple[Rule, list[Part]]:
     """The rule with all that it needs to know, and the parts of a source that follow it.
 
@@ -48,7 +51,7 @@ def deal_parts(
         rule = replace(rule, columns=tuple(column.name for column in used))
         return rule, [DealtPart(part, rule, used) for part in parts]
     if isinstance(rule, Contiguous):
-        rows = _count_parts(source, parts, design, executor)
+        rows = recall("rows", "", lambda: _count_parts(source, parts, design, executor))
         starts = list(accumulate(rows, initial=0))
         return rule, [
             DealtPart(part, rule, (), start, starts[-1])
@@ -59,7 +62,11 @@ def deal_parts(
         if column.kind not in (Kind.TIME, Kind.NUMBER):
             raise ColumnKindError.unusable(column.name, column.type_name, column.kind)
         if not rule.edges:
-            rule = replace(rule, edges=_find_edges(source, parts, column, rule, executor))
+            asked = rule
+            found = recall(
+                "times", rule, lambda: _find_edges(source, parts, column, asked, executor)
+            )
+            rule = replace(rule, edges=tuple(found))
     elif column.kind in (Kind.OTHER, Kind.NULL):
         raise ColumnKindError.unusable(column.name, column.type_name, column.kind)
     return rule, [DealtPart(part, rule, (known[rule.column],)) for part in parts]

@@ -17,6 +17,7 @@ from ..data.table import Part, Schema, Source
 from ..errors import ColumnKindError, EmptySourceError, ValueFoundError
 from .collector import Watch
 from .errands import map_parts
+from .recollection import Recall, ask_anew
 
 Range = tuple[float, float]
 Watching = Callable[[Sequence[Part]], Watch]
@@ -30,12 +31,15 @@ def place_knots(
     schema: Schema,
     wanted: Wanted,
     executor: Executor | None,
+    *,
+    parts: Sequence[Part],
     watching: Watching | None = None,
+    recall: Recall = ask_anew,
 ) -> tuple[Wanted, tuple[str, ...]]:
     """The same with knots in every spline, and sentences that say where they lie.
 
     The knots of ``spline(x, 5)`` stand evenly between the smallest and the largest x: as the
-    statistics of Parquet files tell, or from a pass of its own.
+    statistics of Parquet files tell, or from a pass of its own, unless it is recalled.
     """
     open_ones = [
         factor
@@ -49,7 +53,14 @@ def place_knots(
     ranges = {} if wanted.where or wanted.weights else _read_statistics(source, arguments)
     told = "the statistics of the files"
     if ranges is None or len(ranges) < len(arguments):
-        ranges = _measure(source, schema, wanted, arguments, executor, watching)
+
+        def measure() -> list[Range]:
+            found = _measure(parts, schema, wanted, arguments, executor, watching)
+            return [found[argument] for argument in arguments]
+
+        asked = [label(argument) for argument in arguments], wanted.where, wanted.weights
+        found = recall("knots", asked, measure)
+        ranges = {a: (low, high) for a, (low, high) in zip(arguments, found, strict=True)}
         told = "a pass of its own"
     placed: dict[Expression, Expression] = {}
     remarks = []
@@ -93,7 +104,7 @@ def _widen(a: Range, b: Range) -> Range:
 
 
 def _measure(
-    source: Source,
+    parts: Sequence[Part],
     schema: Schema,
     wanted: Wanted,
     arguments: Sequence[Expression],
@@ -110,7 +121,6 @@ def _measure(
             kind = schema.find(sources(basis)[0]).type_name
             raise ColumnKindError.formed(f"spline({name})", name, kind)
     total = dict.fromkeys(names, NOWHERE)
-    parts = source.parts()
     work = partial(measure_part, design, watch=watching(parts) if watching else None)
     for ranges in map_parts(work, parts, executor):
         total = {name: _widen(total[name], ranges[name]) for name in names}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
@@ -17,12 +17,12 @@ from ..data.design import MOST_LEVELS
 from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
-from ..data.table import Part, Source, allow_mixed, remarks_of
+from ..data.table import Part, Source, allow_mixed, count_numbers, remarks_of
 from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning, TooLargeError
 from ..machine import find_memory
 from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
-from .checkpoints import Checkpoint, identify, keeping
+from .checkpoints import Checkpoint, keeping, name_settings
 from .collector import PRECISIONS, collect
 from .dealer import Dealer
 from .double import Sums
@@ -33,6 +33,7 @@ from .knots import place_knots
 from .ledger import Entry, Ledger
 from .moments import Moments
 from .observations import note_dropped
+from .recollection import ask_anew
 from .tree import PairwiseSum
 from .watch import Watch
 
@@ -106,7 +107,7 @@ def scan(
     checkpoint : path, optional
         A file that keeps the sums of the parts that are done, while the scan runs.  After a crash
         the same scan goes on from there and ends in the same bits; a file that has changed since,
-        or other columns, are refused.  Removed when the scan is done.  For files only.
+        or other columns, are refused.  Removed when the scan is done.  For files and databases.
     on_progress : callable, optional
         Called with a :class:`~steepest.typing.Progress` as rows come in.
 
@@ -211,46 +212,39 @@ def scan_source(
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
     source = allow_mixed(source, wanted.categories)
+    refuse_too_wide(source, wanted, precision)
     schema = source.schema(list_columns(wanted.sources, folds))
     executor = choose_executor(source, executor)
     here = runs_here(executor)
     watching = partial(Watch, on_progress=on_progress) if here else None
-    wanted, remarks = place_knots(source, schema, wanted, executor, watching)
+    parts: list[Part] = list(source.parts())
+    if checkpoint is not None:
+        checkpoint.open(parts, schema.where)
+    recall = checkpoint.recall if checkpoint else ask_anew
+    wanted, remarks = place_knots(
+        source, schema, wanted, executor, parts=parts, watching=watching, recall=recall
+    )
     asked = choose_columns(schema, wanted)
     design = as_numbers(asked)
     chosen, reason = choose_precision(precision, len(design.numbers))
     refuse_too_many(len(design.numbers), chosen)
-    parts: list[Part] = list(source.parts())
     fresh = folds is not None and folds.fresh
     if folds is not None:
-        folds, parts = deal_parts(source, parts, schema, design, folds, executor)
+        folds, parts = deal_parts(source, parts, schema, design, folds, executor, recall=recall)
     tree = PairwiseSum(design)
     if checkpoint is not None:
-        identity = identify(design, chosen, parts, schema.where, folds)
-        tree = checkpoint.resume(identity, design, len(parts))
+        tree = checkpoint.resume(name_settings(design, chosen, folds), design)
     watch = Watch(parts, on_progress, tree.n_parts, tree.n_read)
     work: Callable[[Part], Moments] = partial(
         collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
     )
     left = parts[tree.n_parts :]
-    with one_blas_thread() if here else nullcontext():
+    try:
         results = map_parts(work, left, executor, by_kernel=chosen == "double")
-        try:
-            with closing(results):
-                for part, moments in zip(left, results, strict=True):
-                    tree.add(moments)
-                    if not here:
-                        watch(part, moments.n_read, 1.0)
-                    if checkpoint is not None:
-                        checkpoint.note()
-        except BaseException:
-            watch.stopped = True
-            with suppress(OutputError):  # what stopped the scan is told
-                if checkpoint is not None:
-                    checkpoint.write()
-            raise
-    if checkpoint is not None:
-        checkpoint.write()
+        _add_up(tree, left, results, watch, checkpoint, here=here)
+    finally:  # they may hold a state of a database, longer than an error is kept
+        parts.clear()
+        left.clear()
     total = restore_booleans(tree.total(), asked.columns)
     _refuse_nothing(total, schema.where, design.weights)
     if total.folds is not None:
@@ -267,6 +261,42 @@ def scan_source(
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )
+
+
+def refuse_too_wide(source: Source, wanted: Wanted, precision: str | None) -> None:
+    """TooLargeError for what the first row shows to be too many; to know the kinds takes longer."""
+    if wanted.terms is None:
+        columns = count_numbers(source, wanted.sources)
+        refuse_too_many(columns, choose_precision(precision, columns)[0])
+
+
+def _add_up(
+    tree: PairwiseSum,
+    parts: Sequence[Part],
+    results: Generator[Moments],
+    watch: Watch,
+    checkpoint: Checkpoint | None,
+    *,
+    here: bool,
+) -> None:
+    """Add what is found in some parts, as it comes, and keep it."""
+    with one_blas_thread() if here else nullcontext():
+        try:
+            with closing(results):
+                for part, moments in zip(parts, results, strict=True):
+                    tree.add(moments)
+                    if not here:
+                        watch(part, moments.n_read, 1.0)
+                    if checkpoint is not None:
+                        checkpoint.note()
+        except BaseException:
+            watch.stopped = True
+            with suppress(OutputError):  # what stopped the scan is told
+                if checkpoint is not None:
+                    checkpoint.write()
+            raise
+    if checkpoint is not None:
+        checkpoint.write()
 
 
 def refuse_too_many(columns: int, precision: str) -> None:
