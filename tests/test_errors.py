@@ -137,6 +137,7 @@ SPECIAL = {
     ("SourceError", "stray_quote", "line"): 7,
     ("SourceError", "stray_quote", "shown"): '5" pipe',
     ("SourceError", "long_field", "line"): 7,
+    ("SourceError", "mark_inside", "line"): 7,
     ("SourceError", "long_field", "found"): 31_457_280,
     ("SourceError", "long_field", "most"): 1_048_576,
     ("SourceError", "expanded", "most"): 1_000_000_000,

@@ -67,6 +67,14 @@ def test_packed_text(packing: str, ending: str, named: bool, pieces: int, write:
     assert moments.levels("c") == {"level 0": 16_667, "level 1": 16_667, "level 2": 16_666}
 
 
+@pytest.mark.parametrize(
+    ("name", "packing"), [("t.csv.zstd", "zst"), ("t.jsonl.gzip", "gz"), ("t.csv.gz", "zst")]
+)
+def test_other_endings_of_packed_text(name: str, packing: str, write: Any) -> None:
+    text = b'{"x":1}\n{"x":3}\n' if "jsonl" in name else b"x\n1\n3\n"
+    assert steepest.scan(write(name, PACKINGS[packing](text))).mean == [2.0]
+
+
 @crossed(packing=PACKINGS.keys(), ending=["csv", "jsonl"], cut=[1, 20, 5_000])
 def test_packed_text_that_is_cut_off(
     packing: str, ending: str, cut: int, write: Any, refused: Any

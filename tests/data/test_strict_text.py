@@ -314,3 +314,38 @@ def test_the_hint_can_be_pasted(text: Any, more: str, write: Any, capsys: Any) -
     assert flags is not None, hint
     code = cli.run(["scan", path, "-o", f"{path}.moments", *shlex.split(flags[0])])
     assert code == 0, (flags[0], capsys.readouterr().err)
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("cell", [b"3", b"v"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_byte_order_mark_within(cell: bytes, end: bytes, write: Any, refused: Any) -> None:
+    first = b"u" if cell == b"v" else b"1"
+    lines = [b"x,y", *[first + b",2"] * 50, BOM + cell + b",4", first + b",5", b""]
+    path = write("a.csv", BOM + end.join(lines))
+    for columns in (None, ["y"]):
+        with refused(errors.SourceError, f"line 52 of '{path}' begins with a byte order mark"):
+            steepest.scan(path, columns=columns)
+    path = write("b.csv", b'x,y\nu,2\nv,"' + BOM + b'4"\n"a\n' + BOM + b'b",1\n')
+    table = steepest.open_table(path, text=["y"])
+    assert steepest.scan(table).levels("x") == {"u": 1, "v": 1, "a\n\ufeffb": 1}
+
+
+def test_a_byte_order_mark_within_json_lines(write: Any, refused: Any) -> None:
+    path = write("a.jsonl", BOM + b'{"x":1}\n\n' + BOM + b'{"x":2}\n')
+    with refused(errors.SourceError, f"line 3 of '{path}' begins with a byte order mark"):
+        steepest.scan(path)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"x":"\\ud800","y":1}', '{"x":"u\\uDC01","y":1}', '{"y":1,"x\\ud800":2}']
+)
+@pytest.mark.parametrize("columns", [None, ["y"]])
+def test_half_of_a_character(line: str, columns: Any, write: Any, refused: Any) -> None:
+    whole = '{"x":"\\ud83d\\ude00","y":3}\n'
+    path = write("a.jsonl", whole * 2 + "\n" + line + "\n" + whole)
+    with refused(errors.SourceError, f"line 4 of '{path}'", "half of a character", "'\\ud"):
+        steepest.scan(path, columns=columns)
+    assert steepest.scan(write("b.jsonl", whole)).levels("x") == {"\U0001f600": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +24,9 @@ MISFIT = re.compile(
     r"In CSV column #(\d+): .*CSV conversion error to (\w+)[^:]*: invalid value '(.*)'", re.DOTALL
 )
 """How Arrow says that a cell is not of its column's type."""
+
+
+MARK = re.compile(rb"(?:\A|[\r\n])" + BOM_UTF8)
 
 
 class Need(Enum):
@@ -83,6 +87,8 @@ class Search:
         self, record: Record, before: int, find_other: Callable[[int, Need], Cell | None]
     ) -> None:
         line, cells = before + record.line, record.cells
+        if cells[0].startswith(BOM_UTF8) and 0 not in record.quoted:
+            raise SourceError.mark_inside(self.name, line)
         longest = max(map(len, cells))
         if longest > LONGEST_FIELD:
             raise SourceError.long_field(self.name, line, longest, LONGEST_FIELD)
@@ -143,7 +149,12 @@ class Search:
 
 
 def looks_clean(text: bytes, layout: Layout) -> bool:
-    """Whether quotes stand where they may, and no field is too long; if not, look closely."""
+    """Whether quotes stand where they may, no field is too long and no mark of a file stands there.
+
+    If not, look closely.
+    """
+    if not text.isascii() and MARK.search(text):
+        return False
     quotes = find_quotes(text, layout.quote)
     if len(quotes):
         if len(quotes) % 2:

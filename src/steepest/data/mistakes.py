@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import ColumnKindError, SourceError
+
+HALF = re.compile(r"[\ud800-\udfff]")
+"""Half of a pair that stands for one character, which is none alone."""
 
 Object = dict[str, Any]
 
@@ -62,6 +67,11 @@ def _read_object(line: bytes, number: int, path: str, wanted: Collection[str] | 
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise SourceError.line(path, number, reason[:1].lower() + reason[1:]) from None
+    if line.startswith(BOM_UTF8):
+        raise SourceError.mark_inside(path, number)
+    if b"\\u" in line and (half := HALF.search(json.dumps(row, ensure_ascii=False))):
+        reason = f"'\\u{ord(half[0]):04x}' is half of a character"
+        raise SourceError.line(path, number, reason)
     if not isinstance(row, _Pairs):
         raise SourceError.line(path, number, f"it is a {describe(row) or 'null'}")
     for key in row.repeated:

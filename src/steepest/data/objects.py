@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ BLOCK_BYTES = 1 << 21
 
 LONGEST_LINE = 1 << 24
 """Bytes of a line, at the most."""
+
+AT_ROW = re.compile(r"JSON parse error: (.*?)\.? in row (\d+)", re.DOTALL)
 
 MOST_BRACKETS = 500
 """Lines of more are looked at first: Arrow's reader does not survive a nesting without end."""
@@ -79,8 +82,9 @@ class LinesText(File):
         reading = lines.ReadOptions(use_threads=False, block_size=len(block.text) + 1)
         try:
             table = lines.read_json(pa.BufferReader(block.text), reading, parsing)
-        except pa.ArrowInvalid:
+        except pa.ArrowInvalid as error:
             list(self.check(span, block, types or {}, asked))
+            self._raise_at(span, block, str(error))
             raise
         starts = Counter(line.lstrip()[:1] for line in block.text.split(b"\n"))
         if starts[b"{"] != table.num_rows or not starts.keys() <= {b"{", b""}:
@@ -90,6 +94,13 @@ class LinesText(File):
         if not table.num_rows:
             return pa.RecordBatch.from_pylist([], schema=table.schema)
         return table.combine_chunks().to_batches()[0]
+
+    def _raise_at(self, span: Span, block: Block, message: str) -> None:
+        """SourceError for the line of the row at which Arrow stopped, where it says so."""
+        if found := AT_ROW.fullmatch(message):
+            written = [i for i, line in enumerate(block.text.split(b"\n")) if line.strip()]
+            line = self.line_of(span, block) + written[min(int(found[2]), len(written) - 1)]
+            raise SourceError.line(self.name, line, found[1][:1].lower() + found[1][1:])
 
     def _refuse_deep(self, span: Span, block: Block) -> None:
         """SourceError for a line nested deeper than Python's own reader goes."""

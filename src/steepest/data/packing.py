@@ -19,7 +19,7 @@ STARTS = {
 }
 """How a file begins that is packed, as regular expressions."""
 
-ENDINGS = (".gz", ".bz2", ".zst", ".lz4", ".xz")
+ENDINGS = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz")
 """What stands behind the ending of a file that is packed."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -87,10 +88,12 @@ class SourceError(SteepestError, OSError):
         reader = next((r for ends, r in READERS.items() if path.lower().endswith(ends)), None)
         return cls(
             f"'{path}' does not end in .csv, .tsv, .jsonl, .parquet or .arrow.",
-            "The ending says how a file is to be read.",
+            "The ending says how a file is to be read; behind that of packed text may stand .gz, "
+            ".bz2, .zst, .lz4 or .xz.",
             f"steepest.fit({reader}('{path}'), ...)"
             if reader
-            else "rename it, or read it yourself and hand over the table.",
+            else "rename it; or hand text to the standard input of a command, as in "
+            f"steepest scan - -o table.moments < {shlex.quote(path)}",
         )
 
     @classmethod
@@ -166,6 +169,15 @@ class SourceError(SteepestError, OSError):
             "Text is read as UTF-8 unless something else is said.",
             f"--encoding {said}, or steepest.open_table('{path}', encoding='{said}'), or "
             f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
+        )
+
+    @classmethod
+    def mark_inside(cls, path: str, line: int) -> SourceError:
+        return cls(
+            f"line {line:,} of '{path}' begins with a byte order mark.",
+            "Such a mark begins a file: files were put together here, perhaps with their headers.",
+            "read the files themselves, as in steepest.scan('part*.csv'), or take out that line's "
+            "first three bytes, and the line if it is a header.",
         )
 
     @classmethod
