@@ -21,8 +21,11 @@
 
 enum { LEAST = -342, MOST = 308, MANTISSA = 52, DIGITS = 19 };
 
-/* From here on doubles leave whole numbers out, and the least of 20 digits. */
-static const uint64_t LARGE = (uint64_t)1 << 53, TWENTY = 10000000000000000000u;
+/* From here on doubles leave whole numbers out. */
+#define LARGE 0x1p53
+
+/* The least whole number of 20 digits. */
+static const uint64_t TWENTY = 10000000000000000000u;
 
 typedef unsigned __int128 wide;
 
@@ -107,24 +110,23 @@ static int is_blank(uint8_t c, const struct marks *m)
     return (c == ' ' || c == '\t') && c != m->delimiter;
 }
 
-/* What the nearest double leaves of a whole number. */
-static double find_rest(uint64_t w, uint64_t bits)
+/* Whether 20 digits that were read as w, modulo 2^64, are a whole number that fits: those that do
+ * begin with 1, and the others of these wrap below. */
+static int fits(const uint8_t *first, const uint8_t *s, uint64_t w, const struct marks *m)
 {
-    double nearest;
-    memcpy(&nearest, &bits, 8);
-    return (double)(int64_t)(nearest < 0x1p64 ? w - (uint64_t)nearest : w);
+    while (*first == '0')
+        first++;
+    return s - first == DIGITS + 1 && *first == '1' && w >= TWENTY && *s != 'e' && *s != 'E'
+           && memchr(first, m->decimal, DIGITS + 1) == NULL;
 }
 
-/* Read a number that ends where its field does; NULL for anything else.  What its double leaves
- * of a large whole number goes to rest, and 1 to large where that is not 0. */
+/* Read a number that ends where its field does; NULL for anything else. */
 static const uint8_t *read_number(
-    const uint8_t *s, const uint8_t *end, const struct marks *m, double *value, double *rest,
-    uint8_t *large)
+    const uint8_t *s, const uint8_t *end, const struct marks *m, double *value)
 {
     while (is_blank(*s, m))
         s++;
     uint64_t sign = (uint64_t)(*s == '-') << 63, w = 0, bits = 0;
-    int whole = 1;
     s += *s == '-' || *s == '+';
     const uint8_t *first = s;
     s = read_digits(s, end, &w);
@@ -134,22 +136,16 @@ static const uint8_t *read_number(
         s = read_digits(s, end, &w);
         power = point - s;
         digits -= power;
-        whole = 0;
     }
     if (digits == 0)
         return NULL;
     if (digits > DIGITS) {
-        const uint8_t *c = first;
-        for (; *c == '0' || *c == m->decimal; c++)
+        for (const uint8_t *c = first; *c == '0' || *c == m->decimal; c++)
             digits -= *c == '0';
-        /* Those of 20 digits that fit begin with 1, and the others of these wrap below. */
-        if (digits > DIGITS && !(whole && digits == DIGITS + 1 && *c == '1' && w >= TWENTY))
+        if (digits > DIGITS && !fits(first, s, w, m))
             return NULL;
     }
     if (*s == 'e' || *s == 'E') {
-        if (digits > DIGITS)
-            return NULL;
-        whole = 0;
         int minus = *++s == '-';
         s += *s == '-' || *s == '+';
         const uint8_t *start = s;
@@ -166,14 +162,25 @@ static const uint8_t *read_number(
         return NULL;
     if (w != 0 && !scale(w, power, m->powers, &bits))
         return NULL;
-    if (whole && w >= LARGE) {
-        double left = find_rest(w, bits);
-        *rest = sign ? -left : left;
-        *large |= left != 0;
-    }
     bits |= sign;
     memcpy(value, &bits, 8);
     return s;
+}
+
+/* What the nearest double leaves of a number that was read; 0 where it is not written with digits
+ * alone. */
+static double find_rest(const uint8_t *s, const uint8_t *end, const struct marks *m, double nearest)
+{
+    uint64_t w = 0;
+    while (is_blank(*s, m))
+        s++;
+    s += *s == '-' || *s == '+';
+    s = read_digits(s, end, &w);
+    if (*s == m->decimal || *s == 'e' || *s == 'E')
+        return 0;
+    double size = nearest < 0 ? -nearest : nearest;
+    double rest = (double)(int64_t)(size < 0x1p64 ? w - (uint64_t)size : w);
+    return nearest < 0 ? -rest : rest;
 }
 
 static const uint8_t *find_end(const uint8_t *s, const uint8_t *end, uint8_t delimiter)
@@ -224,7 +231,6 @@ int64_t steepest_read_table(
     const uint8_t *s = text, *end = text + size;
     const uint64_t nan = 0x7FF8000000000000u;
     int64_t row = 0;
-    double unasked;
     *n_hard = 0;
     while (s < end) {
         if (*s == '\n' || (*s == '\r' && s[1] == '\n')) {
@@ -245,10 +251,16 @@ int64_t steepest_read_table(
                     present[t * stride + row] = !null;
                 }
             } else {
-                int64_t at = slots[column] * stride + row;
-                double *cell = table + at, *rest = rests ? rests + at : &unasked;
-                s = read_number(field, end, &m, cell, rest, large + slots[column]);
-                if (s == NULL) {
+                double *cell = table + slots[column] * stride + row;
+                s = read_number(field, end, &m, cell);
+                if (s != NULL) {
+                    if (*cell >= LARGE || *cell <= -LARGE) {
+                        double rest = find_rest(field, end, &m, *cell);
+                        large[slots[column]] |= rest != 0;
+                        if (rests)
+                            rests[slots[column] * stride + row] = rest;
+                    }
+                } else {
                     s = find_end(field, end, m.delimiter);
                     memcpy(cell, &nan, 8);
                     if (!is_null(field, s, nulls)) {
