@@ -456,7 +456,8 @@ def test_executors_do_not_change_a_bit(
     for text in (delimited, lines):
         monkeypatch.setattr(text, "PART_BYTES", 20_000)
     source = SOURCES[name](tmp_path)
-    sized = not getattr(open_source(source), "stays", False)
+    # A database does not say how many rows there are.
+    sized = name != "duckdb file" and not getattr(open_source(source), "stays", False)
     alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):
         reports: list[Any] = []

@@ -55,7 +55,7 @@ class DelimitedFile(File):
     """What stands between fields, unless it is said or seen to be something else."""
     dialect: Dialect = PLAIN
     as_text: frozenset[str] = frozenset()
-    """Columns to be read as text though they look like booleans or times."""
+    """Columns that are text in other files."""
     mixing: frozenset[str] = frozenset()
     """Columns that are text if they hold any."""
 
@@ -71,7 +71,7 @@ class DelimitedFile(File):
         return float(measure(self.path))
 
     def read_as_text(self, names: frozenset[str]) -> DelimitedFile:
-        """The same file, with booleans and times of these columns taken as they are written."""
+        """The same file beside others, in which these columns are text."""
         return replace(self, as_text=self.as_text | names, _known={}, _empty=set())
 
     def allow_mixed(self, names: frozenset[str]) -> DelimitedFile:
@@ -116,12 +116,8 @@ class DelimitedFile(File):
 
     def _is_text(self, name: str, shown: Shown) -> bool:
         """Whether a column is text by choice."""
-        import pyarrow as pa
-
-        if name in self.dialect.text or (shown.mixed and name in self.mixing):
-            return True
-        looks = pa.types.is_boolean(shown.type) or pa.types.is_temporal(shown.type)
-        return name in self.as_text and (looks or name in self.mixing)
+        mixed = shown.mixed or name in self.as_text
+        return name in self.dialect.text or (mixed and name in self.mixing)
 
     @cached_property
     def _packing(self) -> str:

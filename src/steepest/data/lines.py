@@ -122,8 +122,8 @@ class LinesFile(LinesText):
                 for block, shown in self._show_all(wanted):
                     for name, kind in shown.items():
                         types[name] = self._join(block, name, types.get(name, pa.null()), kind)
-                    known = {name for name, kind in types.items() if kind != pa.null()}
-                    if wanted is not None and wanted <= known:
+                    open_ended = {name for name, kind in types.items() if _may_change(kind)}
+                    if wanted is not None and wanted <= types.keys() - open_ended:
                         break
             self._found[wanted] = pa.schema(list(types.items()))
         return self._found[wanted]
@@ -178,3 +178,10 @@ class LinesFile(LinesText):
         if arrow_kind(a) is not arrow_kind(b) or pa.types.is_boolean(a) or pa.types.is_boolean(b):
             list(self.check(self._span, block, {name: a}, {name}))
         return a
+
+
+def _may_change(kind: pa.DataType) -> bool:
+    """Whether later values of a key may make its kind another: times are text beside text."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_null(kind)) or is_time(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,15 +13,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+TYPES = {"a number": "double", "a boolean": "bool", "a date": "timestamp[ns]"}
+"""What a column is that holds such cells, and perhaps others: of the first of them."""
+
+
 class Shown(NamedTuple):
-    """The type that a column shows, and whether it holds both numbers and text."""
+    """The type that a column shows, and whether it holds other text beside."""
 
     type: pa.DataType
     mixed: bool = False
 
 
 def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
-    """What columns hold, read as they show themselves; text that holds a number is mixed.
+    """What columns hold, read as they show themselves; text beside anything else is mixed.
 
     A quoted null word is a null where all else is numbers.
     """
@@ -32,11 +37,10 @@ def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
             shown.append(Shown(column.type))
             continue
         values = set(column.to_pylist()) - {None, *layout.nulls}
-        numbers = sum(layout.is_number(value) for value in values)
-        if not numbers:
-            shown.append(Shown(column.type))
-        else:
-            shown.append(Shown(pa.float64(), mixed=numbers < len(values)))
+        odd = Counter(layout.find_odd(value) for value in values)
+        found = next((word for word in TYPES if odd[word]), "")
+        kind = pa.type_for_alias(TYPES[found]) if found else column.type
+        shown.append(Shown(kind, mixed=bool(found) and odd[found] < len(values)))
     return shown
 
 
