@@ -255,7 +255,7 @@ def test_columns_of_no_use_may_differ(write: Any) -> None:
 def test_booleans_in_one_file_are_text_in_another(write: Any, refused: Any) -> None:
     """One text, one level, whatever else its file holds, where it is said to be text."""
     files = [write("a.csv", "c,y\nTrue,1\nmaybe,2\n"), write("b.csv", "c,y\nTrue,3\nFalse,4\n")]
-    with refused(errors.ColumnKindError, "'c' of", "a.csv", "'maybe' in line 3", "--text c"):
+    with refused(errors.ColumnKindError, "'c' of", "a.csv", "'maybe' in line 3", "text=['c']"):
         steepest.scan(files)
     levels = steepest.scan(files, formula="y ~ C(c)").levels("c")
     assert levels == {"False": 1, "True": 2, "maybe": 1}
