@@ -450,7 +450,8 @@ def test_executors_do_not_change_a_bit(
     processes: Executor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "PART_ROWS", 200)
+    if name != "duckdb file":  # its rows are cut in the workers, who do not hear of this
+        monkeypatch.setattr(memory, "PART_ROWS", 200)
     monkeypatch.setattr(parquet_files, "PART_ROWS", 200)
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
     for text in (delimited, lines):
