@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "steepest"
+
+
+# On a machine that others use, no example tells by its seconds.
+hypothesis.settings.register_profile("steepest", deadline=None)
+hypothesis.settings.load_profile("steepest")
 
 
 def pytest_configure() -> None:

@@ -148,6 +148,7 @@ SPECIAL = {
     ("CheckpointError", "elsewhere", "reason"): "the server is a standby of another",
     ("ColumnKindError", "mixed", "cell"): (2, "m²"),
     ("ColumnKindError", "mixed", "example"): (3, "70"),
+    ("ColumnKindError", "mixed", "odd"): "text",
     ("ColumnKindError", "mixed", "under_header"): True,
     ("ColumnNameError", "nameless", "names"): ["", "area", "price"],
     ("ValueFoundError", "beyond", "name"): "area",

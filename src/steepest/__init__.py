@@ -10,7 +10,32 @@ array([10.])
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .checks.audits import Audit
+    from .checks.checkup import check_gradient
+    from .checks.findings import Checkup
+    from .checks.races import Race
+    from .checks.racing import race
+    from .data.open import open_table
+    from .descent.loop import Descent, descend
+    from .descent.speeds import Rates
+    from .errors import SteepestError, SteepestWarning
+    from .models.fitting import fit
+    from .models.model import Model
+    from .models.outlook import rates
+    from .models.record import load
+    from .models.scoring import Score
+    from .models.selecting import select
+    from .models.selections import Selection
+    from .models.several import Models
+    from .models.studies import Study
+    from .models.studying import study
+    from .models.validation import Validation
+    from .sums.merging import merge
+    from .sums.moments import Moments
+    from .sums.scanning import scan
 
 __version__ = "0.1.0"
 

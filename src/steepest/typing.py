@@ -19,12 +19,14 @@ Tensor = Any
 
 
 class Progress(NamedTuple):
-    """How far a pass over rows has come."""
+    """How far a pass over rows has come, or the training of many models after it."""
 
     rows: int
     """Rows read so far."""
     fraction: float | None
     """Share of the whole that is read, 0 to 1; None where the size is not known."""
+    doing: str = "reading"
+    """``reading``, or ``training``: models of rows that have all been read, which count none."""
 
 
 OnProgress = Callable[[Progress], None]

@@ -450,13 +450,15 @@ def test_executors_do_not_change_a_bit(
     processes: Executor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(memory, "PART_ROWS", 200)
+    if name != "duckdb file":  # its rows are cut in the workers, who do not hear of this
+        monkeypatch.setattr(memory, "PART_ROWS", 200)
     monkeypatch.setattr(parquet_files, "PART_ROWS", 200)
     monkeypatch.setattr(arrow_files, "PART_ROWS", 200)
     for text in (delimited, lines):
         monkeypatch.setattr(text, "PART_BYTES", 20_000)
     source = SOURCES[name](tmp_path)
-    sized = not getattr(open_source(source), "stays", False)
+    # A database does not say how many rows there are.
+    sized = name != "duckdb file" and not getattr(open_source(source), "stays", False)
     alone = pack_moments(steepest.scan(source, precision=precision))
     for executor in (threads, processes):
         reports: list[Any] = []

@@ -12,9 +12,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from tests.tiers import law
 
 import steepest
 from steepest.data.conditions import parse_condition
@@ -180,8 +180,7 @@ def conditions(draw, depth=3):
     return f"{first} {word} {second}", list(map(join, left, right)), own
 
 
-@settings(max_examples=150, deadline=None)
-@given(conditions())
+@law(conditions(), few=50, many=400)
 def test_rows_are_those_of_which_the_condition_is_true(found):
     """Unknown where a null decides, as in SQL; written and read again it is the same."""
     text, truth, _ = found
@@ -291,8 +290,7 @@ def test_what_cannot_be_read(text, words):
     assert "Hint: " in str(caught.value)
 
 
-@settings(max_examples=300)
-@given(st.text(alphabet="xsf andortiul(),'\"=<>!0.1-e`^:C", max_size=30))
+@law(st.text(alphabet="xsf andortiul(),'\"=<>!0.1-e`^:C", max_size=30), few=100, many=1_000)
 def test_any_text_is_read_or_refused(text):
     try:
         condition = parse_condition(text)
@@ -301,10 +299,10 @@ def test_any_text_is_read_or_refused(text):
     assert parse_condition(str(condition)) == condition
 
 
-@settings(max_examples=100)
-@given(
-    conditions(2), st.integers(0, 40), st.integers(0, 5), st.sampled_from(["", "(", "not ", "'"])
-)
+@law(
+    conditions(2), st.integers(0, 40), st.integers(0, 5), st.sampled_from(["", "(", "not ", "'"]),
+    few=40, many=400,
+)  # fmt: skip
 def test_a_condition_that_lost_a_piece_is_read_or_refused(found, at, gone, instead):
     text = found[0][:at] + instead + found[0][at + gone :]
     try:

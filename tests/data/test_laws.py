@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from tests.tiers import law
 
 import steepest
 
@@ -74,22 +75,21 @@ def same(a: steepest.Moments, b: steepest.Moments) -> None:
             np.testing.assert_array_equal(ours.table(*pair), theirs.table(*pair))
 
 
-@settings(max_examples=60, deadline=None)
-@given(table=tables())
-def test_a_file_is_its_table(table: Table, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("law")
-    _write_csv(table, folder / "t.csv")
-    parquet.write_table(pa.table(table), folder / "t.parquet")
-    for precision in ("double", "exact"):
-        expected = steepest.scan(table, precision=precision)
-        for name in ("t.csv", "t.parquet"):
-            found = steepest.scan(folder / name, precision=precision)
-            same(found, expected)
-            assert precision == "double" or found.fingerprint == expected.fingerprint
+@law(table=tables(), few=15, many=150)
+def test_a_file_is_its_table(table: Table) -> None:
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        _write_csv(table, folder / "t.csv")
+        parquet.write_table(pa.table(table), folder / "t.parquet")
+        for precision in ("double", "exact"):
+            expected = steepest.scan(table, precision=precision)
+            for name in ("t.csv", "t.parquet"):
+                found = steepest.scan(folder / name, precision=precision)
+                same(found, expected)
+                assert precision == "double" or found.fingerprint == expected.fingerprint
 
 
-@settings(max_examples=40, deadline=None)
-@given(table=tables(), cut=st.integers(0, 41))
+@law(table=tables(), cut=st.integers(0, 41), few=25, many=150)
 def test_moments_of_two_halves_add_up(table: Table, cut: int) -> None:
     """Fields that differ by their halves' nulls and levels, and yet give the same counts."""
     whole = pa.table(table)
@@ -143,8 +143,7 @@ def test_penguins_lose_rows_only_for_columns_in_use(penguins: Path) -> None:
     assert every.nulls["sex"] == 11
 
 
-@settings(max_examples=40, deadline=None)
-@given(table=tables())
+@law(table=tables(), few=25, many=150)
 def test_rows_are_accounted_for_in_every_subset(table: Table) -> None:
     moments = steepest.scan(table)
     for size in (0, 1, 2, 3):

@@ -11,7 +11,7 @@ import pytest
 
 import steepest
 from steepest import errors
-from steepest.data import objects
+from steepest.data import lines, objects
 
 LONG = 3_000
 """Lines of nine bytes: more than a block."""
@@ -192,10 +192,20 @@ def test_a_number_beyond_doubles(write: Any, refused: Any) -> None:
         steepest.scan(path)
 
 
-def test_a_time_that_is_none(write: Any, refused: Any) -> None:
-    text = "".join(json.dumps({"d": "2024-01-01", "y": i}) + "\n" for i in range(1_000))
-    path = write("a.jsonl", text + '{"d":"soon","y":1}\n')
-    with refused(errors.ColumnKindError, "'d'", "is a time at first", "'soon'", "line 1,001"):
+@pytest.mark.parametrize("text_first", [True, False])
+@pytest.mark.parametrize("before", [3, 2_000])
+def test_times_beside_text_are_text(
+    text_first: bool, before: int, write: Any, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever came first, within a block and later, whoever asks."""
+    monkeypatch.setattr(objects, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(lines, "PART_BYTES", 20_000)
+    first, then = ("soon", "2024-01-01") if text_first else ("2024-01-01", "soon")
+    text = "".join(json.dumps({"d": first, "y": i}) + "\n" for i in range(before))
+    path = write("a.jsonl", text + json.dumps({"d": then, "y": 1}) + "\n")
+    for asked in ({}, {"columns": ["d", "y"]}, {"formula": "y ~ C(d)"}):
+        assert steepest.scan(path, **asked).levels("d") == {first: before, then: 1}
+    with refused(errors.ColumnKindError, "'days(d)'", "of type string", "where all of it is"):
         steepest.fit(path, formula="y ~ days(d)")
 
 

@@ -244,7 +244,7 @@ def test_gzip_under_another_name_in_members_and_cut_off(write: Any, refused: Any
     "path", sorted((DAMAGED / "csv").glob("clusterfuzz*")), ids=lambda p: p.name[-16:]
 )
 def test_files_no_reader_may_crash_on(path: Path, tmp_path: Path) -> None:
-    """One sentence that names the file, within a second; or numbers that are finite."""
+    """One sentence that names the file, within seconds; or numbers that are finite."""
     copy = tmp_path / "t.csv"
     copy.write_bytes(path.read_bytes())
     begun = time.process_time()
@@ -255,7 +255,7 @@ def test_files_no_reader_may_crash_on(path: Path, tmp_path: Path) -> None:
     else:
         said = "t.csv" * bool(np.isfinite(moments.mean).all())
     assert "t.csv" in said
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 import steepest
 from steepest import errors, open_table
+from steepest.data.doubles import DoublesReader
 from steepest.faces import cli
 
 LATE = 300_000
@@ -190,6 +191,74 @@ def test_what_looks_like_an_identifier_is_said(write: Any) -> None:
 def test_text_that_is_not_there(write: Any, refused: Any) -> None:
     with refused(errors.ColumnNotFoundError, "text column 'zpi'", "did you mean 'zip'?"):
         steepest.scan(open_table(write("a.csv", "zip,y\n1,2\n"), text=["zpi"]))
+
+
+KINDS = {
+    "boolean": ("true", "a boolean"),
+    "date": ("2024-01-31", "a date"),
+    "moment": ("2024-01-31 12:30:01", "a date"),
+}
+
+
+@pytest.mark.parametrize("kernel", ["", "numpy"])
+@pytest.mark.parametrize("before", [1, 3, LATE])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text_first", [True, False])
+def test_booleans_and_dates_do_not_mix_with_text(
+    text_first: bool, kind: str, before: int, kernel: str,
+    write: Any, refused: Any, late: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Refused with its line whichever came first, wherever it stands, where it is used."""
+    if kernel:
+        monkeypatch.setattr(DoublesReader, "serves", staticmethod(lambda *_: False))
+    early, before = before < LATE, late(before)
+    cell, odd = KINDS[kind]
+    first, then = ("soon", cell) if text_first else (cell, "soon")
+    path = write("a.csv", read_late(first, then, before))
+    as_text = text_first and not early
+    word = "category" if as_text else "boolean" if kind == "boolean" else "time"
+    line = 2 if early and text_first else before + 2
+    shown = then if as_text or not text_first else first
+    message = [
+        f"column 'x' of '{path}' is a {word}",
+        f"'{shown}' in line {line:,} is {odd if as_text else 'none'}.",
+        "--text x",
+        "text=['x']",
+    ]
+    with refused(errors.ColumnKindError, *message):
+        if word == "time":
+            steepest.fit(path, formula="y ~ days(x)")
+        else:
+            steepest.scan(path)
+    if word == "time":  # not used unless it is asked for
+        assert "time" in steepest.scan(path).left_out["x"]
+    levels = steepest.scan(open_table(path, text=["x"])).levels("x")
+    assert levels == {first: before + 1, then: 1}
+    if early:
+        assert steepest.scan(path, formula="y ~ C(x)").levels("x") == levels
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [("10:12", "30:27"), ("2023-02-30", "soon"), ("2024-01", "2024-02x"), ("T", "F"),
+     ("12-01-2024", "x"), ("2024-01-01x", "y"), ("truely", "false friend")],
+)  # fmt: skip
+def test_text_that_only_resembles_booleans_and_dates(cells: tuple[str, str], write: Any) -> None:
+    path = write("a.csv", f"x,y\n{cells[0]},1\n{cells[1]},2\n{cells[0]},4\n")
+    assert steepest.scan(path).levels("x") == {cells[0]: 2, cells[1]: 1}
+
+
+@pytest.mark.parametrize("cell", ["true", "2024-01-31"])
+def test_booleans_and_dates_in_one_file_and_text_in_another(
+    cell: str, write: Any, refused: Any
+) -> None:
+    paths = [write("a.csv", f"x,y\n{cell},1\n"), write("b.csv", "x,y\nsoon,2\n")]
+    for order in (paths, paths[::-1]):
+        with refused(errors.ColumnKindError, "'x' is a", "a.csv", "b.csv", "--text x"):
+            steepest.scan(order)
+        table = open_table(order, text=["x"])
+        assert steepest.scan(table).levels("x") == {cell: 1, "soon": 1}
+        assert steepest.scan(order, formula="y ~ C(x)").levels("x") == {cell: 1, "soon": 1}
 
 
 def test_dates_and_text(write: Any, refused: Any, late: Any) -> None:

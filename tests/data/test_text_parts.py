@@ -9,13 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiers import thinned
+from tests.tiers import law, thinned
 
 import steepest
 from steepest import open_table
@@ -57,23 +57,24 @@ tables = st.lists(st.tuples(numbers, names), min_size=1, max_size=12).filter(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(
+@law(
     rows=tables,
     part=st.integers(1, 64),
     block=st.integers(1, 64),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     mark=st.booleans(),
     last=st.booleans(),
+    few=25,
+    many=250,
 )
 def test_the_same_bits_wherever_it_is_cut(
-    rows: list[Any], part: int, block: int, end: str, mark: bool, last: bool, tmp_path_factory: Any
+    rows: list[Any], part: int, block: int, end: str, mark: bool, last: bool
 ) -> None:
-    path = tmp_path_factory.mktemp("cut") / "t.csv"
-    text = write_rows(rows, end)
-    text = text if last else text[: -len(end)]
-    path.write_bytes(b"\xef\xbb\xbf" * mark + text)
-    with pytest.MonkeyPatch.context() as patch:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "t.csv"
+        text = write_rows(rows, end)
+        text = text if last else text[: -len(end)]
+        path.write_bytes(b"\xef\xbb\xbf" * mark + text)
         patch.setattr(delimited, "PART_BYTES", part)
         patch.setattr(fragments, "BLOCK_BYTES", block)
         moments = steepest.scan(path, columns=["x", "the\ncity"])
@@ -119,13 +120,14 @@ fields = st.one_of(
 records = st.lists(fields, min_size=1, max_size=3).map(",".join)
 
 
-@settings(max_examples=300, deadline=None)
-@given(
+@law(
     found=st.lists(records, max_size=6),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     last=st.booleans(),
     step=st.integers(1, 8),
     read=st.integers(1, 8),
+    few=100,
+    many=1_000,
 )
 def test_cuts_are_where_records_end(
     found: list[str], end: str, last: bool, step: int, read: int

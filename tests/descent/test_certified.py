@@ -53,6 +53,15 @@ def test_correctly_rounded(p, l2, intercept, scale):
     assert "correctly rounded" in str(model)
 
 
+@pytest.mark.parametrize("scale", ["standard", "none"])
+@pytest.mark.parametrize("l2", [0.0, 1e-9])
+@pytest.mark.parametrize("p", [2, 5])
+def test_correctly_rounded_by_digits(p, l2, scale, monkeypatch):
+    """As many columns are: products of whole numbers by products of their digits."""
+    monkeypatch.setattr(certified, "MANY", 1)
+    test_correctly_rounded(p, l2, True, scale)
+
+
 number = st.one_of(
     st.integers(-9, 9).map(float),
     st.sampled_from([2.0**18, 2.0**-18, 1e6, 0.1]),

@@ -94,8 +94,7 @@ def test_a_model_file_and_a_schedule(tmp_path):
         ({"rule": "adam"}, "l1 is given, and Adam"),
         ({"rule": "l-bfgs"}, "l1 is given, and L-BFGS"),
         ({"learning_rate": "budget"}, "no closed form"),
-        ({"nonnegative": True}, "is given, and epochs"),
-        ({"epochs": None, "rule": "gradient-descent"}, "l1 is given, and epochs or a rule"),
+        ({"epochs": None, "rule": "gradient-descent"}, "l1 is given, and a rule"),
     ],
 )
 def test_what_does_not_go_together(options, said):

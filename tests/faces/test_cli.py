@@ -521,7 +521,7 @@ def test_signals(
 # ------------------------------------------------------------------ a terminal
 
 
-def watch(arguments: Sequence[object], wanted: str, seconds: float = 10.0) -> str:
+def watch(arguments: Sequence[object], wanted: str, seconds: float = 30.0) -> str:
     """What a command shows on a terminal's stderr, until it shows what is wanted."""
     ours, theirs = pty.openpty()
     env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"}

@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.problems import least_squares_of, root_of
+from tests.tiers import law
 
 import steepest
 from steepest.errors import MomentsError
@@ -94,14 +94,15 @@ def test_against_fractions(monkeypatch):
     assert model.r2 == float(r2)
 
 
-@settings(max_examples=30, deadline=None)
-@given(
+@law(
     st.lists(
         st.tuples(st.integers(0, 11), st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)),
         min_size=30,
         max_size=60,
     ),
     st.sampled_from([0.0, 0.5]),
+    few=12,
+    many=100,
 )
 def test_any_rows(rows, l2):
     table = {

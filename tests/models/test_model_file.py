@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import pytest
 from tests.problems import correlated
+from tests.tiers import exhaustively
 
 import steepest
 from steepest.errors import ModelFileError, OutputError
@@ -61,9 +62,10 @@ def test_round_trip_to_the_bit(model, path):
     assert path.with_name("again.json").read_bytes() == path.read_bytes()
 
 
-def test_every_truncation_is_refused(path):
+@pytest.mark.parametrize("step", [7, *exhaustively(1)])
+def test_every_truncation_is_refused(step, path):
     data = path.read_bytes()
-    for length in range(0, len(data), 1):
+    for length in [*range(0, len(data), step), len(data) - 1]:
         path.write_bytes(data[:length])
         with pytest.raises(ModelFileError):
             steepest.load(path)

@@ -108,7 +108,7 @@ def test_what_is_refused(table):
     for options in (
         {"l1": -1}, {"l1": np.nan}, {"l1": "0.1"}, {"nonnegative": 1}, {"adaptive": -1, "l1": 1},
         {"l1": 0.1, "penalties": {"x0": -1}}, {"l1": 0.1, "penalties": ["x0"]},
-        {"nonnegative": True, "epochs": 10}, {"nonnegative": True, "learning_rate": 0.1},
+        {"nonnegative": True, "learning_rate": 0.1},
         {"l1": 0.1, "w": {"x0": 1.0}},
     ):  # fmt: skip
         with pytest.raises(OptionError):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tests.tiers import law
 
 import steepest
 from steepest.errors import MomentsError, OptionError, ValueFoundError
@@ -127,8 +128,7 @@ def test_workers_and_files_change_no_bit(tmp_path):
         assert scan(tmp_path / name).fingerprint == whole.fingerprint
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.data())
+@law(st.data(), few=15, many=100)
 def test_adding_and_taking_away_leaves_no_trace(data):
     columns = table(200)
     names = st.permutations(range(200))

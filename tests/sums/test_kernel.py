@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.problems import find_kernels
-from tests.tiers import crossed, exhaustively, thinned
+from tests.tiers import crossed, exhaustively, law, thinned
 
 import steepest
 from steepest.data.strips import Strips
@@ -191,8 +190,7 @@ def test_every_digit_at_its_bound(kernel):
         assert_exact(grid.integers(), values[~apart])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
+@law(
     st.tuples(st.integers(1, 30), st.integers(1, 9)).flatmap(
         lambda shape: arrays(
             np.float64,
@@ -206,6 +204,8 @@ def test_every_digit_at_its_bound(kernel):
         )
     ),
     st.integers(1, 4),
+    few=30,
+    many=200,
 )
 def test_any_doubles(rows, pieces):
     for kernel in BUILT:

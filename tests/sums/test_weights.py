@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tiers import law
 
 import steepest
 from steepest.data import memory
@@ -81,8 +82,7 @@ def as_scanned(found: list[dict[str, Any]]) -> steepest.Moments:
     return steepest.scan(as_table(found), weights="w", precision="exact")
 
 
-@settings(max_examples=120, deadline=None)
-@given(rows)
+@law(rows, few=40, many=300)
 def test_weighted_sums_of_any_type_are_never_rounded(found):
     counted = [row for row in found if row["w"]]
     if not counted:
@@ -94,8 +94,7 @@ def test_weighted_sums_of_any_type_are_never_rounded(found):
     assert_exact(moments, counted, ["d", "i", "u", "x"])
 
 
-@settings(max_examples=60, deadline=None)
-@given(rows)
+@law(rows, few=25, many=150)
 def test_wide_integers_and_decimals_alone(found):
     found = [{**row, "w": 1.0} for row in found]
     assert_exact(steepest.scan(as_table(found).drop(["w"])), found, ["d", "i", "u", "x"])

@@ -324,7 +324,7 @@ def test_nobody_answers(table: Path, tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"steepest: no scheduler answers at '{address}'")
     assert ran.stderr.count("\n") == 4
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 40
     assert not list(tmp_path.iterdir())
 
 

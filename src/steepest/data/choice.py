@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -238,9 +239,10 @@ def name_columns(columns: Iterable[str], target: str | None = None) -> dict[str,
     """
     names = [columns] if isinstance(columns, str) else [str(name) for name in columns]
     role = "scanned" if target is None else "feature"
-    for name in names:
-        if names.count(name) > 1:
-            raise ColumnNameError.repeated(name, names.count(name), f"the {role} columns")
+    times = Counter(names)
+    for name in times:
+        if times[name] > 1:
+            raise ColumnNameError.repeated(name, times[name], f"the {role} columns")
         if name == target:
             raise ColumnNameError.target_among_features(name)
     return dict.fromkeys(names, role) | ({} if target is None else {target: "target"})

@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import EmptySourceError, SourceError, listed
 from .arrow import arrow_schema
@@ -25,11 +25,11 @@ from .dialect import PLAIN, Dialect, find_decimal_comma, read_head
 from .file import File
 from .flaws import Need, Search
 from .fragments import DelimitedPart
-from .layout import HEAD_BYTES, Layout, find_layout
+from .layout import HEAD_BYTES, LONGEST_HEADER, Layout, find_layout
 from .packing import find_packing, open_unpacked
 from .parsing import Parser
 from .places import Place, measure, open_bytes
-from .sampling import Shown, find_padded, show_types
+from .sampling import Shown, count_numbers, find_padded, show_types
 from .table import Kind, Schema
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ PART_BYTES = 1 << 24
 """Bytes of a part."""
 
 HEXADECIMAL = re.compile(rb"0[xX]")
+
+MOST_SHOWN = 10_000
+"""Of more columns only those are looked at that are asked for."""
 
 SHOWN_BYTES = 1 << 20
 """From so much it is seen what columns hold; where one shows no value, from as much as it takes."""
@@ -52,12 +55,14 @@ class DelimitedFile(File):
     """What stands between fields, unless it is said or seen to be something else."""
     dialect: Dialect = PLAIN
     as_text: frozenset[str] = frozenset()
-    """Columns to be read as text though they look like booleans or times."""
+    """Columns that are text in other files."""
     mixing: frozenset[str] = frozenset()
     """Columns that are text if they hold any."""
 
-    _late: dict[int, Shown] = field(default_factory=dict, compare=False, repr=False)
-    """What columns hold that show nothing in the first block."""
+    _known: dict[int, Shown] = field(default_factory=dict, compare=False, repr=False)
+    """What columns show in the first block, or in the first that shows something."""
+    _empty: set[int] = field(default_factory=set, compare=False, repr=False)
+    """Columns that show nothing in any."""
 
     format: ClassVar[str] = "CSV"
 
@@ -66,12 +71,12 @@ class DelimitedFile(File):
         return float(measure(self.path))
 
     def read_as_text(self, names: frozenset[str]) -> DelimitedFile:
-        """The same file, with booleans and times of these columns taken as they are written."""
-        return replace(self, as_text=self.as_text | names, _late={})
+        """The same file beside others, in which these columns are text."""
+        return replace(self, as_text=self.as_text | names, _known={}, _empty=set())
 
     def allow_mixed(self, names: frozenset[str]) -> DelimitedFile:
         """The same file, in which these columns are text where numbers stand among it."""
-        return replace(self, mixing=self.mixing | names, _late={})
+        return replace(self, mixing=self.mixing | names, _known={}, _empty=set())
 
     # ------------------------------------------------------------ what its columns are
 
@@ -96,6 +101,12 @@ class DelimitedFile(File):
             found.find(name, "text")
         return replace(found, example=self._give_example)
 
+    def count_numbers(self, wanted: Collection[str] | None = None) -> int:
+        """How many columns are numbers, as far as the first record shows."""
+        with self.reading():
+            layout, head = self._layout, self._read_head(self._layout.start + LONGEST_HEADER)
+            return count_numbers(head[layout.start :], layout, self.dialect.text, wanted)
+
     def _give_example(self, name: str) -> str:
         """A cell that shows what a column is."""
         kinds = {column.name: column.kind for column in self.schema([name]).columns}
@@ -105,12 +116,8 @@ class DelimitedFile(File):
 
     def _is_text(self, name: str, shown: Shown) -> bool:
         """Whether a column is text by choice."""
-        import pyarrow as pa
-
-        if name in self.dialect.text or (shown.mixed and name in self.mixing):
-            return True
-        looks = pa.types.is_boolean(shown.type) or pa.types.is_temporal(shown.type)
-        return name in self.as_text and (looks or name in self.mixing)
+        mixed = shown.mixed or name in self.as_text
+        return name in self.dialect.text or (mixed and name in self.mixing)
 
     @cached_property
     def _packing(self) -> str:
@@ -140,13 +147,6 @@ class DelimitedFile(File):
             self.path, self.title, self.stamp, self._layout, self._span, 1, self.size
         )
 
-    @cached_property
-    def _first(self) -> list[Shown]:
-        """What the columns show in the first block."""
-        for block in self._whole.blocks(SHOWN_BYTES):
-            return self._show_block(block, ())
-        return [Shown(_null())] * len(self._layout.names)
-
     def _show_block(self, block: Block, places: Collection[int]) -> list[Shown]:
         """What some columns show in a block; without any all."""
         import pyarrow as pa
@@ -167,22 +167,23 @@ class DelimitedFile(File):
         """What the columns hold: those wanted as the first block shows that has a value."""
         import pyarrow as pa
 
-        names, shown = self._layout.names, list(self._first)
-        for place, one in self._late.items():
-            shown[place] = one
-        left = [
-            i for i, one in enumerate(shown) if pa.types.is_null(one.type) and names[i] in wanted
-        ]
-        blocks = self._whole.blocks(SHOWN_BYTES)
-        for block in blocks if left and not self._late.keys() >= set(left) else ():
-            if block.start > self._layout.start:
-                for place, one in zip(left, self._show_block(block, left), strict=True):
-                    self._late[place] = shown[place] = one
-                left = [i for i in left if pa.types.is_null(shown[i].type)]
+        names, known, asked = self._layout.names, self._known, frozenset(wanted)
+        own = [i for i, name in enumerate(names) if name in asked]
+        every = range(len(names)) if len(names) <= MOST_SHOWN else own
+        fresh = [i for i in every if i not in known]
+        left = [i for i in own if i not in self._empty and _is_null(known.get(i))]
+        for block in self._whole.blocks(SHOWN_BYTES) if fresh or left else ():
+            places = fresh if block.start == self._layout.start else left
+            if places:
+                found = self._show_block(block, () if len(places) == len(names) else places)
+                known.update(zip(places, found, strict=True))
+            left = [i for i in left if _is_null(known.get(i))]
             if not left:
                 break
-        for name in wanted:
-            if name in names and pa.types.is_binary(shown[names.index(name)].type):
+        self._empty.update(left)
+        shown = [known.get(i, Shown(pa.null())) for i in range(len(names))]
+        for name, one in zip(names, shown, strict=True):
+            if pa.types.is_binary(one.type) and name in asked:
                 raise SourceError.not_utf8(self.name)
         return shown
 
@@ -251,7 +252,8 @@ class DelimitedFile(File):
         return notes
 
 
-def _null() -> Any:
+def _is_null(shown: Shown | None) -> bool:
+    """Whether a column shows nothing, or was not looked at."""
     import pyarrow as pa
 
-    return pa.null()
+    return shown is None or bool(pa.types.is_null(shown.type))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -197,11 +198,8 @@ class Design:
     def reads(self) -> Reads:
         """What it takes from the table: plain numbers first, in their order, the weights last."""
         plain = [c.name for c in self.columns if c.kind is Kind.NUMBER and c.formed is None]
-        found = Reads(tuple(plain), (), ())
-        for column in self.columns:
-            found = join_reads(found, read_for(column.expression, column.kind))
-        if self.looked:
-            found = join_reads(found, self.looked)
+        every = [read_for(column.expression, column.kind) for column in self.columns]
+        found = join_reads(Reads(tuple(plain), (), ()), *every, *filter(None, [self.looked]))
         if not self.weights:
             return found
         rest = tuple(name for name in found.numbers if name != self.weights)
@@ -246,8 +244,9 @@ def _find_rounded(batch: Batch, columns: Sequence[Column], *, exact: bool) -> fr
     return frozenset(c.name for c in columns if not names.isdisjoint(c.sources))
 
 
-def join_reads(found: Reads, more: Looked | Reads) -> Reads:
-    return Reads(*(tuple(dict.fromkeys([*a, *b])) for a, b in zip(found, more, strict=True)))
+def join_reads(*found: Looked | Reads) -> Reads:
+    """What any of them reads, in the order of the first that does."""
+    return Reads(*(tuple(dict.fromkeys(chain(*own))) for own in zip(*found, strict=True)))
 
 
 def read_for(expression: Expression, kind: Kind) -> Reads:

@@ -22,7 +22,7 @@ from .paths import Found, check_readable, find_files, is_own
 from .places import Place, Stamp, measure, open_bytes
 from .spool import Spool, Spooled, read_pieces, spool
 from .stores import reaching
-from .table import Kind, Part, Schema, Source, allow_mixed, remarks_of
+from .table import Kind, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
 
 TEXT: dict[str, Callable[..., Source]] = {
     ".csv": DelimitedFile,
@@ -76,6 +76,10 @@ class Files:
             files=tuple(allow_mixed(file, names) for file in self.files),
             mixing=self.mixing | names,
         )
+
+    def count_numbers(self, wanted: Sequence[str] | None = None) -> int:
+        """How many columns are numbers, as far as that is seen at once."""
+        return count_numbers(self.files[0], wanted)
 
     def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in giving these columns."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ColumnKindError, SourceError
 from .boundaries import find_quotes
-from .layout import DOUBLE_WORD, FALSE_WORDS, TRUE_WORDS, Layout
+from .layout import DOUBLE_WORD, Layout, is_boolean
 from .records import BrokenError, Record
 
 LONGEST_FIELD = 1 << 20
@@ -76,8 +76,8 @@ class Search:
                 len(record.cells) > place
                 and record.cells[place].decode("utf-8", "replace") == value
             ):
-                name, line = self.layout.names[place], str(before + record.line)
-                raise ColumnKindError.cell(name, f"'{self.name}'", kind, line, value)
+                name, cell = self.layout.names[place], (before + record.line, value)
+                raise ColumnKindError.mixed(name, self.name, "time", cell, None, "none")
 
     def _check_record(
         self, record: Record, before: int, find_other: Callable[[int, Need], Cell | None]
@@ -106,17 +106,18 @@ class Search:
                 need.value,
                 (line, cell),
                 other,
+                {Need.NUMBER: "text", Need.TEXT: self.layout.find_odd(cell)}.get(need, "none"),
                 under_header=0 < self.layout.header_line == line - 1,
             )
 
     def _fits(self, cell: str, need: Need, *, quoted: bool) -> bool:
         null = self.layout.is_null(cell)
         if need is Need.TEXT:
-            return (null and not quoted) or not self.layout.is_number(cell)
+            return (null and not quoted) or not self.layout.find_odd(cell)
         if null:
             return True
         if need is Need.BOOLEAN:
-            return cell in (*TRUE_WORDS, *FALSE_WORDS)
+            return is_boolean(cell)
         return self.layout.is_number(cell) or DOUBLE_WORD.fullmatch(cell.strip()) is not None
 
     def find_row(self, text: bytes, row: int, place: int) -> Cell | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import datetime as dt
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -25,6 +26,12 @@ LONGEST_HEADER = 1 << 26
 
 BLANKS = " \t"
 """What may stand around a number."""
+
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+TIME_OF_DAY = re.compile(
+    r"([ T]([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?)?"
+    r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 
 DOUBLE_WORD = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 """Words that Arrow reads as doubles; one that is no number is a null."""
@@ -63,6 +70,14 @@ class Layout:
     def is_number(self, cell: str) -> bool:
         return self.number.fullmatch(cell.strip(BLANKS)) is not None
 
+    def find_odd(self, cell: str) -> str:
+        """What a cell is that is out of place among text; empty where it is text itself."""
+        if self.is_number(cell):
+            return "a number"
+        if is_boolean(cell):
+            return "a boolean"
+        return "a date" if is_date(cell) else ""
+
     def parse(self, cell: str) -> float | None:
         """The double nearest to a number, NaN for a null; None for anything else."""
         if self.is_null(cell):
@@ -82,6 +97,22 @@ class Layout:
                 yield record
             elif self.is_narrow:
                 yield record._replace(cells=[b""])
+
+
+def is_boolean(cell: str) -> bool:
+    return cell in TRUE_WORDS or cell in FALSE_WORDS
+
+
+def is_date(cell: str) -> bool:
+    """Whether a cell is a day of the calendar, perhaps with a time of it."""
+    found = DATE.match(cell)
+    if not found:
+        return False
+    try:
+        dt.date.fromisoformat(found[0])
+    except ValueError:  # there is no 31st of June
+        return False
+    return TIME_OF_DAY.fullmatch(cell, found.end()) is not None
 
 
 def find_layout(read: Callable[[int], bytes], dialect: Dialect, usual: str, name: str) -> Layout:

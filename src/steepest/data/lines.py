@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +23,8 @@ from .blocks import Block, Span, split
 from .boundaries import Cut, plan_cuts
 from .dialect import PLAIN, Dialect
 from .layout import check_encoding
-from .objects import LinesPart, LinesText, is_time, types_of
+from .mistakes import describe
+from .objects import LONGEST_LINE, LinesPart, LinesText, is_time, types_of
 from .packing import find_packing, open_unpacked
 from .places import Place, measure, open_bytes
 from .table import Kind, Schema
@@ -94,6 +95,19 @@ class LinesFile(LinesText):
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         return arrow_schema(self._find(None if wanted is None else frozenset(wanted)), self.where)
 
+    def count_numbers(self, wanted: Collection[str] | None = None) -> int:
+        """How many keys are numbers in the first line."""
+        with self.reading(), open_unpacked(self.path, self._span.packing) as (stream, _):
+            head = bytes(stream.read(LONGEST_LINE))[self._span.start :].lstrip()
+        try:
+            row = json.loads(head.split(b"\n", 1)[0])
+        except (ValueError, RecursionError):
+            return 0
+        if not isinstance(row, dict):
+            return 0
+        asked = row if wanted is None else wanted
+        return sum(describe(row.get(key)) == "number" for key in asked)
+
     def read_as_text(self, names: frozenset[str]) -> LinesFile:
         """The same file, with these keys' times taken as the text they are written as."""
         return replace(self, as_text=names, _found={})
@@ -108,8 +122,8 @@ class LinesFile(LinesText):
                 for block, shown in self._show_all(wanted):
                     for name, kind in shown.items():
                         types[name] = self._join(block, name, types.get(name, pa.null()), kind)
-                    known = {name for name, kind in types.items() if kind != pa.null()}
-                    if wanted is not None and wanted <= known:
+                    open_ended = {name for name, kind in types.items() if _may_change(kind)}
+                    if wanted is not None and wanted <= types.keys() - open_ended:
                         break
             self._found[wanted] = pa.schema(list(types.items()))
         return self._found[wanted]
@@ -164,3 +178,10 @@ class LinesFile(LinesText):
         if arrow_kind(a) is not arrow_kind(b) or pa.types.is_boolean(a) or pa.types.is_boolean(b):
             list(self.check(self._span, block, {name: a}, {name}))
         return a
+
+
+def _may_change(kind: pa.DataType) -> bool:
+    """Whether later values of a key may make its kind another: times are text beside text."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_null(kind)) or is_time(kind)

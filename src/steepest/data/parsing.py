@@ -189,14 +189,14 @@ class Parser:
         return pa.RecordBatch.from_arrays([columns[name] for name in names], names=names)
 
     def _is_sound(self, rows: pa.RecordBatch) -> bool:
-        """Whether no text is a number."""
+        """Whether all text is text, and nothing else."""
         for place, need in self.search.needs.items():
             column = rows.column(str(place))
             if need is Need.TEXT and is_dictionary(column):
                 known = self._known.setdefault(place, set())
                 for level in column.dictionary.to_pylist():
                     if level not in known:
-                        if self.layout.is_number(level):
+                        if self.layout.find_odd(level):
                             return False
                         known.add(level)
         return True

@@ -13,7 +13,7 @@ from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
 from .formula import NUMBER
 from .strips import Strips, Table, columns_of
-from .table import Batch, Part, Schema, Source, allow_mixed, remarks_of
+from .table import Batch, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder of rows whose key is null, as Hive and Spark write it."""
@@ -81,6 +81,10 @@ class Partition:
     def allow_mixed(self, names: frozenset[str]) -> Partition:
         """The same, in which these columns are text where they hold numbers and text."""
         return replace(self, source=allow_mixed(self.source, names))
+
+    def count_numbers(self, wanted: Sequence[str] | None = None) -> int:
+        """How many columns are numbers, as far as that is seen at once."""
+        return count_numbers(self.source, wanted)
 
     def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in giving these columns."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
-from .conditions import Comparison, Condition, Joined, Literal, Not
+from .conditions import Comparison, Condition, Joined, Literal, Not, parse_condition
 from .expressions import Name
 
 Range = tuple[float, float]
@@ -15,6 +16,14 @@ RangeOf = Callable[[str], Range | None]
 
 Chance = tuple[bool, bool]
 """Whether a condition may be true for a row, and whether it may be false."""
+
+
+def is_out_of_reach(part: Any, condition: str) -> bool:
+    """Whether no row of a part can meet a condition, as far as is known without reading it."""
+    if not condition or getattr(part, "known_rows", None) is None:
+        return False
+    range_of = getattr(part, "range_of", None)
+    return range_of is not None and not may_meet(parse_condition(condition), range_of)
 
 
 def may_meet(condition: Condition, range_of: RangeOf) -> bool:

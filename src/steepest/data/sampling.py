@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from .layout import Layout
@@ -12,15 +13,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+TYPES = {"a number": "double", "a boolean": "bool", "a date": "timestamp[ns]"}
+"""What a column is that holds such cells, and perhaps others: of the first of them."""
+
+
 class Shown(NamedTuple):
-    """The type that a column shows, and whether it holds both numbers and text."""
+    """The type that a column shows, and whether it holds other text beside."""
 
     type: pa.DataType
     mixed: bool = False
 
 
 def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
-    """What columns hold, read as they show themselves; text that holds a number is mixed.
+    """What columns hold, read as they show themselves; text beside anything else is mixed.
 
     A quoted null word is a null where all else is numbers.
     """
@@ -32,17 +37,33 @@ def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
             shown.append(Shown(column.type))
             continue
         values = set(column.to_pylist()) - {None, *layout.nulls}
-        numbers = sum(layout.is_number(value) for value in values)
-        if not numbers:
-            shown.append(Shown(column.type))
-        else:
-            shown.append(Shown(pa.float64(), mixed=numbers < len(values)))
+        odd = Counter(layout.find_odd(value) for value in values)
+        found = next((word for word in TYPES if odd[word]), "")
+        kind = pa.type_for_alias(TYPES[found]) if found else column.type
+        shown.append(Shown(kind, mixed=bool(found) and odd[found] < len(values)))
     return shown
+
+
+def count_numbers(
+    text: bytes, layout: Layout, texts: Collection[str], wanted: Collection[str] | None
+) -> int:
+    """How many of some columns are numbers in the first record of a text; None for all."""
+    asked = None if wanted is None else frozenset(wanted)
+    try:
+        record = next(layout.iterate(text), None)
+    except BrokenError:
+        return 0
+    return sum(
+        layout.is_number(cell.decode("utf-8", "replace"))
+        for name, cell in zip(layout.names, record.cells if record else (), strict=False)
+        if (asked is None or name in asked) and name not in texts
+    )
 
 
 def find_padded(text: bytes, layout: Layout, names: Iterable[str]) -> dict[str, str]:
     """Columns whose numbers begin with zeros, as identifiers do, each with the first such cell."""
-    places = {name: layout.names.index(name) for name in names if name in layout.names}
+    known = {name: place for place, name in enumerate(layout.names)}
+    places = {name: known[name] for name in names if name in known}
     found: dict[str, str] = {}
     try:
         for record in layout.iterate(text):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, AnyStr
 
 from ..drafts import drop_draft, make_draft
-from .table import Part, Schema, allow_mixed, remarks_of
+from .table import Part, Schema, allow_mixed, count_numbers, remarks_of
 
 
 class Spool:
@@ -39,6 +39,10 @@ class Spooled:
     def allow_mixed(self, names: frozenset[str]) -> Spooled:
         """The same, in which these columns are text where they hold numbers and text."""
         return replace(self, source=allow_mixed(self.source, names))
+
+    def count_numbers(self, wanted: Sequence[str] | None = None) -> int:
+        """How many columns are numbers, as far as that is seen at once."""
+        return count_numbers(self.source, wanted)
 
     def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
         """What was taken for granted in giving these columns."""

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
@@ -77,9 +78,13 @@ class Schema:
             if times > 1 and name:  # without a name none can be asked for
                 raise ColumnNameError.repeated(name, times, self.where)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     def find(self, name: str, role: str = "feature") -> Column:
         """The column of that name; ColumnNotFoundError if there is none.
@@ -88,9 +93,9 @@ class Schema:
         """
         if not name:
             raise ColumnNameError.nameless(role, self.where, self.names)
-        for column in self.columns:
-            if column.name == name:
-                return column
+        column = self._by_name.get(name)
+        if column:
+            return column
         raise ColumnNotFoundError.of(role, name, self.where, self.names)
 
     def show(self, column: Column) -> str:
@@ -110,9 +115,9 @@ class Schema:
         if wanted is None:
             for name in other.names:
                 self.find(name)
-        joined = []
+        joined, asked = [], frozenset(names)
         for column in self.columns:
-            if column.name not in names:
+            if column.name not in asked:
                 continue
             twin = other.find(column.name)
             if column.kind is Kind.NULL:
@@ -259,6 +264,12 @@ def allow_mixed(source: Any, names: Iterable[str]) -> Any:
     """A source in which these columns are text where they hold numbers and text."""
     chosen, own = frozenset(names), getattr(source, "allow_mixed", None)
     return own(chosen) if chosen and own else source
+
+
+def count_numbers(source: Any, wanted: Sequence[str] | None) -> int:
+    """How many columns are numbers, where a source tells that sooner than its schema; else 0."""
+    own = getattr(source, "count_numbers", None)
+    return int(own(wanted)) if own else 0
 
 
 def remarks_of(source: Any, numbers: Sequence[str], others: Sequence[str]) -> list[str]:

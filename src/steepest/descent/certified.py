@@ -42,8 +42,8 @@ TIES = 32
 """Columns up to which it is proven that a value lies half way between two doubles."""
 
 
-MANY = 64
-"""Columns from which a product of matrices is faster by digits."""
+MANY, MOST = 64, 1_024
+"""Columns from which a product of matrices is faster by digits, and up to which there is room."""
 
 
 class Certificate(NamedTuple):
@@ -113,16 +113,16 @@ class System:
         return (doubt * moved << lift) + (doubt << (lift + max(places, 0)))
 
     def _times(self, x: Whole) -> Whole:
-        if len(x) < MANY:
+        if not MANY <= len(x) <= MOST:
             return np.asarray(np.dot(self.matrix, x))
         return multiply_digits(self._digits, cut_digits(x))
 
     @cached_property
     def _digits(self) -> Floats:
-        below = np.tril_indices(len(self.matrix))
-        own = cut_digits(self.matrix[below])
+        i, j = np.tril_indices(len(self.matrix))
+        own = cut_digits(self.matrix[i, j])
         digits = np.empty((len(own), *self.matrix.shape))
-        digits[:, below[0], below[1]] = digits[:, below[1], below[0]] = own
+        digits[:, i, j] = digits[:, j, i] = own
         return digits
 
 

@@ -17,7 +17,8 @@ class Curvatures:
 
     ``values`` (q,) are the curvatures hᵢ, ascending, 0 along a direction that changes nothing;
     ``basis`` (q, q) holds a direction a column; ``second`` (q,) are the second moments aᵢ along
-    them, or None where the directions do not diagonalise A (a penalty beside a free intercept).
+    them, or None where the directions do not diagonalise A (a penalty beside a free intercept, or
+    not alike for all).
     """
 
     values: Floats
@@ -59,10 +60,14 @@ class Curvatures:
 def find_curvatures(
     quadratic: Quadratic, coordinates: Coordinates, spectrum: Spectrum
 ) -> Curvatures:
-    """Eigenvalues and eigenvectors of the Hessian.  Free in standard coordinates, else O(q³)."""
-    if coordinates.scale == "standard":
+    """Eigenvalues and eigenvectors of the Hessian.
+
+    Free in standard coordinates where l2 counts alike for all, else O(q³).
+    """
+    alike = quadratic.l2 == 0 or bool((quadratic.factors == 1).all())
+    if coordinates.scale == "standard" and alike:
         return Curvatures(2 * (spectrum.values + quadratic.l2), spectrum.basis, spectrum.values)
-    if quadratic.l2 == 0 or quadratic.penalised.all():
+    if alike:
         second, basis = np.linalg.eigh(quadratic.matrix)
         second = np.maximum(second, 0.0)
         return Curvatures(2 * (second + quadratic.l2), basis, second)

@@ -227,7 +227,8 @@ def find_stepper(
         return Searched(found)
     if not handed_in:
         assert learning_rate is not None
-        check_proximal(found, l1)
+        if l1:
+            check_proximal(found)
         return Ruled(found, float(learning_rate), schedule, float(l1))
     wanted = "jax" if _transforms(rule) else "torch"
     if kind != wanted:
@@ -246,10 +247,10 @@ def find_stepper(
     return ByTorch(made, own)
 
 
-def check_proximal(rule: UpdateRule[Any], l1: float) -> None:
-    """Refuse a penalty l1 with a rule that has no proximal step; OptionError."""
-    if l1 and not isinstance(rule, GradientDescent):
-        raise OptionError.not_proximal(rule.name)
+def check_proximal(rule: UpdateRule[Any], name: str = "l1") -> None:
+    """Refuse a rule that has no proximal step, which ``name`` asks for; OptionError."""
+    if not isinstance(rule, GradientDescent):
+        raise OptionError.not_proximal(rule.name, name)
 
 
 def _is_optimiser(rule: object) -> bool:

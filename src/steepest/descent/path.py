@@ -86,14 +86,17 @@ class Path:
     """The limit to the last bit, where exact sums tell it."""
     rule: Any = PLAIN
     schedule: Schedule = CONSTANT
-    l1: float = 0.0
+    l1: Floats | None = None
+    """What the size of each coordinate costs, shape (q,), where any does or may not be negative."""
+    nonnegative: bool = False
+    """Whether coefficients are at least 0."""
     held_out: HeldOut | None = None
     """The rows held out, where there are any."""
 
     @property
     def closed(self) -> bool:
         """Whether any epoch follows at once, without the ones before it."""
-        return isinstance(self.rule, LinearRule) and is_constant(self.schedule) and not self.l1
+        return isinstance(self.rule, LinearRule) and is_constant(self.schedule) and self.l1 is None
 
     @cached_property
     def rates(self) -> Rates:
@@ -118,7 +121,9 @@ class Path:
     @cached_property
     def _stepped(self) -> Stepped:
         rate = None if np.isnan(self.learning_rate) else self.learning_rate
-        l1 = self.l1 * self.quadratic.penalised
+        l1: Any = 0.0 if self.l1 is None else self.l1
+        if self.nonnegative:
+            l1 = (np.where(self.coordinates.penalised, np.inf, l1), l1)
         return Stepped(self.quadratic, self.start, self.rule, rate, self.schedule, l1)
 
     def position(self, epochs: ArrayLike) -> Floats:
@@ -205,11 +210,14 @@ class Path:
         """Loss plus penalty at w(t), which is what descends; a float for a single epoch."""
         t = _as_epochs(np.inf if epochs is None else epochs)
         objective = np.atleast_1d(self.loss(t))
-        if self.quadratic.l2 or self.l1:
-            u = self.position(t)[:, self.quadratic.penalised]
+        if self.quadratic.l2 or self.l1 is not None:
+            u, at = self.position(t), np.flatnonzero(self.coordinates.penalised)
             with np.errstate(over="ignore", invalid="ignore"):
-                objective = objective + self.quadratic.l2 * np.sum(u**2, axis=1)
-                objective += self.l1 * np.sum(np.abs(u), axis=1)
+                objective = (
+                    objective + self.quadratic.l2 * (u**2)[:, at] @ self.quadratic.factors[at]
+                )
+                if self.l1 is not None:
+                    objective += np.abs(u)[:, at] @ self.l1[at]
         return _as_asked(objective, epochs)
 
     def validation_loss(self, epochs: ArrayLike | None) -> Floats:
@@ -266,7 +274,7 @@ class Path:
         basis, quadratic, second = self.curvatures.basis, self.quadratic, self.curvatures.second
         offset = basis.T @ (self.end - quadratic.centre)
         if second is not None:
-            return second, offset if quadratic.l2 or self.l1 else np.zeros(len(offset))
+            return second, offset if quadratic.l2 or self.l1 is not None else np.zeros(len(offset))
         values, vectors = np.linalg.eigh(quadratic.matrix)
         return np.sqrt(np.maximum(values, 0.0))[:, None] * (vectors.T @ basis), offset
 

@@ -2,7 +2,7 @@
 
 In the coordinates u in which the descent takes its steps,
 
-    loss(u) = floor + (u - û)ᵀ A (u - û),      objective(u) = loss(u) + l2 Σ_penalised u²,
+    loss(u) = floor + (u - û)ᵀ A (u - û),      objective(u) = loss(u) + l2 Σ fⱼ uⱼ²,
 
 with û a least-squares point, ``floor`` the loss there, and A the matrix of second moments
 divided by W.  In this form nothing cancels: a loss computed as c - 2bᵀu + uᵀAu turns negative
@@ -88,7 +88,7 @@ class Quadratic:
     """An :class:`Objective` made from moments: gradient descent that never meets a row.
 
     ``value_and_gradient`` is the objective (with the penalty) at u, shape (q,), and its
-    gradient, 2 A (u - û) + 2 l2 u on the penalised coordinates.  O(q²).
+    gradient, 2 A (u - û) + 2 l2 f u.  O(q²).
     """
 
     matrix: Floats
@@ -97,23 +97,24 @@ class Quadratic:
     """û, shape (q,)."""
     floor: float
     l2: float
-    penalised: NDArray[np.bool_]
+    factors: Floats
+    """f, shape (q,): how many times l2 counts; 0 for the intercept, else mostly 1."""
 
     def loss(self, u: Floats) -> float:
         gap = u - self.centre
         return self.floor + max(float(gap @ self.matrix @ gap), 0.0)
 
     def value(self, u: Floats) -> float:
-        return self.loss(u) + self.l2 * float(np.sum(u[self.penalised] ** 2))
+        return self.loss(u) + self.l2 * float(np.sum(self.factors * u**2))
 
     def value_and_gradient(self, u: Floats) -> tuple[float, Floats]:
-        gradient = 2 * (self.matrix @ (u - self.centre)) + 2 * self.l2 * u * self.penalised
+        gradient = 2 * (self.matrix @ (u - self.centre)) + 2 * self.l2 * u * self.factors
         return self.value(u), gradient
 
     @cached_property
     def hessian(self) -> Floats:
-        """2 (A + l2 P), shape (q, q)."""
-        return 2 * (self.matrix + self.l2 * np.diag(self.penalised.astype(np.float64)))
+        """2 (A + l2 diag f), shape (q, q)."""
+        return 2 * (self.matrix + self.l2 * np.diag(self.factors))
 
     def smoothness(self) -> float:
         """L, the largest curvature: the largest eigenvalue of the Hessian."""

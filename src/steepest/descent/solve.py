@@ -75,16 +75,16 @@ def tolerance(size: int) -> float:
 
 
 def build_quadratic(
-    problem: Problem, coordinates: Coordinates, spectrum: Spectrum, l2: float
+    problem: Problem, coordinates: Coordinates, spectrum: Spectrum, l2: float, factors: Floats
 ) -> Quadratic:
-    """The objective in the coordinates of the descent."""
+    """The objective in the coordinates of the descent; factors of l2, shape (q,)."""
     centre = spectrum.least_squares
     if coordinates.scale == "standard":
         matrix = standard_moments(problem, coordinates)[0]
     else:
         matrix = raw_matrix(problem, coordinates)
         centre = _raw(centre, problem, coordinates)
-    return Quadratic(matrix, centre, spectrum.floor, l2, coordinates.penalised)
+    return Quadratic(matrix, centre, spectrum.floor, l2, factors)
 
 
 def find_limit(
@@ -113,6 +113,20 @@ def find_limit(
     if coordinates.moves_intercept:
         null = np.vstack([-problem.mean @ null, null])
     null = np.linalg.qr(null)[0]
+    return limit + null @ (null.T @ (start - limit))
+
+
+def find_weighted_limit(
+    problem: Problem, coordinates: Coordinates, quadratic: Quadratic, start: Floats
+) -> Floats:
+    """The same where l2 counts more for some columns than for others."""
+    s, standard = coordinates.spread, coordinates.scale == "standard"
+    matrix, cross, _ = standard_moments(problem, coordinates)
+    own = quadratic.l2 * quadratic.factors[len(quadratic.factors) - len(s) :]
+    beta = solve_scaled(matrix + np.diag(own if standard else own / s**2), cross)
+    limit = beta if standard else _raw(beta, problem, coordinates)
+    values, basis = np.linalg.eigh(quadratic.hessian)
+    null = basis[:, values <= tolerance(len(values)) * values.max(initial=0.0)]
     return limit + null @ (null.T @ (start - limit))
 
 

@@ -16,17 +16,20 @@ from .curvatures import Curvatures
 from .momentum import decay
 from .powers import Matrices, raise_first
 from .rules import LinearRule
-from .transients import Transient
+from .transients import Transient, glance
 from .wide import Wide
 
-FEWEST, MOST, FINE = 1024, 1 << 18, 33
+FEWEST, MOST, FINE = 1024, 1 << 21, 33
 """Rates that are tried, more for more epochs, and times directions; and around each of the best."""
+
+OFTEN = 8
+"""Rates that are tried for each epoch: the objective turns up and down about as often."""
 
 DIPS, KEPT = 128, 8
 """Of these how many, at first and in the end."""
 
-ROOM = 1 << 15
-"""Matrices that are raised for the first of these at once."""
+ROOM = 1 << 16
+"""Rates times directions that are looked at at once."""
 
 NOTHING = 2.0**-104
 """A share of the height that rounding hides."""
@@ -150,9 +153,9 @@ class Rates:
         """The rate with the lowest objective after so many epochs.
 
         Without momentum the objective is convex in the rate, and where its derivative changes sign
-        is found by bisection.  With it there may be several minima: the lowest of a fine grid of
-        rates up to the limit is refined; where the best rate leaves nothing that rounding would
-        show, it stays.
+        is found by bisection.  With it there are many minima, about one for each epoch: those of a
+        grid that tells them apart are refined, and the lowest is taken; where the best rate leaves
+        nothing that rounding would show, it stays.
         """
         check_whole("epochs", epochs, 1)
         if not (self._moved & (self.excess > 0)).any():
@@ -261,32 +264,46 @@ class Rates:
     def _refine(self, epochs: int) -> float:
         """The lowest of a grid, then of finer ones around the lowest of that."""
         width = max(int(np.count_nonzero(self._moved)), 1)
-        size = min(max(FEWEST, 8 * epochs), max(FEWEST, MOST // width))
+        size = min(max(FEWEST, OFTEN * epochs), max(FEWEST, MOST // width))
         step = self.limit / size
         rates = np.arange(1, size) * step
-        heights = self._heights(rates, epochs)
+        heights = self._glance(rates, epochs)
         inner = np.pad(heights, 1, constant_values=np.inf)
         dips = np.flatnonzero((heights <= inner[:-2]) & (heights <= inner[2:]))
-        kept = int(np.clip(ROOM // (FINE * width), KEPT, DIPS))
+        kept = int(np.clip((MOST >> 4) // (FINE * width), KEPT, DIPS))
         centres = rates[dips[np.argsort(heights[dips], kind="stable")[:kept]]]
         while step > 2.0**-40 * self.limit:
             tried = centres[:, None] + np.linspace(-step, step, FINE)
             tried = np.clip(tried, 2.0**-40 * self.limit, BELOW * self.limit)
-            heights = self._heights(tried.ravel(), epochs).reshape(tried.shape)
+            heights = self._glance(tried.ravel(), epochs).reshape(tried.shape)
             centres = tried[np.arange(len(tried)), np.argmin(heights, axis=1)]
             kept = max(kept // 4, KEPT)  # a grid tells how deep a dip is but roughly
             centres = centres[np.argsort(heights.min(axis=1), kind="stable")[:kept]]
             step *= 4 / FINE
         return float(centres[np.argmin(self._heights(centres, epochs))])
 
+    def _glance(self, rates: Any, epochs: int) -> Floats:
+        """What :meth:`_heights` gives, within rounding, for many rates."""
+        moved = self._moved & (self.excess > 0)
+        h = self.curvatures.values[moved]
+        found, step = np.empty(len(rates)), max(1, ROOM // len(h))
+        for piece in (slice(i, i + step) for i in range(0, len(rates), step)):
+            found[piece] = self._add(glance(self.rule, np.outer(rates[piece], h), epochs))
+        return found
+
     def _heights(self, rates: Any, epochs: int) -> Floats:
         """Logarithms of the objective's height above its minimum at that epoch, one a rate."""
         moved = self._moved & (self.excess > 0)
         x = np.outer(rates, self.curvatures.values[moved])
         matrices = Matrices.of(self.rule.transition(Wide.of(x.ravel())))
-        log = 2 * raise_first(matrices, epochs)[1].reshape(x.shape) + np.log(self.excess[moved])
+        return self._add(raise_first(matrices, epochs)[1].reshape(x.shape))
+
+    def _add(self, shares: Floats) -> Floats:
+        """Heights of what is left along each direction, both as logarithms."""
+        log = 2 * shares + np.log(self.excess[self._moved & (self.excess > 0)])
         top = np.maximum(log.max(axis=1), -1e300)
-        return np.asarray(top + np.log(np.exp(log - top[:, None]).sum(axis=1) + 1e-300))
+        with np.errstate(under="ignore"):
+            return np.asarray(top + np.log(np.exp(log - top[:, None]).sum(axis=1) + 1e-300))
 
 
 def _first(enough: Callable[[float], bool], low: int) -> int:

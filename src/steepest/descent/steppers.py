@@ -51,8 +51,9 @@ class Ruled:
     """A rule at a rate, applied to each leaf of the weights.
 
     With a penalty ``l1`` on the sum of their sizes, what a step gives is drawn towards 0 by η l1,
-    and what lies nearer becomes 0: proximal gradient descent [1]_.  ``l1`` is a number, or an
-    array of them for a single leaf.
+    and what lies nearer becomes 0: proximal gradient descent [1]_.  ``l1`` is a number, or for a
+    single leaf an array of them, or a pair: what counts below 0, infinite where nothing may lie
+    there, and above.
 
     References
     ----------
@@ -99,6 +100,8 @@ class Ruled:
 
     def _step(self, w: Tensor, gradient: Tensor, state: Any) -> tuple[Tensor, Any]:
         w, state = self.rule.step(w, gradient, state, self.learning_rate)
+        if isinstance(self.l1, tuple):
+            return shrink(w, tuple(_reach(one, self.learning_rate) for one in self.l1)), state
         return (shrink(w, self.learning_rate * self.l1) if np.any(self.l1) else w), state
 
     def settings(self, w: Tensor) -> Any:  # noqa: ARG002
@@ -120,5 +123,13 @@ def shrink(w: Tensor, by: Any) -> Tensor:
 
     >>> shrink(np.array([3.0, -0.5, -2.0]), 1.0)
     array([ 2.,  0., -1.])
+    >>> shrink(np.array([3.0, -0.5, -2.0]), (np.inf, 1.0))
+    array([2., 0., 0.])
     """
-    return w - (min(max(w, -by), by) if isinstance(w, float) else w.clip(-by, by))
+    below, above = by if isinstance(by, tuple) else (by, by)
+    return w - (min(max(w, -below), above) if isinstance(w, float) else w.clip(-below, above))
+
+
+def _reach(penalty: Any, rate: float) -> Any:
+    """How far a step draws; as far as it may be where nothing may lie there, at a rate of 0 too."""
+    return np.where(np.isinf(penalty), penalty, rate * penalty)

@@ -148,7 +148,8 @@ class ColumnKindError(SteepestError, TypeError):
     def no_time(cls, function: str, name: str, type_name: str) -> ColumnKindError:
         return cls(
             f"'{function}({name})' cannot be formed: column '{name}' is of type {type_name}.",
-            "days, year, month, weekday and hour are taken of dates and times that have them.",
+            "days, year, month, weekday and hour are taken of dates and times that have them"
+            + (", and text is times where all of it is." if type_name == "string" else "."),
             f"turn '{name}' into a date or a timestamp first.",
         )
 
@@ -202,6 +203,7 @@ class ColumnKindError(SteepestError, TypeError):
         word: str,
         cell: tuple[int, str],
         example: tuple[int, str] | None,
+        odd: str,
         *,
         under_header: bool = False,
     ) -> ColumnKindError:
@@ -209,7 +211,6 @@ class ColumnKindError(SteepestError, TypeError):
         line, value = cell
         shown = _shorten(value)
         as_in = f", as '{_shorten(example[1])}' in line {example[0]:,}" if example else " elsewhere"
-        odd = "text" if word == "number" else "a number" if word == "category" else "none"
         column, null = shlex.quote(name), shlex.quote(value)
         skip = ", --skip-rows 1 (skip_rows=1) if that line is no row" if under_header else ""
         missing = f"--null {null} (null=[{value!r}]) if '{value}' means missing, or "

@@ -46,9 +46,9 @@ class OptionError(SteepestError, ValueError):
     @classmethod
     def limit_only(cls, name: str) -> OptionError:
         return cls(
-            f"{name} is given, and epochs or a rule, a rate or a start too.",
-            "What makes coefficients exactly 0 is fitted at its limit, by coordinate descent.",
-            f"leave epochs, rule, learning_rate and w out, or {name}.",
+            f"{name} is given, and a rule, a rate or a start, but no epochs.",
+            "At its limit such a fit is found by coordinate descent, which needs none of them.",
+            "say how many epochs: epochs=1000",
         )
 
     @classmethod
@@ -171,11 +171,11 @@ class OptionError(SteepestError, ValueError):
         )
 
     @classmethod
-    def not_proximal(cls, rule: str) -> OptionError:
+    def not_proximal(cls, rule: str, name: str = "l1") -> OptionError:
         return cls(
-            f"l1 is given, and {rule} as rule.",
+            f"{name} is given, and {rule} as rule.",
             "Proximal steps are those of gradient descent: others end elsewhere.",
-            "leave the rule out, or use l2.",
+            "leave the rule out, or use l2." if name == "l1" else f"leave the rule out, or {name}.",
         )
 
     @classmethod

@@ -122,14 +122,6 @@ class StudyError(OptionError):
         )
 
     @classmethod
-    def penalised_epochs(cls) -> StudyError:
-        return cls(
-            "epochs are given beside l1, nonnegative, adaptive or penalties.",
-            "In a study these are fitted at their limit, where they make coefficients 0.",
-            "leave epochs out, or compare penalties l2.",
-        )
-
-    @classmethod
     def folded(cls) -> StudyError:
         return cls(
             "folds are given, and the source is moments.",

@@ -49,7 +49,7 @@ def _show_live() -> Iterator[OnProgress]:
     from rich.progress import Progress as Bar
 
     pace = Pace()
-    columns = (TextColumn("reading"), BarColumn(24), TextColumn("{task.fields[words]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[words]}"))
     # rich would otherwise put its own stream in the place of standard output.
     bar = Bar(
         *columns,
@@ -64,7 +64,8 @@ def _show_live() -> Iterator[OnProgress]:
         def on_progress(progress: Progress) -> None:
             words = pace.describe(progress, time.monotonic())
             total = None if progress.fraction is None else 1.0
-            bar.update(task, total=total, completed=progress.fraction or 0.0, words=words)
+            done = progress.fraction or 0.0
+            bar.update(task, total=total, completed=done, words=words, description=progress.doing)
 
         yield on_progress
 
@@ -82,12 +83,13 @@ def _show_plain() -> Iterator[OnProgress]:
         words = pace.describe(progress, now)
         if now >= due:
             due = now + INTERVAL
-            share = "" if progress.fraction is None else f" {progress.fraction:.0%},"
-            click.echo(f"reading:{share} {words}", err=True)
+            share = "" if progress.fraction is None else f"{progress.fraction:.0%}"
+            said = ", ".join(word for word in (share, words) if word)
+            click.echo(f"{progress.doing}: {said}", err=True)
 
     yield on_progress
     seconds = time.monotonic() - began
-    if seconds >= INTERVAL:
+    if seconds >= INTERVAL and last.rows:
         click.echo(f"read: {last.rows:,} rows in {_describe_seconds(seconds)}", err=True)
 
 
@@ -107,19 +109,23 @@ class Pace:
     def describe(self, progress: Progress, now: float) -> str:
         """Rows, rows per second and the time left, in words, as far as they are known."""
         seen = self._seen
+        if seen and seen[-1][1].doing != progress.doing:
+            seen.clear()
         while len(seen) > 2 and now - seen[1][0] > MEMORY:
             seen.popleft()
         if not seen or now - seen[-1][0] > MEMORY / 100:
             seen.append((now, progress))
         then, first = seen[0]
-        words, seconds = f"{progress.rows:,} rows", now - then
-        if seconds > 0:
-            words += f", {(progress.rows - first.rows) / seconds:,.0f} rows/s"
+        seconds, words = now - then, []
+        if progress.rows:
+            words.append(f"{progress.rows:,} rows")
+        if progress.rows and seconds > 0:
+            words.append(f"{(progress.rows - first.rows) / seconds:,.0f} rows/s")
         gained = (progress.fraction or 0.0) - (first.fraction or 0.0)
         if seconds >= PATIENCE and gained > 0:
             left = seconds * (1 - (progress.fraction or 0.0)) / gained
-            words += f", {_describe_seconds(left)} left"
-        return words
+            words.append(f"{_describe_seconds(left)} left")
+        return ", ".join(words)
 
 
 def _describe_seconds(seconds: float) -> str:

@@ -117,7 +117,7 @@ def _descend(
     relations = find_exact_relations(problem, coordinates) if settings.l2 == 0 else None
     if relations is not None:
         problem = replace(problem, rank=p - len(relations))
-    limit = None if relations or settings.l1 else _solve(problem, settings)
+    limit = None if relations or settings.uneven else _solve(problem, settings)
     optimum = limit.optimum if limit else None
     if optimum is not None:
         _check_range(problem, optimum.intercept, optimum.coef)

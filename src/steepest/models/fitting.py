@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
@@ -25,6 +25,7 @@ from .assembly import fit_problem
 from .gathering import Gathered, Scanning, gather, join_wanted, read_targets
 from .model import Model
 from .request import (
+    Asked,
     Request,
     check_options,
     check_scanned,
@@ -36,6 +37,16 @@ from .request import (
 from .settings import Settings
 from .several import Models, list_notes
 from .validation import Held
+
+
+@overload
+def fit(
+    source: Any, *, target: str | Expression | None = None, **asked: Unpack[Asked]
+) -> Model: ...
+
+
+@overload
+def fit(source: Any, *, target: Sequence[str | Expression], **asked: Unpack[Asked]) -> Models: ...
 
 
 def fit(
@@ -74,7 +85,7 @@ def fit(
     executor: Executor | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
-) -> Any:
+) -> Model | Models:
     """Fit a linear model by gradient descent, from a table or from its moments.
 
     Minimises  (1/W) Σ (yᵢ - xᵢw - b)² + l2 ‖w‖².  The rows are read once; the descent costs
@@ -131,8 +142,8 @@ def fit(
         Divide each coefficient's ``l1`` by this power of its size at least squares.
     penalties : mapping of str to float, optional
         By column, or by coefficient, how many times both penalties count: 0 for not at all.
-        These four are fitted at their limit, by coordinate descent; ``l1`` alone with
-        ``epochs`` by proximal steps of gradient descent.
+        These four are fitted at their limit, by coordinate descent; with ``epochs`` ``l1`` and
+        ``nonnegative`` by proximal steps of gradient descent.
     scale : {"standard", "none"}, optional
         ``"standard"`` centres columns and divides by the standard deviation for the descent and
         the penalty; ``"none"`` is the naive loop over the raw columns, the intercept from 0.
@@ -201,12 +212,11 @@ def fit(
     '0.00155'
     """
     check_options(learning_rate, epochs, l2, scale, collinear)
-    steps = read_steps(rule, momentum, schedule, learning_rate, epochs, l1)
+    steps = read_steps(rule, momentum, schedule, learning_rate, epochs, l1, nonnegative)
     check_view(missing, rare)
     sparse = read_sparse(l1, l2, nonnegative, adaptive, penalties)
-    proximal = epochs is not None and list(sparse) == ["l1"]
-    bare = epochs is rule is learning_rate is momentum is schedule is w is None
-    if sparse and not (proximal or bare):
+    bare = rule is learning_rate is momentum is schedule is w is None
+    if sparse and epochs is None and not bare:
         raise OptionError.limit_only(next(iter(sparse)))
     targets = read_targets(target)
     single: list[Any] = [target] if targets is None else targets

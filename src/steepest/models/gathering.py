@@ -20,7 +20,7 @@ from ..sums.archive import read_moments
 from ..sums.checkpoints import Checkpoint
 from ..sums.finding import Finder
 from ..sums.moments import Moments
-from ..sums.scanning import scan_source
+from ..sums.scanning import refuse_too_wide, scan_source
 from ..typing import OnProgress
 from .request import Request
 
@@ -76,6 +76,7 @@ def gather(
     if isinstance(source, Moments):
         return _divide(source, wanted, validation, seed, scanning)
     opened = open_source(source, scanning.names)
+    refuse_too_wide(opened, wanted, scanning.precision)
     schema = opened.schema(wanted.sources)
     check(schema)
     if isinstance(validation, str) and wanted.sources is not None:

@@ -90,8 +90,6 @@ def read_grid(
         rates = _read("learning_rate", learning_rate, math.nextafter(0, 1))
         if epochs is None:
             raise StudyError.endless_rates()
-    if epochs is not None and (sizes is None or any(sizes) or ratios):
-        raise StudyError.penalised_epochs()
     grid = Grid(sizes, squares, rates, counts, ratios)
     count = math.prod(
         len(found) for found in (grid.l1 or (0,) * PATH_POINTS, ratios or squares, rates, counts)

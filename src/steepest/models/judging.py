@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,8 +18,12 @@ from ..sums.moments import Moments
 from ..sums.problem import Problem
 from ..typing import Floats
 from .grids import Grid, Point
-from .studies import Candidate, Nested, find_best, find_simplest
-from .training import Manner, Trained, Trainer
+from .manner import Dependent, Manner, find_dependent
+from .notes import note_collinearity
+from .studies import Candidate
+from .tally import Tally
+from .training import Trained, Trainer
+from .validation import count_levels
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,12 @@ class Judge:
     @cached_property
     def trainer(self) -> Trainer:
         """Of all rows."""
-        return Trainer(self.whole, self.manner)
+        return Trainer(self.whole, self.manner, self.dependent)
+
+    @cached_property
+    def dependent(self) -> Dependent:
+        """What depends on what among all rows, and so among fewer."""
+        return find_dependent(self.whole, self.manner)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -68,7 +78,7 @@ class Judge:
             problem = self._cut(self.moments.training(*out), like=self.whole)
         except EmptySourceError as error:
             raise FoldsError.untrained(out, error.found) from None
-        return Trainer(problem, self.manner)
+        return Trainer(problem, self.manner, self.dependent)
 
     def _hold_out(self, label: str, trained: Problem) -> tuple[HeldOut, Problem]:
         """The rows of a fold, to judge models of other rows by; nulls count as they did there."""
@@ -88,25 +98,30 @@ class Judge:
     def _held(self) -> dict[str, tuple[HeldOut, Problem]]:
         return {}
 
-    def errors(self, points: Sequence[Point], out: Sequence[str], on: str) -> Floats:
-        """Mean squared errors on one fold of models trained without some, shape (m + 1,).
+    def errors(self, points: Sequence[Point], label: str, tally: Tally) -> Floats:
+        """Mean squared errors on one fold of models trained without it, shape (m + 1,).
 
         The last is that of the mean of the rows trained on; of 0 without an intercept.
         """
-        trainer = self.trainer_without(*out)
-        trained = trainer.train(points)
-        self._keep_gaps(points, trained)
+        trainer = self.trainer_without(label)
+        trained = trainer.train(points, tally.tell)
+        self.keep_gaps(points, trained)
         coef = np.concatenate([trained.coef, np.zeros((1, trained.coef.shape[1]))])
-        return self._judge_on(on, trainer.whole, coef, np.append(trained.apart, 0.0))
+        tally.step()
+        return self._judge_on(label, trainer.whole, coef, np.append(trained.apart, 0.0))
 
     @cached_property
     def gaps(self) -> dict[Point, float]:
         """The settings whose objective may be above its minimum, and how far at the most."""
         return {}
 
-    def _keep_gaps(self, points: Sequence[Point], trained: Trained) -> None:
+    def keep_gaps(self, points: Sequence[Point], trained: Trained) -> None:
         for i in np.flatnonzero(trained.gaps).tolist():
             self.gaps[points[i]] = max(self.gaps.get(points[i], 0.0), float(trained.gaps[i]))
+
+    def judge_on(self, label: str, problem: Problem, trained: Trained) -> Floats:
+        """Errors on a fold of models of the problem of other rows, shape (m,)."""
+        return self._judge_on(label, problem, trained.coef, trained.apart)
 
     def error_of(self, trainer: Trainer, at: Sequence[int], on: str) -> float:
         """The error on one fold of least squares with some columns of those that vary."""
@@ -122,12 +137,13 @@ class Judge:
         return held.loss_about(target_gap - coef @ gap - apart, coef)
 
     def judge(
-        self, points: Sequence[Point], labels: Sequence[str]
+        self, points: Sequence[Point], labels: Sequence[str], tally: Tally
     ) -> tuple[list[Candidate], float]:
         """Every setting, by the fold that its models were not trained on; the error of none."""
-        errors = np.array([self.errors(points, [label], label) for label in labels])
-        trained = self.trainer.train(points)
-        self._keep_gaps(points, trained)
+        errors = np.array([self.errors(points, label, tally) for label in labels])
+        trained = self.trainer.train(points, tally.tell)
+        tally.step()
+        self.keep_gaps(points, trained)
         losses = build_held_out(self.whole).loss(trained.intercept, trained.coef)
         parameters = self.trainer.count_parameters(points, trained)
         counts = np.count_nonzero(trained.coef, axis=1)
@@ -167,6 +183,39 @@ class Judge:
         return grid.points(self.trainer.largest)
 
 
+def note_dependent(judges: Sequence[Judge], grid: Grid) -> list[str]:
+    """Columns that depend on each other, or nearly, as a fit of all rows says it, once."""
+    notes: list[str] = []
+    for judge in judges:
+        proximal = judge.manner.nonnegative or grid.ratios or grid.l1 is None or all(grid.l1)
+        ends = None in grid.epochs
+        if all(grid.l2) or (proximal and ends) or grid.ratios:
+            continue
+        trainer = judge.trainer
+        notes += note_collinearity(
+            trainer.ranked,
+            trainer.coordinates,
+            "shortest",
+            trainer.ranked_spectrum,
+            judge.dependent.relations,
+        )
+    return list(dict.fromkeys(notes))
+
+
+def count_unseen(judges: Sequence[Judge], labels: Sequence[str]) -> Counter[str]:
+    """Rows by category whose level no row outside of their own fold has."""
+    found: Counter[str] = Counter()
+    for judge in judges:
+        assert judge.moments.folds is not None
+        folds = [count_levels(judge.moments.folds[label], judge.whole) for label in labels]
+        for name in dict.fromkeys(name for fold in folds for name in fold):
+            rows = [fold.get(name, Counter()) for fold in folds]
+            having = Counter(level for own in rows for level, count in own.items() if count)
+            alone = sum(count for own in rows for level, count in own.items() if having[level] == 1)
+            found[name] = max(found[name], alone)
+    return +found
+
+
 def note_gaps(judges: Sequence[Judge]) -> list[str]:
     """Models whose penalised objective may be above its minimum."""
     found = [gap for judge in judges for gap in judge.gaps.values()]
@@ -176,32 +225,3 @@ def note_gaps(judges: Sequence[Judge]) -> list[str]:
         f"at {counted(len(found), 'setting')} the objective may be above its minimum, by up to "
         f"{max(found):.3g}: the columns depend on each other, or nearly."
     ]
-
-
-def select_nested(
-    judged: Sequence[tuple[Judge, Sequence[Candidate]]], labels: Sequence[str], choose: str
-) -> Nested:
-    """The error of choosing among all candidates of a target: on folds that did not choose."""
-    every = [candidate for _, found in judged for candidate in found]
-    inner: dict[tuple[str, str], Floats] = {}
-    for outer in labels:
-        for on in labels:
-            if on != outer:
-                pieces = [
-                    judge.errors([c.point for c in found], [outer, on], on)[:-1]
-                    for judge, found in judged
-                ]
-                inner[outer, on] = np.concatenate(pieces)
-    chosen, errors = [], []
-    for i, outer in enumerate(labels):
-        rest = np.array([inner[outer, on] for on in labels if on != outer])
-        mean, se = rest.mean(axis=0), rest.std(axis=0, ddof=1) / np.sqrt(len(rest))
-        known = [
-            replace(c, error=float(mean[j]), se=float(se[j]), fold_errors=tuple(rest[:, j]))
-            for j, c in enumerate(every)
-        ]
-        at = (find_best if choose == "best" else find_simplest)(known)
-        chosen.append(known[at])
-        errors.append(every[at].fold_errors[i])
-    spread = float(np.std(errors, ddof=1) / np.sqrt(len(errors)))
-    return Nested(float(np.mean(errors)), spread, tuple(errors), tuple(chosen))

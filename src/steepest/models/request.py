@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..data.choice import Wanted, name_columns
 from ..data.conditions import parse_condition
@@ -21,12 +24,51 @@ from ..descent.schedules import Schedule, find_schedule, is_constant
 from ..descent.searches import is_solver
 from ..errors import ColumnNameError, FormulaError, OptionError, check_whole, is_whole
 from ..sums.accounting import MISSING
+from ..sums.checkpoints import Checkpoint
 from ..sums.moments import Moments
+from ..typing import OnProgress
 
 COLLINEAR = ("shortest", "refuse")
 BEST = "best"
 RATES = (BEST, "budget")
 LARGEST_PENALTY = 1e300
+
+
+class Asked(TypedDict, total=False):
+    """What a fit is asked for beside its target: the arguments of :func:`steepest.fit`."""
+
+    features: Iterable[str | Expression | Interaction] | None
+    formula: str | None
+    offset: str | Expression | None
+    weights: str | None
+    weight_kind: str
+    where: str | None
+    missing: str
+    rare: int
+    max_levels: int
+    learning_rate: float | str | None
+    epochs: int | None
+    rule: Any
+    momentum: float | str | None
+    schedule: str | Schedule | None
+    l2: float
+    l1: float
+    nonnegative: bool
+    adaptive: float
+    penalties: Mapping[str, float] | None
+    scale: str
+    intercept: bool
+    w: Mapping[str, float] | ArrayLike | None
+    validation: Any
+    seed: int
+    collinear: str
+    allow_divergence: bool
+    references: Mapping[str, str] | None
+    names: Sequence[str] | None
+    precision: str | None
+    executor: Executor | None
+    checkpoint: str | os.PathLike[str] | Checkpoint | None
+    on_progress: OnProgress | None
 
 
 @dataclass(frozen=True)
@@ -179,15 +221,17 @@ def read_steps(
     learning_rate: float | str | None,
     epochs: int | None,
     l1: float = 0.0,
+    nonnegative: bool = False,
 ) -> Steps:
     """The rule, its momentum and the schedule; OptionError for what does not go together."""
     found = _read_rule(rule, momentum)
     steps = Steps(found, momentum == BEST, find_schedule(schedule, epochs))
     varies = not is_constant(steps.schedule)
-    if l1 and epochs is not None:
-        check_proximal(found, l1)
+    proximal = "l1" if l1 else "nonnegative" if nonnegative else ""
+    if proximal and epochs is not None:
+        check_proximal(found, proximal)
         if learning_rate == "budget":
-            raise OptionError.no_closed_form("the budget rate", "l1")
+            raise OptionError.no_closed_form("the budget rate", proximal)
     if is_solver(found):
         if learning_rate is not None:
             raise OptionError.searched_rate(learning_rate, found.name)

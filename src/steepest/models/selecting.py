@@ -22,10 +22,11 @@ from ..sums.scanning import scan_source
 from ..typing import Floats, OnProgress
 from .fitting import check_target
 from .judging import Judge
+from .manner import Manner
 from .request import check_scanned, check_view, read_request
 from .selections import CRITERIA, Places, Selection, Subset
 from .studying import check_folds, leave_out_fold
-from .training import Manner, Trainer
+from .training import Trainer
 
 METHODS: dict[str, Callable[[Floats, Floats], Sets]] = {
     "best": search_all,

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..descent.adaptive import DEFAULT_RATES
 from ..descent.certified import Optimum, solve_exactly
-from ..descent.coordinate import Penalised
 from ..descent.curvatures import find_curvatures
 from ..descent.heldout import HeldOut, find_floor
 from ..descent.path import Path
@@ -19,11 +18,18 @@ from ..descent.relations import find_exact_relations
 from ..descent.rules import PLAIN, LinearRule
 from ..descent.schedules import CONSTANT, Schedule
 from ..descent.searches import is_solver
-from ..descent.solve import Spectrum, build_quadratic, decompose, find_limit
+from ..descent.solve import (
+    Spectrum,
+    build_quadratic,
+    decompose,
+    find_limit,
+    find_weighted_limit,
+)
 from ..descent.speeds import Rates
 from ..errors import LearningRateError, OptionError, ValueFoundError
 from ..sums.problem import Problem
 from ..typing import Floats
+from .penalties import find_factors, pose_penalised
 
 GROWING = 3
 """Columns that are named as those along which a descent grows."""
@@ -65,7 +71,12 @@ class Settings:
     @property
     def sparse(self) -> bool:
         """Whether coefficients may be exactly 0 or penalties differ, and the limit is meant."""
-        return bool((self.l1 and self.epochs is None) or self.nonnegative or self.factors)
+        return self.epochs is None and self.uneven
+
+    @property
+    def uneven(self) -> bool:
+        """Whether coefficients may be exactly 0 or penalties differ."""
+        return bool(self.l1 or self.nonnegative or self.factors)
 
     @property
     def method(self) -> str:
@@ -100,11 +111,24 @@ def find_path(
     coordinates = find_coordinates(problem, settings.scale, intercept=settings.intercept)
     known = optimum if settings.l2 == 0 else None
     spectrum = find_spectrum(problem, coordinates, known)
-    quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2)
+    first, second = find_factors(
+        problem, problem.terms, dict(settings.factors), settings.adaptive, spectrum.least_squares
+    )
+    own = coordinates.penalised
+    factors, l1 = np.zeros(len(own)), np.zeros(len(own))
+    factors[own], l1[own] = second, settings.l1 * first
+    quadratic = build_quadratic(problem, coordinates, spectrum, settings.l2, factors)
     curvatures = find_curvatures(quadratic, coordinates, spectrum)
     start = coordinates.enter(settings.start[0], np.array(settings.start[1]))
-    if settings.l1:
-        end = _find_sparse_limit(problem, coordinates, settings)
+    proximal = bool(settings.l1 or settings.nonnegative)
+    if proximal:
+        second = settings.l2 * second
+        objective = pose_penalised(
+            problem, coordinates, l1[own], second, nonnegative=settings.nonnegative
+        )
+        end = _enter_standard(problem, coordinates, objective.minimise().coef)
+    elif settings.factors and settings.l2:
+        end = find_weighted_limit(problem, coordinates, quadratic, start)
     elif optimum is None:
         end = find_limit(problem, coordinates, spectrum, settings.l2, start)
     else:
@@ -124,7 +148,8 @@ def find_path(
         optimum,
         rule,
         settings.schedule,
-        settings.l1,
+        l1 if proximal else None,
+        settings.nonnegative,
         held_out,
     )
     rate, reason = choose_rate(path, settings)
@@ -157,14 +182,10 @@ def is_poor(problem: Problem, coordinates: Coordinates, spectrum: Spectrum) -> b
     )
 
 
-def _find_sparse_limit(problem: Problem, coordinates: Coordinates, settings: Settings) -> Floats:
-    """Where a descent with a penalty l1 ends, in its coordinates, shape (q,)."""
-    matrix, cross, square = standard_moments(problem, coordinates)
-    standard = settings.scale == "standard"
-    spread = np.ones(len(cross)) if standard else coordinates.spread
-    first, second = settings.l1 / spread, settings.l2 / spread**2
-    beta = Penalised(matrix, cross, square, first, second).minimise().coef
-    if standard:
+def _enter_standard(problem: Problem, coordinates: Coordinates, beta: Floats) -> Floats:
+    """Standard coordinates as those of the descent, shape (q,), the intercept at its best."""
+    spread = coordinates.spread
+    if coordinates.scale == "standard":
         return beta
     coef = beta / spread
     return coordinates.enter(problem.target_mean - float(problem.mean @ coef), coef)

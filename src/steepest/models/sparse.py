@@ -8,9 +8,10 @@ from ..descent.certified import find_loss
 from ..descent.heldout import build_held_out
 from ..sums.problem import Problem
 from .grids import Point
+from .manner import Manner
 from .model import Model, Provenance
 from .settings import Settings
-from .training import NEAR, Manner, Trainer
+from .training import NEAR, Trainer
 
 
 def fit_sparse(

@@ -17,8 +17,8 @@ from ..store import write_text
 from ..sums.moments import Moments
 from .fitting import fit
 from .grids import Point
+from .manner import Manner
 from .model import Model
-from .training import Manner
 
 CHOICES = ("best", "one-se")
 
@@ -175,12 +175,10 @@ class Study:
         if point.epochs:
             steps = {"epochs": point.epochs, "learning_rate": point.learning_rate}
         if point.l1 or manner.nonnegative:
-            steps |= {
-                "l1": point.l1,
-                "nonnegative": manner.nonnegative,
-                "adaptive": manner.adaptive,
-            }
-        if manner.factors:
+            steps |= {"l1": point.l1, "nonnegative": manner.nonnegative}
+        if point.l1:
+            steps["adaptive"] = manner.adaptive
+        if manner.factors and (point.l1 or point.l2):
             steps["penalties"] = dict(manner.factors)
         model: Model = fit(
             replace(self.moments[wanted.target], folds=None),

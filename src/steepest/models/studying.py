@@ -20,7 +20,9 @@ from ..sums.scanning import scan_source
 from ..typing import OnProgress
 from .fitting import check_target
 from .grids import read_grid
-from .judging import Judge, note_gaps, select_nested
+from .judging import Judge, count_unseen, note_dependent, note_gaps
+from .manner import Manner
+from .nesting import count_rounds, select_nested
 from .request import (
     check_options,
     check_scanned,
@@ -29,8 +31,9 @@ from .request import (
     read_request,
     read_terms,
 )
-from .studies import CHOICES, Study
-from .training import Manner
+from .studies import CHOICES, Candidate, Study
+from .tally import Tally
+from .validation import note_unseen
 
 Features = Sequence[Any] | None
 
@@ -102,7 +105,8 @@ def study(
     learning_rate : float, sequence or range, optional
         Rates to go ``epochs`` at.  Default: the best fixed rate of the rows trained on.
     epochs : int, sequence or range, optional
-        Updates to make.  Default: the limit.
+        Updates to make.  Default: the limit.  With ``l1`` or ``nonnegative`` by proximal steps,
+        in O(p²) each.
     nonnegative : bool, optional
         Only coefficients of at least 0.
     adaptive : float, optional
@@ -112,7 +116,7 @@ def study(
         By column, or by coefficient, how many times both penalties count: 0 for not at all.
     nested : bool, optional
         Estimate the error of the selection too: choose anew without each fold, and judge what
-        was chosen on it.
+        was chosen on it.  Paths of penalties are placed anew as well.
     choose : {"best", "one-se"}, optional
         What ``chosen`` and ``refit`` mean: the lowest error, or the simplest model within one
         standard error of it.
@@ -120,7 +124,7 @@ def study(
         As for :func:`steepest.fit`.  What stands in for nulls is found anew among the rows
         trained on, as are means and spreads of columns.
     names, precision, executor, on_progress
-        As for :func:`steepest.scan`.
+        As for :func:`steepest.scan`; ``on_progress`` is told of the models too.
 
     Returns
     -------
@@ -132,7 +136,7 @@ def study(
     FoldsError
         Moments without folds; fewer than two; a fold without rows that can be used.
     OptionError
-        A setting outside its range; penalties l1 beside epochs.
+        A setting outside its range.
     LearningRateError
         A rate at which the descent diverges on some of the folds.
     ColumnNotFoundError, ColumnNameError, ColumnKindError, EmptySourceError, ValueFoundError
@@ -141,7 +145,8 @@ def study(
     Warns
     -----
     SteepestWarning
-        Folds whose rows are over a fifth from their due.
+        Folds whose rows are over a fifth from their due, levels that only the fold that is held
+        out has, columns that depend on others.
 
     Notes
     -----
@@ -182,8 +187,6 @@ def study(
         l1_ratio=l1_ratio,
         plain=plain,
     )
-    if epochs is not None and (nonnegative or adaptive or penalties):
-        raise StudyError.penalised_epochs()
     targets = _read_targets(target, formula)
     wanted = Wanted.of(weights, weight_kind, where, max_levels)
     requests = [
@@ -233,17 +236,23 @@ def study(
         )
         for i, request in enumerate(requests)
     ]
-    baseline, selected = {}, {}
+    baseline: dict[str, float] = {}
+    selected, found = {}, list[Candidate]()
+    rounds = len(labels) + 1 + (count_rounds(len(labels)) if nested else 0)
+    tally = Tally(len(judges) * rounds, on_progress)
     with one_blas_thread():  # whose threads only wait for each other over small matrices
-        judged = [(judge, *judge.judge(judge.place(grid), labels)) for judge in judges]
-        found = [(judge, candidates) for judge, candidates, _ in judged]
         for aim in aims:
-            own_judges = [pair for pair in found if label(pair[0].target) == aim]
-            baseline[aim] = next(base for judge, _, base in judged if label(judge.target) == aim)
+            own_judges = [judge for judge in judges if label(judge.target) == aim]
+            for judge in own_judges:
+                candidates, base = judge.judge(judge.place(grid), labels, tally)
+                found += candidates
+                baseline.setdefault(aim, base)
             if nested:
-                selected[aim] = select_nested(own_judges, labels, choose)
-    notes = tuple(moments.folds.notes if moments.folds else ())
-    for note in () if isinstance(source, Moments) else notes:
+                selected[aim] = select_nested(own_judges, grid, labels, choose, tally)
+        unseen = note_unseen(count_unseen(judges, labels))
+        notes = (*unseen, *note_dependent(judges, grid), *note_gaps(judges))
+    dealt = tuple(moments.folds.notes if moments.folds else ())
+    for note in notes if isinstance(source, Moments) else (*dealt, *notes):
         warnings.warn(note, SteepestWarning, stacklevel=2)
     asked = {
         **view,
@@ -251,12 +260,12 @@ def study(
         "features": [request.features for request in requests[: len(sets)]],
     }
     return Study(
-        tuple(candidate for _, own in found for candidate in own),
+        tuple(found),
         tuple(labels),
         str(moments.folds.rule if moments.folds else ""),
         baseline,
         selected,
-        (*notes, *note_gaps(judges)),
+        (*dealt, *notes),
         {label(judge.target): judge.moments for judge in judges},
         manner,
         choose,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..data.expressions import Expression, Product
+from ..data.terms import RARE
 from ..descent.heldout import Best, HeldOut, build_held_out, find_mean_gap
 from ..errors import EmptySourceError
 from ..store import finite
@@ -134,20 +135,36 @@ class Held:
             if term.category in known:
                 known[term.category].add(term.level)
         met: Counter[str] = Counter()
-        for sums in self.moments.patterns.values():
-            for name in known.keys() & sums.levels.keys():
-                found = sums.levels[name]
-                rows = found.weights if isinstance(found, LevelSums) else found.counts
-                for level, count in zip(found.levels, rows, strict=True):
-                    if level not in known[name] and count:
-                        met[name] += int(count)
-        if not met:
-            return []
-        counts = ", ".join(f"'{name}' {count:,}" for name, count in met.items())
-        return [
-            "levels that no row trained on has count as the reference level where they are held "
-            f"out; rows by column: {counts}."
-        ]
+        for name, rows in count_levels(self.moments, trained).items():
+            met[name] = sum(count for level, count in rows.items() if level not in known[name])
+        return note_unseen(+met)
+
+
+def count_levels(moments: Moments, problem: Problem) -> dict[str, Counter[str]]:
+    """Rows by level, for each category of a problem; those that it pools are one."""
+    own = problem.references
+    names = [name for name in own if not isinstance(problem.columns[name].formed, Product)]
+    met: dict[str, Counter[str]] = {}
+    for sums in moments.patterns.values():
+        for name in (name for name in names if name in sums.levels):
+            found = sums.levels[name]
+            rows = found.weights if isinstance(found, LevelSums) else found.counts
+            pooled = problem.pooled.get(name, ())
+            counts = met.setdefault(name, Counter())
+            for level, count in zip(found.levels, rows, strict=True):
+                counts[RARE if level in pooled else level] += int(count)
+    return met
+
+
+def note_unseen(met: Mapping[str, int]) -> list[str]:
+    """Rows held out, by category, whose level no row trained on has."""
+    if not met:
+        return []
+    counts = ", ".join(f"'{name}' {count:,}" for name, count in met.items())
+    return [
+        "levels that no row trained on has count as the reference level where they are held "
+        f"out; rows by column: {counts}."
+    ]
 
 
 def judge(held: HeldOut, how: str, intercept: float, coef: Floats) -> Validation:

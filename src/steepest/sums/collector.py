@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.conditions import parse_condition
-from ..data.design import LEVELS_UNASKED, Block, Design
-from ..data.pruning import may_meet
+from ..data.design import LEVELS_UNASKED, Block, Design, join_blocks
+from ..data.pruning import is_out_of_reach
 from ..data.table import Batch, Kind, Part, beneath
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
@@ -20,8 +19,8 @@ from .double import Accumulator
 from .executors import one_blas_thread
 from .kernel import Ends, check_arithmetic, find_ends, reaches
 from .moments import Moments
-from .observations import Observations
-from .patterns import count_levels
+from .observations import Observations, name_first_nulls
+from .patterns import count_levels, find_patterns
 from .pieces import ExactAccumulator
 
 PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
@@ -29,6 +28,12 @@ PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
 
 PATTERNS = 256
 """Combinations of null columns that a scan tells apart."""
+
+MANY = 512
+"""Columns of numbers from which on adding some rows costs more than reading them."""
+
+SHARE = 8
+"""So many columns a row wait, which together take that share of their sums' memory."""
 
 LARGEST_WHOLE = 2.0**53
 """Up to here doubles hold every integer."""
@@ -101,14 +106,6 @@ def collect(
     return replace(found, observed=replace(found.observed, dropped=dropped)) if dropped else found
 
 
-def is_out_of_reach(part: Any, condition: str) -> bool:
-    """Whether no row of a part can meet a condition, as far as is known without reading it."""
-    if not condition or getattr(part, "known_rows", None) is None:
-        return False
-    range_of = getattr(part, "range_of", None)
-    return range_of is not None and not may_meet(parse_condition(condition), range_of)
-
-
 class Collector:
     """Splits blocks by null pattern, and drops categories that prove to be identifiers."""
 
@@ -126,6 +123,8 @@ class Collector:
         self._nulls_expected = False
         self._precision = precision
         self._accumulators = PRECISIONS[precision]
+        self._waits = precision == "double" and len(design.numbers) >= MANY
+        self._waiting: list[tuple[Block, NDArray[np.int64]]] = []
         numbers = [c for c in design.columns if c.kind is Kind.NUMBER]
         self._whole = [
             i
@@ -147,7 +146,21 @@ class Collector:
         return block, row + (np.arange(batch.n_rows) if block.places is None else block.places)
 
     def keep(self, block: Block, rows: NDArray[np.int64]) -> None:
-        """Add rows that are taken."""
+        """Add rows that are taken, many at a time where there are many columns."""
+        if not self._waits:
+            self._keep(block, rows)
+            return
+        self._waiting.append((block.keep(), rows))
+        if sum(len(own) for _, own in self._waiting) >= len(self.design.numbers) // SHARE:
+            self._keep_waiting()
+
+    def _keep_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            blocks, rows = zip(*waiting, strict=True)
+            self._keep(join_blocks(blocks), np.concatenate(rows))
+
+    def _keep(self, block: Block, rows: NDArray[np.int64]) -> None:
         if block.weights is not None:
             self._check_weights(block.weights, rows)
             counted = np.flatnonzero(block.weights != 0)
@@ -225,7 +238,7 @@ class Collector:
         for name in missing.keys() - self.first_nulls.keys():
             self.first_nulls[name] = int(places[np.argmax(missing[name])])
         self._nulls_expected = bool(missing)
-        for names, rows in _patterns(missing, len(block.numbers)):
+        for names, rows in find_patterns(missing, len(block.numbers)):
             kept = [j for j, name in enumerate(self.design.numbers) if name not in names]
             coded = [j for j, name in enumerate(self.design.categories) if name not in names]
             piece = block.take(rows, kept, coded)
@@ -285,6 +298,7 @@ class Collector:
         return self._total.left_out
 
     def _close(self) -> None:
+        self._keep_waiting()
         if self._patterns:
             found = Moments(
                 self.design.columns,
@@ -317,32 +331,3 @@ class Collector:
             condition=self.design.where if total.columns else "",
             filtered=self._filtered,
         )
-
-
-def name_first_nulls(found: Iterable[Mapping[str, int]], where: str) -> dict[str, str]:
-    """Where the first null of each column was met, in words, in the order of the rows."""
-    first: dict[str, int] = {}
-    for own in found:
-        for name, row in own.items():
-            first[name] = min(row, first.get(name, row))
-    ordered = sorted(first.items(), key=lambda item: (item[1], item[0]))
-    return {name: f"row {row:,} of {where}" for name, row in ordered}
-
-
-def _patterns(
-    missing: Mapping[str, NDArray[np.bool_]], n_rows: int
-) -> list[tuple[frozenset[str], NDArray[np.int64]]]:
-    """The combinations of null columns that occur, each with its rows."""
-    if not missing:
-        return [(frozenset(), np.arange(n_rows))]
-    packed = np.packbits(np.column_stack(list(missing.values())), axis=1)
-    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
-    unique, first, at = np.unique(keys, return_index=True, return_inverse=True)
-    names = list(missing)
-    return [
-        (
-            frozenset(name for name in names if missing[name][first[i]]),
-            np.flatnonzero(at == i),
-        )
-        for i in range(len(unique))
-    ]

@@ -16,10 +16,10 @@ from ..data.design import Block, Design, join_blocks
 from ..data.folds import MOST_FOLDS, Rule, order_labels
 from ..data.table import Batch
 from ..errors import FoldsError
-from .collector import Collector, name_first_nulls
+from .collector import Collector
 from .folds import Folds
 from .moments import Moments
-from .observations import Observations
+from .observations import Observations, name_first_nulls
 from .patterns import add_many
 
 ENOUGH = 1 << 10

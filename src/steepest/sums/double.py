@@ -51,6 +51,9 @@ CENTRE_ROWS = 1_024
 TOGETHER = 64
 """Rows that are centred as one, since loops over a single short row are slow."""
 
+OUTER_CELLS = 1 << 16
+"""Numbers of a product of two vectors that are made at once."""
+
 NEARLY_CONSTANT = BLOCK_ROWS * 2.0**-52
 """A mean this close to the first value may be that of a constant column."""
 
@@ -91,7 +94,7 @@ class Sums:
             gap = other.mean - self.mean
             mean = self.mean + gap * (other.weight / weight)
             scatter = self.scatter + other.scatter
-            scatter += np.outer(gap, gap) * (self.weight * (other.weight / weight))
+            _add_outer(scatter, gap, self.weight * (other.weight / weight))
         merged = {name: _merge(own, other.levels[name]) for name, own in self.levels.items()}
         pairs = merge_pairs(
             [
@@ -175,8 +178,16 @@ def centred_moments(rows: Table) -> Digest:
         (total, products), (ends, _) = _add_centred(rows, centre), find_ends(rows)
     shift = total / len(rows)
     root = total / math.sqrt(len(rows))
-    products -= np.outer(root, root)  # symmetric, as total · shift would not be
+    _add_outer(products, root, -1.0)  # symmetric, as total · shift would not be
     return Digest(shift if centre is None else centre + shift, products, ends)
+
+
+def _add_outer(matrix: Floats, values: Floats, times: float) -> None:
+    """Add z zᵀ times a number to a matrix, some of its rows at a time, which stay in cache."""
+    step = max(1, OUTER_CELLS // max(len(values), 1))
+    for start in range(0, len(values), step):
+        own = slice(start, start + step)
+        matrix[own] += np.outer(values[own], values) * times
 
 
 def _add_centred(rows: Floats, centre: Floats | None) -> tuple[Floats, Floats]:
@@ -185,7 +196,7 @@ def _add_centred(rows: Floats, centre: Floats | None) -> tuple[Floats, Floats]:
     # Rows are multiplied in blocks that stay in cache; columns whole, for BLAS packs them itself.
     step = BLOCK_ROWS if rows.flags.c_contiguous else n
     ones = np.ones(min(n, step))
-    total, products = np.zeros(k), np.zeros((k, k))
+    total, products = np.zeros(k), None
     centred = None if centre is None else np.empty_like(rows[:step])
     for start in range(0, n, step):
         block = rows[start : start + step]
@@ -193,8 +204,9 @@ def _add_centred(rows: Floats, centre: Floats | None) -> tuple[Floats, Floats]:
             block = _subtract(block, centre, centred[: len(block)])
         # np.dot, for matmul keeps the interpreter's lock where the result is small.
         total += np.dot(ones[: len(block)], block)
-        products += np.dot(block.T, block)
-    return total, products
+        product = np.dot(block.T, block)
+        products = product if products is None else np.add(products, product, out=products)
+    return total, np.zeros((k, k)) if products is None else products
 
 
 def _subtract(block: Floats, centre: Floats, out: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..data.expressions import (
     Expression,
@@ -30,11 +31,14 @@ class Finder:
     left_out: Mapping[str, str]
     where: str
 
+    @cached_property
+    def _named(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
     def find(self, name: str, role: str) -> Column:
         """A column by its name; ColumnNotFoundError if it was not scanned."""
-        for column in self.columns:
-            if column.name == name:
-                return column
+        if name in self._named:
+            return self._named[name]
         if name in self.left_out:
             raise ColumnNotFoundError.left_out(role, name, self.left_out[name])
         if _is_formed(name):
@@ -43,9 +47,8 @@ class Finder:
 
     def _find_inside(self, name: str) -> Column:
         """The same, also where it is known from columns made of it alone."""
-        for column in self.columns:
-            if column.name == name:
-                return column
+        if name in self._named:
+            return self._named[name]
         within = [column.expression for column in self.columns if name in column.sources]
         if any(name in times_of(expression) for expression in within):
             return Column(name, Kind.TIME, "timestamp")

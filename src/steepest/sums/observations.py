@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import counted
@@ -44,6 +44,16 @@ class Observations:
             {names.get(name, name): ends for name, ends in self.ranges.items()},
             self.dropped,
         )
+
+
+def name_first_nulls(found: Iterable[Mapping[str, int]], where: str) -> dict[str, str]:
+    """Where the first null of each column was met, in words, in the order of the rows."""
+    first: dict[str, int] = {}
+    for own in found:
+        for name, row in own.items():
+            first[name] = min(row, first.get(name, row))
+    ordered = sorted(first.items(), key=lambda item: (item[1], item[0]))
+    return {name: f"row {row:,} of {where}" for name, row in ordered}
 
 
 def note_dropped(records: int) -> list[str]:

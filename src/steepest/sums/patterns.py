@@ -7,6 +7,9 @@ from dataclasses import replace
 from functools import reduce
 from operator import add
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import MomentsError
 from .double import Sums
 from .exact import ExactSums, join_exact
@@ -115,3 +118,22 @@ def count_levels(patterns: Patterns, category: str) -> int:
         sums.levels[category].levels for null, sums in patterns.items() if category not in null
     ]
     return len(set().union(*found))
+
+
+def find_patterns(
+    missing: Mapping[str, NDArray[np.bool_]], n_rows: int
+) -> list[tuple[frozenset[str], NDArray[np.int64]]]:
+    """The combinations of null columns that occur, each with its rows."""
+    if not missing:
+        return [(frozenset(), np.arange(n_rows))]
+    packed = np.packbits(np.column_stack(list(missing.values())), axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    unique, first, at = np.unique(keys, return_index=True, return_inverse=True)
+    names = list(missing)
+    return [
+        (
+            frozenset(name for name in names if missing[name][first[i]]),
+            np.flatnonzero(at == i),
+        )
+        for i in range(len(unique))
+    ]

@@ -17,7 +17,7 @@ from ..data.design import MOST_LEVELS
 from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
 from ..data.open import open_source
-from ..data.table import Part, Source, allow_mixed, remarks_of
+from ..data.table import Part, Source, allow_mixed, count_numbers, remarks_of
 from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning, TooLargeError
 from ..machine import find_memory
 from ..typing import OnProgress
@@ -212,6 +212,7 @@ def scan_source(
     """The moments of a source's columns: those named, each with its role, or all that serve."""
     choose_precision(precision, 0)
     source = allow_mixed(source, wanted.categories)
+    refuse_too_wide(source, wanted, precision)
     schema = source.schema(list_columns(wanted.sources, folds))
     executor = choose_executor(source, executor)
     here = runs_here(executor)
@@ -260,6 +261,13 @@ def scan_source(
     return replace(
         total, where=schema.where, precision_reason=reason, ledger=ledger, remarks=remarks
     )
+
+
+def refuse_too_wide(source: Source, wanted: Wanted, precision: str | None) -> None:
+    """TooLargeError for what the first row shows to be too many; to know the kinds takes longer."""
+    if wanted.terms is None:
+        columns = count_numbers(source, wanted.sources)
+        refuse_too_many(columns, choose_precision(precision, columns)[0])
 
 
 def _add_up(
