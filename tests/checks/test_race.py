@@ -336,7 +336,7 @@ def test_rows_beyond_memory_are_refused_with_how_many_fit(monkeypatch):
     with pytest.raises(MemoryError, match=r"40 rows of 5 columns take 0 MB") as caught:
         race(table, target="y", epochs=2)
     fitting = 1_000 // (4 * 6 * 8)
-    assert f"--rows {fitting}" in caught.value.hint
+    assert f"rows={fitting:_}" in caught.value.hint
     monkeypatch.setattr(racetrack, "find_memory", lambda: 4 * 6 * 8 * 40)
     race(table, target="y", epochs=2)
 

@@ -19,6 +19,7 @@ from tests.tiers import exhaustively
 import steepest
 from steepest import errors, open_table
 from steepest.faces import cli
+from steepest.faces.hints import find_flags, in_flags
 
 DAMAGED = Path(__file__).parent / "damaged"
 
@@ -40,7 +41,7 @@ def test_fields_too_few_or_too_many(
     text: str, line: int, found: str, write: Any, refused: Any
 ) -> None:
     path = write("a.csv", text)
-    with refused(errors.SourceError, f"line {line} of '{path}' has {found}", "--ragged drop"):
+    with refused(errors.SourceError, f"line {line} of '{path}' has {found}", "ragged='drop'"):
         steepest.scan(path)
 
 
@@ -170,7 +171,7 @@ def test_names_of_any_kind(name: str, write: Any) -> None:
 
 def test_a_header_of_numbers(write: Any, refused: Any) -> None:
     path = write("a.csv", "1.5,2\n3,4\n5,7\n")
-    with refused(errors.SourceError, "no header", "--no-header", "--names"):
+    with refused(errors.SourceError, "no header", "header=False", "names="):
         steepest.scan(path)
     assert steepest.scan(open_table(path, header=False)).names == ("x1", "x2")
     assert steepest.scan(open_table(path, names=["a", "b"])).n_rows == 3
@@ -194,11 +195,11 @@ def test_lines_before_the_header(write: Any) -> None:
 def test_other_encodings_are_named(encoding: str, mark: str, write: Any, refused: Any) -> None:
     content = (mark + "x,y\n1,2\n3,5\n").encode(encoding)
     path = write("a.csv", content)
-    with refused(errors.SourceError, f"'{path}' is UTF-", "--encoding utf-") as _:
+    with refused(errors.SourceError, f"'{path}' is UTF-", "encoding='utf-") as _:
         steepest.scan(path)
     with pytest.raises(errors.SourceError) as caught:
         steepest.scan(path)
-    said = re.search(r"--encoding (\S+),", str(caught.value))
+    said = re.search(r"encoding='(\S+)'", str(caught.value))
     assert said is not None
     assert steepest.scan(open_table(path, encoding=said[1])).names == ("x", "y")
 
@@ -207,7 +208,7 @@ def test_the_line_of_a_byte_that_is_not_utf8(write: Any, refused: Any, late: Any
     many = late(300_000)
     rows = "u,1\n" * many
     path = write("a.csv", b"x,y\n" + rows.encode() + "größe,2\n".encode("latin1"))
-    with refused(errors.SourceError, f"not UTF-8 in line {many + 2:,}", "--encoding latin1"):
+    with refused(errors.SourceError, f"not UTF-8 in line {many + 2:,}", "encoding='latin1'"):
         steepest.scan(path)
     assert steepest.scan(path, columns=["y"]).n_rows == many + 1
     assert "größe" in steepest.scan(open_table(path, encoding="latin1")).levels("x")
@@ -223,7 +224,7 @@ def test_a_multibyte_character_across_blocks(write: Any) -> None:
 
 def test_empty_files(write: Any, refused: Any) -> None:
     whole, empty = write("a.csv", "x,y\n1,2\n"), write("b.csv", "")
-    with refused(errors.SourceError, "b.csv' is empty", "--skip-empty"):
+    with refused(errors.SourceError, "b.csv' is empty", "skip_empty=True"):
         steepest.scan([whole, empty])
     moments = steepest.scan(open_table([whole, empty], skip_empty=True))
     assert moments.n_rows == 1
@@ -306,10 +307,10 @@ def test_the_hint_can_be_pasted(text: Any, more: str, write: Any, capsys: Any) -
     path = write("t.csv", text)
     with pytest.raises(errors.SteepestError) as caught:
         steepest.scan(path)
-    hint = caught.value.hint
+    hint = in_flags(caught.value.hint, find_flags(cli.steepest))
     value = r"'[^']*'|[^\s,'(]+"
     option = "skip-rows" if more else "[a-z-]+"
-    pattern = rf"--(?:no-header|(?:{option} (?:{value})( --decimal (?:{value}))?))"
+    pattern = rf"--(?:no-header|(?:{option} (?:{value})( --decimal (?:{value}|,))?))"
     flags = re.search(pattern, hint)
     assert flags is not None, hint
     code = cli.run(["scan", path, "-o", f"{path}.moments", *shlex.split(flags[0])])

@@ -51,9 +51,9 @@ def test_text_and_numbers_do_not_mix(
         f"'{then}' in line",
         f"line {before + 2:,}",
         f"is {odd}.",
-        "--text x",
         "text=['x']",
-        "--null",
+        "text=['x']",
+        "null=[",
     ):
         steepest.scan(path)
     assert steepest.scan(path, columns=["y"]).n_rows == before + 2
@@ -81,7 +81,7 @@ def test_a_dash_that_means_missing(write: Any) -> None:
 
 def test_units_under_the_header(write: Any, refused: Any) -> None:
     path = write("a.csv", "x,y\nm,kg\n12,1\n13,4\n")
-    with refused(errors.ColumnKindError, "'m' in line 2", "'12' in line 3", "--skip-rows 1"):
+    with refused(errors.ColumnKindError, "'m' in line 2", "'12' in line 3", "skip_rows=1"):
         steepest.scan(path)
     assert steepest.scan(open_table(path, skip_rows=1)).mean.tolist() == [12.5, 2.5]
 
@@ -134,7 +134,7 @@ def test_numbers_in_one_file_and_text_in_another(
         errors.ColumnKindError,
         f"a number in '{files[0]}' (line 2 has '1')",
         f"a category in '{files[1]}' (line {before + 2:,} has 'u')",
-        "--text x",
+        "text=['x']",
     ):
         steepest.scan([files[i] for i in order])
     found = steepest.scan(open_table([files[i] for i in order], text=["x"]))
@@ -155,7 +155,7 @@ def test_infinities_are_refused_by_name_and_line(
     before = late(before)
     path = write("a.csv", "x,y\n" + "1,2\n" * before + f"{word},3\n")
     with refused(
-        errors.ValueFoundError, f"'x' of '{path}'", f"line {before + 2:,} has '{word}'", "--null"
+        errors.ValueFoundError, f"'x' of '{path}'", f"line {before + 2:,} has '{word}'", "null=["
     ):
         steepest.scan(path)
     assert steepest.scan(open_table(path, null=[word])).n_rows == before
@@ -222,7 +222,7 @@ def test_booleans_and_dates_do_not_mix_with_text(
     message = [
         f"column 'x' of '{path}' is a {word}",
         f"'{shown}' in line {line:,} is {odd if as_text else 'none'}.",
-        "--text x",
+        "text=['x']",
         "text=['x']",
     ]
     with refused(errors.ColumnKindError, *message):
@@ -254,7 +254,7 @@ def test_booleans_and_dates_in_one_file_and_text_in_another(
 ) -> None:
     paths = [write("a.csv", f"x,y\n{cell},1\n"), write("b.csv", "x,y\nsoon,2\n")]
     for order in (paths, paths[::-1]):
-        with refused(errors.ColumnKindError, "'x' is a", "a.csv", "b.csv", "--text x"):
+        with refused(errors.ColumnKindError, "'x' is a", "a.csv", "b.csv", "text=['x']"):
             steepest.scan(order)
         table = open_table(order, text=["x"])
         assert steepest.scan(table).levels("x") == {cell: 1, "soon": 1}

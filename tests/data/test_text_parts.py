@@ -259,9 +259,7 @@ def test_packed_text_is_one_part_and_read_ahead(write: Any) -> None:
 def test_a_bomb_is_a_stream(write: Any, refused: Any) -> None:
     """A hundred megabytes of zeros in a hundred kilobytes."""
     path = write("t.csv.gz", gzip.compress(b"x,y\n" + b"0,1\n" * 25_000_000, 1))
-    with refused(
-        steepest.errors.SourceError, "unpacks to more than 1,000,000 bytes", "--max-bytes"
-    ):
+    with refused(steepest.errors.SourceError, "unpacks to more than 1,000,000 bytes", "max_bytes="):
         steepest.scan(open_table(path, max_bytes=1_000_000))
     before = pa.default_memory_pool().max_memory()
     assert steepest.scan(path, columns=["x"]).n_rows == 25_000_000

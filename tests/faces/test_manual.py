@@ -98,7 +98,7 @@ def test_the_page_of_tables_reads_its_database(cli):
         ("show examples/penguins.csv", "steepest scan 'examples/penguins.csv' -o table.moments"),
         ("merge examples/penguins.csv -o all.moments", "scan it first"),
         ("fit homes.db --target price", "'sqlite:///homes.db?table=homes'"),
-        ("fit sqlite:///homes.db --target price", "--table 'homes'"),
+        ("fit sqlite:///homes.db --target price", "--table homes"),
     ],
 )
 def test_what_a_newcomer_does_wrong_is_told_with_the_command_that_is_right(words, hint, cli):

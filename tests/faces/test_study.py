@@ -34,7 +34,7 @@ TRANSCRIPTS: dict[str, Sequence[str]] = {
     "error_study_folds": ("study", "p.moments", "--target", "body_mass_g"),
     "error_study_range": (*STUDY, "--l2", "0:1:5"),
     "error_study_rates": (*STUDY, "--learning-rate", "0.1"),
-    "error_study_epochs": (*STUDY, "--epochs", "5", "--l1", "0.1"),
+    "study_epochs_lasso": (*STUDY, "--epochs", "5", "--l1", "0.1"),
     "error_select": ("select", PENGUINS, "--target", "body_mass_g", "--method", "all"),
 }  # fmt: skip
 
@@ -83,3 +83,29 @@ def test_places_are_checked_before_the_work(workplace: Path, cli: Cli) -> None:
     assert not Path("x.bmp2").exists()
     assert cli("study", PENGUINS).code == 2
     assert cli(*STUDY, "--penalty", "sex").code == 2
+
+
+def test_names_with_commas_are_reached_in_one_way(cli: Cli, workplace: Path) -> None:
+    """In double quotes, in every list of names; and an option may stand several times."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 3))
+    frame = pd.DataFrame(
+        {"area, m²": x[:, 0], "b": x[:, 1], "price, net": x @ [1, 2, 0], "rent": x @ [0, 1, 1]}
+    )
+    frame.to_csv(workplace / "homes.csv", index=False)
+    target, features = ("--target", '"price, net"'), ("--features", '"area, m²",b')
+    for command in ("study", "fit", "rates", "select", "descend"):
+        ran = cli(command, "homes.csv", *target, *features, "--json")
+        assert ran.code == 0, (command, ran.err)
+        assert "area, m²" in ran.out
+        wrong = cli(command, "homes.csv", "--target", "price, net", *features)
+        assert wrong.code != 0
+    for given in (('"price, net",rent',), ('"price, net"', "--target", "rent")):
+        for command in ("study", "fit"):
+            ran = cli(command, "homes.csv", "--target", *given, *features, "--json")
+            found = json.loads(ran.out)
+            names = found.get("targets") or [model["target"] for model in found["models"]]
+            assert names == ["price, net", "rent"]
+        ran = cli("rates", "homes.csv", "--target", *given)
+        assert ran.code == 2
+        assert "double quotes" in ran.err

@@ -19,6 +19,7 @@ from pyarrow import parquet
 import steepest
 from steepest import SteepestWarning
 from steepest.data import fragments, objects
+from steepest.data.expressions import Name
 from steepest.data.folds import read_folds
 from steepest.errors import (
     ColumnKindError,
@@ -449,3 +450,40 @@ def test_many_groups_hold_the_rows_of_each(text):
     for label in ("g0", "g17", "g249"):
         own = rows_of({**table, "g": group}, group == label)
         assert found.folds[label] == steepest.scan(own, **options)
+
+
+@pytest.mark.parametrize("precision", ["exact", "double"])
+def test_each_of_300_groups_left_out_is_brute_force(precision):
+    """From a tree of sums in double precision, by taking away where nothing is rounded."""
+    random = np.random.default_rng(3)
+    n, groups = 3_000, 300
+    group = random.permutation(np.repeat(np.arange(groups), n // groups))
+    x = random.normal(size=(n, 4)) * [1, 10, 1e-3, 1] + [0, 1e4, 0, 3]
+    x[random.random(n) < 0.05, 3] = np.nan
+    y = x[:, 0] + x[:, 1] / 50 + random.normal(size=n)
+    table = {**{f"x{j}": x[:, j] for j in range(4)}, "y": y, "g": group}
+    moments = steepest.scan(table, folds="g", precision=precision)
+    for label in list(moments.folds)[::23]:
+        left = moments.training(label)
+        rest = (group != int(label)) & ~np.isnan(x[:, 3])
+        problem = left.problem(Name("y"), ("x0", "x1", "x2", "x3"), intercept=True)
+        assert problem.rows.used == rest.sum()
+        np.testing.assert_allclose(problem.mean, x[rest].mean(0), rtol=1e-12, atol=1e-15)
+        gap = x[rest] - x[rest].mean(0)
+        np.testing.assert_allclose(
+            problem.scatter, gap.T @ gap, rtol=1e-11, atol=1e-11 * np.abs(gap.T @ gap).max()
+        )
+        np.testing.assert_allclose(np.diag(problem.scatter), (gap**2).sum(0), rtol=1e-11)
+    pair = moments.training("3", "250")
+    assert pair.n_read == n - 20
+    none = moments.training()
+    assert none.n_read == n
+    found = steepest.study(moments, "y", l2=[0.0, 1.0], scale="none")
+    first = found.candidates[0]
+    kept = ~np.isnan(x[:, 3])
+    for i, label in list(enumerate(found.folds))[::23]:
+        train, held = kept & (group != int(label)), kept & (group == int(label))
+        z = np.column_stack([np.ones(n), x])
+        w = np.linalg.lstsq(z[train], y[train], rcond=None)[0]
+        error = np.mean((y[held] - z[held] @ w) ** 2)
+        assert first.fold_errors[i] == pytest.approx(error, rel=1e-8)

@@ -246,7 +246,7 @@ class DelimitedFile(File):
         )
         notes += [
             f"'{name}' looks like an identifier, as in '{cell}', and is read as numbers; "
-            f"--text {name} keeps it as it is written (text=['{name}'])."
+            f"text=[{name!r}] keeps it as it is written."
             for name, cell in padded.items()
         ]
         return notes

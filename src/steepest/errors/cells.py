@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 
 from .words import SteepestError, listed
@@ -24,12 +23,11 @@ class ValueFoundError(SteepestError, ValueError):
         cls, value: float, name: str, where: str, row: int, line: int, text: str
     ) -> ValueFoundError:
         shown = text if len(text) <= 40 else text[:40] + "..."
-        word, held = shlex.quote(shown), f"{value:+.0f}".removeprefix("+")
+        held = f"{value:+.0f}".removeprefix("+")
         return cls(
             f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has '{shown}'.",
             "Doubles end at 1.8e308, and an infinity makes every sum infinite.",
-            f"--null {word} (null=['{shown}']) if it means missing: its row is then dropped and "
-            "counted.",
+            f"null=[{shown!r}] if it means missing: its row is then dropped and counted.",
         )
 
     @classmethod
@@ -96,7 +94,7 @@ class ValueFoundError(SteepestError, ValueError):
             f"column '{name}' of {where} holds '{level}' in row {row:,}, which the model has not "
             "seen.",
             f"It was fitted on {listed(known, limit=6)}.",
-            "fit again with rows of that level, or predict with unseen='null' (--unseen null).",
+            "fit again with rows of that level, or predict with unseen='null'.",
         )
 
     @classmethod
@@ -114,7 +112,7 @@ class ValueFoundError(SteepestError, ValueError):
             f"'{name}' of {where} is no number in row {row:,}, where '{base}' is {value:.6g}.",
             "A logarithm takes numbers above 0, a root those from 0, and doubles end at 1.8e308.",
             f"leave such rows out: where='{base} {'<' if value > 1 else '>'} "
-            f"{700 if value > 1 else 0}' (--where).",
+            f"{700 if value > 1 else 0}'",
         )
 
     @classmethod

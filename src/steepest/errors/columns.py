@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from .words import SteepestError, counted, listed, nearest
@@ -60,13 +59,14 @@ class ColumnNameError(SteepestError, ValueError):
     @classmethod
     def nameless(cls, role: str, where: str, names: Sequence[str]) -> ColumnNameError:
         place = names.index("") + 1 if "" in names else 1
-        given = ",".join(name or f"x{i + 1}" for i, name in enumerate(names[:6]))
-        more = ",..." if len(names) > 6 else ""
+        given = ", ".join(repr(name or f"x{i + 1}") for i, name in enumerate(names[:6]))
+        more = ", ..." if len(names) > 6 else ""
         return cls(
             f"a {role} column is asked for by no name at all, as column {place:,} of {where} has "
             "none.",
             "Columns are found by name.",
-            f"give it one in the header, or --names {given}{more} --skip-rows 1 for all of them.",
+            f"give it one in the header, or names to all of them: names=[{given}{more}] and "
+            "skip_rows=1",
         )
 
     @classmethod
@@ -211,15 +211,14 @@ class ColumnKindError(SteepestError, TypeError):
         line, value = cell
         shown = _shorten(value)
         as_in = f", as '{_shorten(example[1])}' in line {example[0]:,}" if example else " elsewhere"
-        column, null = shlex.quote(name), shlex.quote(value)
-        skip = ", --skip-rows 1 (skip_rows=1) if that line is no row" if under_header else ""
-        missing = f"--null {null} (null=[{value!r}]) if '{value}' means missing, or "
+        skip = ", skip_rows=1 if that line is no row" if under_header else ""
+        missing = f"null=[{value!r}] if '{value}' means missing, or "
         return cls(
             f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown}' in line {line:,} is "
             f"{odd}.",
             "One column has one kind in every row.",
             ("" if len(value) > 40 else missing)
-            + f"--text {column} (text=[{name!r}]) if all of '{name}' is text{skip}.",
+            + f"text=[{name!r}] if all of '{name}' is text{skip}.",
         )
 
     @classmethod
@@ -235,7 +234,7 @@ class ColumnKindError(SteepestError, TypeError):
     def differs(
         cls, name: str, first: str, kind: str, second: str, other: str, *, written: bool = False
     ) -> ColumnKindError:
-        text = f"--text {shlex.quote(name)} (text=[{name!r}]) if it is text, " if written else ""
+        text = f"text=[{name!r}] if it is text, " if written else ""
         return cls(
             f"column '{name}' is a {kind} in {first} but a {other} in {second}.",
             "One column has one kind in every part.",

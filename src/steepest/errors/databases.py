@@ -98,7 +98,7 @@ class DatabaseError(SourceError):
         return cls(
             f"neither a table nor a query of {database} is asked for.",
             f"It has {listed(known, limit=5)}." if known else "It has no tables.",
-            f"--table '{name}', or steepest.open_table(..., table='{name}')",
+            f"steepest.open_table(..., table={name!r})",
         )
 
     @classmethod

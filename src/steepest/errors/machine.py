@@ -14,7 +14,7 @@ class TooLargeError(SteepestError, MemoryError):
             f"{rows:,} rows of {width:,} columns take {_megabytes(needed)}, and "
             f"{_megabytes(free)} of memory are free.",
             "A loop needs them there, with a copy for each library: a quarter of it at the most.",
-            f"race the first of them: rows={fitting:_}, on the command line --rows {fitting}",
+            f"race the first of them: rows={fitting:_}",
         )
 
     @classmethod
@@ -24,7 +24,7 @@ class TooLargeError(SteepestError, MemoryError):
             f"{_gigabytes(free)} of memory are free.",
             "A scan keeps the products of all its columns of numbers, and holds them several "
             f"times while it adds; about {fitting:,} would fit.",
-            "name the columns that are needed: columns=[...], on the command line --features a,b",
+            "name the columns that are needed: columns=[...]",
         )
 
     @classmethod
@@ -33,7 +33,7 @@ class TooLargeError(SteepestError, MemoryError):
             "there is not enough memory.",
             "A scan needs about 500 MB whatever the length of the table, and more for many columns "
             "or levels.",
-            "name the columns that are needed: columns=[...], on the command line --features a,b",
+            "name the columns that are needed: columns=[...]",
         )
 
 
@@ -73,7 +73,7 @@ class WorkerError(SteepestError, RuntimeError):
         return cls(
             f"no scheduler answers at '{address}': {reason}.",
             "It was waited for 5 seconds.",
-            "start it with dask scheduler, or read here: --executor threads:4",
+            "start it with dask scheduler, or read here: leave executor unset.",
         )
 
     @classmethod
@@ -81,7 +81,7 @@ class WorkerError(SteepestError, RuntimeError):
         return cls(
             f"the scheduler at '{address}' is gone, while {where} was read.",
             "What its workers had not sent yet is lost with it.",
-            "start it again; with a checkpoint (--checkpoint FILE) what was added up is kept.",
+            "start it again; with checkpoint='scan.part' what was added up is kept.",
         )
 
     @classmethod
@@ -105,7 +105,7 @@ class WorkerError(SteepestError, RuntimeError):
         return cls(
             f"a worker process died, while {where} or what follows it was read.",
             "It was killed, perhaps for want of memory, or crashed.",
-            "take fewer workers (--executor processes:2), or read here and leave executor unset.",
+            "take fewer workers, or read here: leave executor unset.",
         )
 
     @classmethod

@@ -16,7 +16,7 @@ class FoldsError(SteepestError, ValueError):
         return cls(
             f"'{name}' is null in row {row:,} of {where}.",
             "It says which fold a row belongs to, and a null says none.",
-            f"leave such rows out: where=\"'{name}' is not null\" (--where).",
+            f"leave such rows out: where=\"'{name}' is not null\"",
         )
 
     @classmethod
@@ -58,7 +58,7 @@ class FoldsError(SteepestError, ValueError):
         return cls(
             f"the left were scanned with {first}, the right with {second}.",
             "Folds are chosen before the scan, and rows of other folds have no place in them.",
-            "scan with the same folds: folds=moments.folds.rule (--folds MOMENTS)",
+            "scan with the same folds: folds=moments.folds.rule",
         )
 
     @classmethod
@@ -66,7 +66,7 @@ class FoldsError(SteepestError, ValueError):
         return cls(
             "the moments were scanned without folds.",
             "A study judges models by rows that they have not seen.",
-            "choose folds at the scan: steepest.scan(table, folds=5), or steepest scan --folds 5",
+            "choose folds at the scan: steepest.scan(table, folds=5)",
         )
 
     @classmethod

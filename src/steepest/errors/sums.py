@@ -77,13 +77,13 @@ class MomentsError(SteepestError, ValueError):
         return cls(
             f"a part stands twice: {source}, {counted(rows, 'row')}, id {part[:12]}.",
             "Its rows would count twice.",
-            "leave it out once, or allow it with allow_overlap=True (--allow-overlap).",
+            "leave it out once, or allow it with allow_overlap=True.",
         )
 
     @classmethod
     def too_wide(cls, terms: int, limit: int, eliminated: str) -> MomentsError:
         beside = f"beside the levels of '{eliminated}', which go first, " if eliminated else ""
-        hint = "name fewer features, or pool the levels of few rows: rare=100 (--rare)."
+        hint = "name fewer features, or pool the levels of few rows: rare=100."
         return cls(
             f"{beside}the model would have {terms:,} coefficients, which need "
             f"{16 * terms * terms / 1e9:,.1f} GB of memory to solve.",
@@ -99,7 +99,7 @@ class MomentsError(SteepestError, ValueError):
             f"Each keeps sums of its own beside {counted(numbers, 'number')}; ten times as many "
             f"would take about {size:,} MB of memory.",
             f"leave '{name}' out, cut it down to its most frequent values, or allow more: "
-            f"max_levels={10 * limit} (--max-levels).",
+            f"max_levels={10 * limit}.",
         )
 
     @classmethod
@@ -138,5 +138,5 @@ class MomentsError(SteepestError, ValueError):
             f"'{name}' makes {terms:,} coefficients, whose descent would need "
             f"{16 * terms * terms / 1e9:,.1f} GB of memory.",
             "Its levels are eliminated one by one instead, which gives the limit and no epochs.",
-            "leave epochs and learning_rate unset, or pool rare levels: rare=100 (--rare).",
+            "leave epochs and learning_rate unset, or pool rare levels: rare=100.",
         )

@@ -77,7 +77,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' is empty: it has 0 bytes.",
             "A table needs at least a header and one row.",
-            "check how the file was written; among several, --skip-empty passes over it.",
+            "check how the file was written; among several, skip_empty=True passes over it.",
         )
 
     @classmethod
@@ -98,7 +98,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' is a file of a database, by its ending.",
             "Databases are read by their URL, a table or a query of them.",
-            f"'{scheme}:///{quote(path)}?table=homes', or {scheme}:///... and --table homes",
+            f"'{scheme}:///{quote(path)}?table=homes'",
         )
 
     @classmethod
@@ -146,7 +146,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"reading '{path}' broke off: {reason}.",
             "The disk or the network gave an error; the file itself may be whole.",
-            "run it again; with a checkpoint (--checkpoint FILE) what was added up is kept.",
+            "run it again; with checkpoint='scan.part' what was added up is kept.",
         )
 
     @classmethod
@@ -164,7 +164,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' is {encoding or 'not UTF-8'}{place}.",
             "Text is read as UTF-8 unless something else is said.",
-            f"--encoding {said}, or steepest.open_table('{path}', encoding='{said}'), or "
+            f"steepest.open_table({path!r}, encoding='{said}'), or "
             f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
         )
 
@@ -182,8 +182,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"column '{name}' of '{path}' seems to hold numbers with decimal commas: '{value}'.",
             "With points, it would be text, one level a number.",
-            f"--delimiter {'tab' if delimiter == chr(9) else mark} --decimal ',', or "
-            f"steepest.open_table('{path}', delimiter={mark}, decimal=',')",
+            f"steepest.open_table({path!r}, delimiter={mark}, decimal=',')",
         )
 
     @classmethod
@@ -192,8 +191,7 @@ class SourceError(SteepestError, OSError):
             f"line {line:,} of '{path}' has {counted(got, 'field')}, where {expected:,} are "
             "expected.",
             "A line with a field too few or too many cannot be matched to its columns.",
-            "mend that line, or --ragged drop (ragged='drop') leaves such lines out and counts "
-            "them.",
+            "mend that line, or ragged='drop' leaves such lines out and counts them.",
         )
 
     @classmethod
@@ -201,7 +199,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"the quote that opens in line {line:,} of '{path}' is not closed there: {shown}.",
             "All that follows would belong to that field, line ends too.",
-            "close it, or --quote '' (quote='') if quotes are plain text in this file.",
+            "close it, or quote='' if quotes are plain text in this file.",
         )
 
     @classmethod
@@ -210,8 +208,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"line {line:,} of '{path}' has a quote out of place: {cut}.",
             "A field is in quotes as a whole, with quotes inside doubled, or has none.",
-            "double the quote and put the field in quotes, or --quote '' (quote='') if quotes "
-            "are plain text.",
+            "double the quote and put the field in quotes, or quote='' if quotes are plain text.",
         )
 
     @classmethod
@@ -227,7 +224,7 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' unpacks to more than {most:,} bytes.",
             "That is as much as was allowed.",
-            f"--max-bytes {most * 10} (max_bytes={most * 10}) if the file can be trusted.",
+            f"max_bytes={most * 10} if the file can be trusted.",
         )
 
     @classmethod
@@ -235,8 +232,8 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{path}' seems to have no header: its first line is all numbers, {listed(names)}.",
             "Columns are found by name, and the first line gives the names.",
-            "--no-header calls the columns x1, x2 and so on, --names a,b,... names them; "
-            f"steepest.open_table('{path}', header=False) or names=[...].",
+            f"steepest.open_table({path!r}, header=False) calls the columns x1, x2 and so on, "
+            "names=['a', 'b', ...] names them.",
         )
 
     @classmethod

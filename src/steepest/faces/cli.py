@@ -37,7 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     warnings.simplefilter("ignore", SteepestWarning)  # the notes say them
     with interruptible():
         return conclude(
-            lambda: steepest.main(list(arguments), prog_name="steepest", standalone_mode=False)
+            lambda: steepest.main(list(arguments), prog_name="steepest", standalone_mode=False),
+            steepest,
         )
 
 
@@ -107,24 +108,22 @@ def fit(
     """
     from ..store import check_model_place
 
-    targets = options.split_names(chosen["target"] or "")
+    several = isinstance(chosen["target"], list)
     if output is not None:
-        if len(targets) > 1:
+        if several:
             raise click.UsageError("'--output' holds one model, and there are several targets.")
         check_model_place(output)
     check_apart(checkpoint, output, files)
-    if targets:
-        chosen["target"] = targets if len(targets) > 1 else targets[0]
     with keeping_scan(checkpoint) as kept:
-        found = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
+        found = _fit(files, quiet=quiet, several=several, checkpoint=kept, **chosen)
         if output is not None:
             found.save(output)
-    models = {found.target: found} if len(targets) < 2 else dict(found)
+    models = dict(found) if several else {found.target: found}
     if as_json:
         from .overview import model_object
 
         objects = [model_object(model) for model in models.values()]
-        print_json(objects[0] if len(targets) < 2 else {"models": objects})
+        print_json({"models": objects} if several else objects[0])
         return
     from ..models.several import list_notes
     from .terminal import describe_fit
@@ -198,6 +197,7 @@ def _fit(
     features: Sequence[Sequence[str]],
     reference: Sequence[tuple[str, str]],
     quiet: bool,
+    several: bool = False,
     no_intercept: bool,
     executor: str | None,
     progress: str,
@@ -208,7 +208,7 @@ def _fit(
     from .progress import show_progress
     from .workers import hiring
 
-    options.require_target(chosen["target"], chosen["formula"])
+    options.require_target(chosen["target"], chosen["formula"], several=several)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     with (
         hiring(executor) as workers,

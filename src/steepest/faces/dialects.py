@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -62,6 +63,15 @@ def written(command: F) -> F:
     return command
 
 
+def split_names(text: str) -> list[str]:
+    """Names with commas between them; one with a comma of its own stands in double quotes.
+
+    >>> split_names('area,"rooms, large"')
+    ['area', 'rooms, large']
+    """
+    return [name for line in csv.reader([text]) for name in line if name]
+
+
 def take_said(chosen: dict[str, Any]) -> dict[str, Any]:
     """What was said of text, as arguments of ``open_table``; taken out of all that was chosen."""
     given = {name: chosen.pop(name) for name in DEFAULTS if name in chosen}
@@ -69,7 +79,7 @@ def take_said(chosen: dict[str, Any]) -> dict[str, Any]:
     if said.pop("no_header", False):
         said["header"] = False
     if "names" in said:
-        said["names"] = said["names"].split(",")
+        said["names"] = split_names(said["names"])
     for name in ("delimiter", "quote"):
         if name in said:
             said[name] = MARKS.get(said[name], said[name])

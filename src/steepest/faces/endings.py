@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..errors import OutputError, SteepestError, TooLargeError
+from .hints import find_flags, in_flags
 from .interruption import INTERRUPTED, TERMINATED, Terminated, describe_stop, raise_heard
 
 OUR_BUG = 70
@@ -20,8 +21,11 @@ NO_MEMORY = re.compile("start new thread|map segment|[Cc]annot allocate memory")
 """What packages say where memory is missing, and raise as something else."""
 
 
-def conclude(work: Callable[[], Any]) -> int:
-    """Do the work of a command, and say in its exit code and in one message how it ended."""
+def conclude(work: Callable[[], Any], command: click.Command) -> int:
+    """Do the work of a command, and say in its exit code and in one message how it ended.
+
+    Hints speak of the options of ``command``.
+    """
     try:
         code = _listen(work)
         sys.stdout.flush()
@@ -31,7 +35,7 @@ def conclude(work: Callable[[], Any]) -> int:
         error.show()
         return error.exit_code
     except SteepestError as error:
-        click.echo(f"steepest: {error}", err=True)
+        click.echo(f"steepest: {_in_flags(error, command)}", err=True)
         return error.exit_code
     except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
         _close_stdout()
@@ -61,6 +65,11 @@ def conclude(work: Callable[[], Any]) -> int:
         )
         return OUR_BUG
     return code if isinstance(code, int) else 0
+
+
+def _in_flags(error: SteepestError, command: click.Command) -> str:
+    said, mark, hint = str(error).rpartition("\n\nHint: ")
+    return said + mark + in_flags(hint, find_flags(command))
 
 
 def _listen(work: Callable[[], Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,7 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from .dialects import written
+from ..errors import listed
+from .dialects import split_names, written
+from .hints import find_flags, in_flags
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,24 +21,31 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
 
 
-def split_names(text: str) -> list[str]:
-    """Names with commas between them; one with a comma of its own stands in double quotes.
-
-    >>> split_names('area,"rooms, large"')
-    ['area', 'rooms, large']
-    """
-    return [name for line in csv.reader([text]) for name in line if name]
-
-
 def join_names(given: Sequence[Sequence[str]]) -> list[str] | None:
     """The names of an option that may stand several times; None where it does not stand."""
     return [name for names in given for name in names] if given else None
 
 
-def require_target(target: str | None, formula: str | None) -> None:
-    """UsageError where nothing says what is to be explained."""
+def require_target(
+    target: str | list[str] | None, formula: str | None, *, several: bool = False
+) -> None:
+    """UsageError where nothing says what is to be explained, or more than is possible."""
     if target is None and formula is None:
         raise click.UsageError("Missing option '--target', or '--formula'.")
+    if isinstance(target, list) and not several:
+        raise click.UsageError(
+            f"'--target' names several columns, {listed(target)}, where one is explained; a name "
+            "with a comma of its own stands in double quotes."
+        )
+
+
+def take_targets(
+    ctx: click.Context, param: click.Parameter, given: Sequence[Sequence[str]]
+) -> str | list[str] | None:
+    """The names of targets: a single one by itself, None where there is none."""
+    del ctx, param
+    names = list(dict.fromkeys(join_names(given) or ()))
+    return names if len(names) > 1 else next(iter(names), None)
 
 
 class Names(click.ParamType[list[str]]):
@@ -149,7 +157,14 @@ folding = together(
 data = together(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
     database,
-    click.option("--target", metavar="COLUMN", help="The column to explain."),
+    click.option(
+        "--target",
+        type=Names(),
+        multiple=True,
+        callback=take_targets,
+        metavar="COLUMN",
+        help="The column to explain; a name with a comma of its own stands in double quotes.",
+    ),
     click.option(
         "--features",
         type=Names(),
@@ -292,6 +307,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def say(notes: Sequence[str]) -> None:
-    """Notes, to standard error."""
+    """Notes, to standard error, with options for the arguments that they speak of."""
+    flags = find_flags(click.get_current_context().find_root().command)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {in_flags(note, flags)}", err=True)

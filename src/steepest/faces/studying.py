@@ -45,7 +45,7 @@ from .options import print_json, say
 @options.output
 def study(
     files: Sequence[str],
-    target: str | None,
+    target: str | list[str] | None,
     features: Sequence[Sequence[str]],
     reference: Sequence[tuple[str, str]],
     folds: str | None,
@@ -64,7 +64,7 @@ def study(
 
     The rows are read once, and dealt to 5 folds unless --folds says otherwise; moments must have
     been scanned with --folds.  Every --features is a set of its own; several are compared.
-    --target takes several, with commas between them.
+    --target takes several, with commas between them or standing several times.
 
     \b
     Examples:
@@ -81,7 +81,7 @@ def study(
     from .studies import describe_study, study_object
     from .workers import hiring
 
-    options.require_target(target, chosen["formula"])
+    options.require_target(target, chosen["formula"], several=True)
     if output is not None:
         check_model_place(output)
     if csv is not None:
@@ -89,12 +89,11 @@ def study(
     if plot is not None:
         check_picture(plot)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
-    aims = options.split_names(target) if target is not None else None
     sets = [list(names) for names in features]
     with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
         found = run_study(
             source,
-            aims[0] if aims and len(aims) == 1 else aims,
+            target,
             executor=workers,
             features=sets[0] if len(sets) == 1 else sets or None,
             folds=read_rule(folds),

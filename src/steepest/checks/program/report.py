@@ -135,7 +135,7 @@ def check_program(path: str, *, timeout: float = 60.0) -> ProgramReport:
     (1, 'sum, not mean')
     """
     if not 0 < timeout < float("inf"):
-        raise OptionError.outside("timeout", timeout, "seconds above 0", "--timeout 60")
+        raise OptionError.outside("timeout", timeout, "seconds above 0", "timeout=60")
     cells = read_cells(path)
     command = [sys.executable, "-m", "steepest.checks.program.child", str(Path(path).absolute())]
     try:
