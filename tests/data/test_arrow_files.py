@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -14,9 +16,20 @@ from pyarrow import feather, ipc
 
 import steepest
 from steepest import errors
+from steepest.data import bodies, interior
 from steepest.data import ipc as arrow_files
 
 N = 5_000
+
+
+@pytest.fixture(autouse=True, params=["whole", "in pieces"])
+def manner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test reads batches whole, and as if they were too large for that."""
+    if request.param == "in pieces":
+        monkeypatch.setattr(interior, "LARGE_BYTES", -1)
+        monkeypatch.setattr(bodies, "TEXT_BYTES", 1 << 10)
+        monkeypatch.setattr(arrow_files, "batch_rows", lambda columns: 200)
+    return str(request.param)
 
 
 def table() -> pa.Table:
@@ -129,3 +142,163 @@ def test_a_damaged_byte_never_ends_the_process(stream: bool, tmp_path: Path) -> 
         path.write_bytes(damaged)
         with suppress(steepest.SteepestError):
             steepest.scan(path)
+
+
+# ------------------------------------------------------------------ batches of any size
+
+
+def scatter(views: Any, rng: Any) -> Any:
+    """Texts in another order than their bytes."""
+    _, own, *bytes_of = views.buffers()
+    turned = rng.permutation(np.frombuffer(own, dtype="V16")[: len(views)])
+    return pa.Array.from_buffers(
+        pa.string_view(), len(views), [None, pa.py_buffer(turned), *bytes_of]
+    )
+
+
+def mixed(rows: int, seed: int = 3) -> pa.RecordBatch:
+    """Columns of every layout, with nulls, cut out of longer ones."""
+    rng = np.random.default_rng(seed)
+    null = rng.random(rows + 9) < 0.2
+    texts = [f"{'long ' * (i % 9)}text {i % 11}" for i in range(rows + 9)]
+    wide = pa.array(texts, mask=null)
+    columns = {
+        "nested": pa.array([[i, i] for i in range(rows + 9)], pa.list_(pa.int16())),
+        "x": pa.array(rng.standard_normal(rows + 9), mask=null),
+        "half": pa.array(rng.standard_normal(rows + 9).astype("f4")),
+        "pair": pa.array([{"a": i, "b": "z"} for i in range(rows + 9)]),
+        "flag": pa.array(rng.random(rows + 9) < 0.5, mask=null),
+        "t": wide,
+        "large": wide.cast(pa.large_string()),
+        "view": wide.cast(pa.string_view()),
+        "scattered": scatter(wide.fill_null("none at all, really").cast(pa.string_view()), rng),
+        "fixed": pa.array([bytes([i % 256]) * 3 for i in range(rows + 9)], pa.binary(3)),
+        "nothing": pa.nulls(rows + 9),
+        "d": wide.dictionary_encode(),
+        "whole": pa.array(rng.integers(-(2**62), 2**62, rows + 9), mask=null),
+        "money": pa.array([Decimal(i) / 8 for i in range(rows + 9)], pa.decimal128(20, 3)),
+        "day": pa.array(range(rows + 9), pa.int32()).cast(pa.date32()),
+    }
+    return pa.record_batch(columns).slice(9)
+
+
+USED = ["x", "half", "flag", "t", "large", "view", "scattered", "d", "whole", "money"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["file", "stream"])
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_columns_of_every_layout(
+    stream: bool, compression: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_files, "PART_ROWS", 300)
+    batches = [mixed(1_000), mixed(3), mixed(0), mixed(700, seed=4)]
+    held = pa.Table.from_batches(batches).unify_dictionaries()
+    opened = ipc.new_stream if stream else ipc.new_file
+    options = ipc.IpcWriteOptions(compression=compression)
+    with opened(str(tmp_path / "t.arrow"), held.schema, options=options) as writer:
+        for batch in held.to_batches():
+            writer.write_batch(batch)
+    expected = steepest.scan(held, columns=USED)
+    source = arrow_files.ArrowFile(str(tmp_path / "t.arrow"))
+    if not stream:
+        assert sum(part.n_rows for part in source.parts()) == held.num_rows
+    for names in (USED, ["x"], ["d"], ["scattered", "flag"]):
+        found = steepest.scan(tmp_path / "t.arrow", columns=names)
+        assert found.fingerprint == steepest.scan(held, columns=names).fingerprint
+    found = steepest.scan(tmp_path / "t.arrow", columns=USED)
+    rows_of = [
+        {name: place.partition(" of ")[0] for name, place in moments.observed.first_nulls.items()}
+        for moments in (found, expected)
+    ]
+    assert rows_of[0] == rows_of[1]
+    dated = steepest.scan(tmp_path / "t.arrow", formula="x ~ days(day)")
+    assert dated.n_read == held.num_rows
+    rows = [
+        batch.cells("nested").to_pylist() + batch.cells("fixed").to_pylist()
+        for part in source.parts()
+        for batch, _ in part.batches([], [], ["nested", "fixed"])
+    ]
+    assert sum(map(len, rows)) == 2 * held.num_rows
+
+
+def test_dictionaries_that_are_replaced_before_a_batch(tmp_path: Path) -> None:
+    words = (["a", "b", "a"], ["b", "c", "c"], ["c", "b", "z"])
+    batches = [pa.record_batch({"c": pa.array(w).dictionary_encode()}) for w in words]
+    for deltas in (False, True):
+        options = ipc.IpcWriteOptions(emit_dictionary_deltas=deltas)
+        with ipc.new_stream(str(tmp_path / "t.arrow"), batches[0].schema, options=options) as to:
+            for batch in batches:
+                to.write_batch(batch)
+        found = steepest.scan(tmp_path / "t.arrow").levels("c")
+        assert found == {"a": 2, "b": 3, "c": 3, "z": 1}
+    with ipc.new_file(
+        str(tmp_path / "t.arrow"),
+        batches[0].schema,
+        options=ipc.IpcWriteOptions(emit_dictionary_deltas=True),
+    ) as writer:
+        writer.write_batch(batches[0])
+        writer.write_batch(pa.record_batch({"c": pa.DictionaryArray.from_arrays(
+            pa.array([2, 0]), pa.array(["a", "b", "q"]))}).cast(batches[0].schema))  # fmt: skip
+    assert steepest.scan(tmp_path / "t.arrow").levels("c") == {"a": 3, "b": 1, "q": 1}
+
+
+def test_a_file_that_is_cut_off_while_it_is_read(tmp_path: Path, refused: Any) -> None:
+    path = Path(save(tmp_path / "t.arrow", rows=N))
+    source = steepest.open_table(path)
+    batches = source.parts()[0].batches(["x"], ["t"])
+    next(batches)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 9])
+    with refused(errors.SourceError, "changed while it was read"):
+        list(batches)
+
+
+def test_batches_that_claim_what_they_have_not(tmp_path: Path) -> None:
+    """Lengths in the messages are damaged, so that gigabytes are claimed."""
+    for compression in (None, "zstd"):
+        path = Path(save(tmp_path / "t.arrow", rows=N, compression=compression))
+        data = path.read_bytes()
+        lengths = N.to_bytes(8, "little")
+        at = data.find(lengths)
+        while at >= 0:
+            for claimed in (2**40, 2**62, 2**63 - 1):
+                path.write_bytes(data[:at] + claimed.to_bytes(8, "little") + data[at + 8 :])
+                with pytest.raises(steepest.SteepestError):
+                    steepest.scan(path)
+            at = data.find(lengths, at + 8)
+
+
+MEMORY = """
+import resource, sys, steepest
+steepest.scan({"x": [1.0, 2.0], "c": ["a", "b"]})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = steepest.scan(sys.argv[1], precision="double")
+print(found.n_read, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("stream", [False, True], ids=["file", "stream"])
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_a_batch_of_gigabytes(
+    manner: str, stream: bool, compression: str | None, tmp_path: Path
+) -> None:
+    if manner != "whole":  # as it comes
+        return
+    rows = 8_000_000
+    column = np.arange(float(rows))
+    texts = pa.array(["short", "a text of some more letters"]).take(pa.array(np.arange(rows) % 2))
+    columns: dict[str, Any] = {f"x{i}": column for i in range(12)}
+    columns |= {"t": texts, "view": texts.cast(pa.string_view())}
+    batch = pa.record_batch(columns | {"d": texts.dictionary_encode()})
+    opened = ipc.new_stream if stream else ipc.new_file
+    options = ipc.IpcWriteOptions(compression=compression)
+    with opened(str(tmp_path / "t.arrow"), batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    del batch, texts, columns
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(tmp_path / "t.arrow")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    read, more = map(int, done.stdout.split())
+    assert read == rows
+    assert more < 250_000  # kB

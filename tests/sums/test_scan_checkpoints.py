@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -378,3 +379,27 @@ def test_killed_fifty_times(
     while killed < 25:
         seed += 1
         killed += kill_and_resume(table, tmp_path, seed, precision, whole[precision])
+
+
+STUDIES: dict[str, Any] = {
+    "study": partial(steepest.study, target="y", features=["z", "flag"], folds=3, l2=[0.0, 0.1]),
+    "select": partial(steepest.select, target="y", features=["z", "n", "flag"]),
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_compares_models_goes_on_too(name: str, table: Path, tmp_path: Path) -> None:
+    """The parts that are added up are not read again, and the result is that of one run."""
+    place, seen = tmp_path / "c.part", []
+
+    def stop(progress: Any) -> None:
+        if progress.rows >= 9 * GROUP:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        STUDIES[name](table, checkpoint=place, on_progress=stop)
+    assert place.exists()
+    resumed = STUDIES[name](table, checkpoint=place, on_progress=seen.append)
+    assert seen[0].rows > 7 * GROUP
+    assert str(resumed.table) == str(STUDIES[name](table).table)
+    assert not place.exists()

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .arrow import ArrowBatch, arrow_schema, batch_rows
+from .bodies import ROWS
 from .file import File, gather_groups
-from .places import measure, open_bytes
+from .interior import Messages
+from .places import Place, measure, open_bytes
 from .table import Batch, Schema
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class ArrowFile(File):
 
     groups: tuple[int, ...] = ()
     """The record batches of a part."""
+    start: int = 0
+    """Rows of a batch before it, where it is some rows of one."""
     first_row: int = 1
     n_rows: int = 0
 
@@ -55,12 +59,21 @@ class ArrowFile(File):
     def parts(self) -> Sequence[ArrowFile]:
         if not self._is_file:
             return [self]
-        with self.reading(), self._open(columns=()) as (reader, _):
-            lengths = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
-        return [
-            replace(self, groups=groups, first_row=first, n_rows=rows)
-            for groups, first, rows in gather_groups(lengths, PART_ROWS)
-        ]
+        with self.reading(), self._look() as looked:
+            every = range(len(looked.batches))
+            lengths = [looked.records(i).n_rows for i in every]
+            can_be_cut = [looked.can_be_cut(i) for i in every]
+        found = []
+        for groups, first, rows in gather_groups(lengths, PART_ROWS):
+            whole = replace(self, groups=groups, first_row=first, n_rows=rows)
+            if len(groups) > 1 or not can_be_cut[groups[0]]:
+                found.append(whole)
+                continue
+            step = max(ROWS, PART_ROWS // ROWS * ROWS)
+            for start in range(0, rows, step):
+                count = min(step, rows - start)
+                found.append(replace(whole, first_row=first + start, n_rows=count, start=start))
+        return found
 
     def batches(
         self,
@@ -70,24 +83,46 @@ class ArrowFile(File):
         times: Sequence[str] = (),
     ) -> Iterator[tuple[Batch, float]]:
         names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
-        rows, done = batch_rows(len(names)), 0
+        rows = batch_rows(len(names))
         room = np.empty((len(numbers), rows))
         known: dict[str, Any] = {}
-        with self.reading(), self._open(names) as (reader, position):
-            for whole in self._read(reader):
-                whole.validate(full=True)  # what lies outside of it would be read else
-                for start in range(0, whole.num_rows, rows):
-                    piece = whole.slice(start, rows)
-                    done += piece.num_rows
-                    read = done if self._is_file else position() + END_BYTES
-                    yield ArrowBatch(piece, room, known), min(read / max(self.size, 1.0), 1.0)
+        with self.reading():
+            for piece, share in self._read(names, rows):
+                yield ArrowBatch(piece, room, known), min(share, 1.0)
 
-    def _read(self, reader: Any) -> Iterator[pa.RecordBatch]:
-        if not self._is_file:
-            yield from reader
-            return
-        for i in self.groups:
-            yield reader.get_batch(i)
+    def _read(self, names: Sequence[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
+        """Rows, and the share of the part that is read with them: large batches in pieces."""
+        pieces: Iterator[pa.RecordBatch]
+        done = 0
+        with self._open(names) as (reader, position), self._look() as looked:
+            if not self._is_file and not looked.has_large(names):
+                for whole in reader:
+                    whole.validate(full=True)  # what lies outside of it would be read else
+                    for start in range(0, whole.num_rows, rows):
+                        yield whole.slice(start, rows), (position() + END_BYTES) / self.size
+                return
+            total = self.n_rows if self._is_file else looked.count_rows()
+            for i in self.groups if self._is_file else range(len(looked.batches)):
+                is_cut = len(self.groups) == 1 and self.n_rows < looked.records(i).n_rows
+                body = looked.open_body(i, names, by_pieces=is_cut or not self._is_file)
+                if body is None:
+                    whole = reader.get_batch(i)
+                    whole = whole.slice(self.start, self.n_rows) if is_cut else whole
+                    whole.validate(full=True)
+                    pieces = (whole.slice(at, rows) for at in range(0, whole.num_rows, rows))
+                else:
+                    stop = min(self.start + self.n_rows, body.n_rows) if self._is_file else None
+                    pieces = body.pieces(self.start, stop or body.n_rows, rows)
+                for piece in pieces:
+                    done += piece.num_rows
+                    yield piece, done / max(total, 1)
+
+    @contextmanager
+    def _look(self) -> Iterator[Messages]:
+        """What the messages of the file say; of a stream in a store, nothing."""
+        with open_bytes(self.path) as raw:
+            far = not self._is_file and isinstance(self.path, Place)
+            yield Messages.of(raw, 0 if far else measure(self.path), is_file=self._is_file)
 
     @cached_property
     def _is_file(self) -> bool:

@@ -41,7 +41,7 @@ from .options import print_json, say
 @click.option("-o", "--output", metavar="MODEL", help="Save the chosen model, fitted to all rows.")
 @click.option("--csv", metavar="TABLE", help="Save the table of all models.")
 @click.option("--plot", metavar="PICTURE", help="Draw the errors: .png, .svg or .pdf.")
-@options.reading
+@options.scanning
 @options.output
 def study(
     files: Sequence[str],
@@ -55,6 +55,7 @@ def study(
     csv: str | None,
     plot: str | None,
     executor: str | None,
+    checkpoint: str | None,
     progress: str,
     as_json: bool,
     quiet: bool,
@@ -76,7 +77,8 @@ def study(
     from ..models.studying import study as run_study
     from ..store import check_model_place, check_writable
     from .charts import check_picture
-    from .inputs import read_inputs, read_rule
+    from .inputs import check_apart, read_inputs, read_rule
+    from .interruption import keeping_scan
     from .progress import show_progress
     from .studies import describe_study, study_object
     from .workers import hiring
@@ -88,28 +90,31 @@ def study(
         check_writable(csv)
     if plot is not None:
         check_picture(plot)
+    check_apart(checkpoint, output, files)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     sets = [list(names) for names in features]
-    with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
-        found = run_study(
-            source,
-            target,
-            executor=workers,
-            features=sets[0] if len(sets) == 1 else sets or None,
-            folds=read_rule(folds),
-            references=dict(reference),
-            penalties=dict(penalties),
-            intercept=not no_intercept,
-            on_progress=on_progress,
-            **chosen,
-        )
-    model = found.refit() if output is not None else None
-    if model is not None and output is not None:
-        model.save(output)
-    if csv is not None:
-        found.save_table(csv)
-    if plot is not None:
-        found.plot(plot)
+    with keeping_scan(checkpoint) as kept:
+        with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
+            found = run_study(
+                source,
+                target,
+                executor=workers,
+                checkpoint=kept,
+                features=sets[0] if len(sets) == 1 else sets or None,
+                folds=read_rule(folds),
+                references=dict(reference),
+                penalties=dict(penalties),
+                intercept=not no_intercept,
+                on_progress=on_progress,
+                **chosen,
+            )
+        model = found.refit() if output is not None else None
+        if model is not None and output is not None:
+            model.save(output)
+        if csv is not None:
+            found.save_table(csv)
+        if plot is not None:
+            found.plot(plot)
     if as_json:
         print_json({**study_object(found), **({} if output is None else {"output": output})})
         return
@@ -134,7 +139,7 @@ def study(
 )
 @click.option("--no-intercept", is_flag=True, help="Models through the origin.")
 @click.option("-o", "--output", metavar="MODEL", help="Save the model of the best columns.")
-@options.reading
+@options.scanning
 @options.output
 def select(
     files: Sequence[str],
@@ -144,6 +149,7 @@ def select(
     no_intercept: bool,
     output: str | None,
     executor: str | None,
+    checkpoint: str | None,
     progress: str,
     as_json: bool,
     quiet: bool,
@@ -159,7 +165,8 @@ def select(
     """
     from ..models.selecting import select as run_selection
     from ..store import check_model_place
-    from .inputs import read_inputs, read_rule
+    from .inputs import check_apart, read_inputs, read_rule
+    from .interruption import keeping_scan
     from .progress import show_progress
     from .selections import describe_selection, selection_object
     from .workers import hiring
@@ -167,21 +174,24 @@ def select(
     options.require_target(chosen["target"], chosen["formula"])
     if output is not None:
         check_model_place(output)
+    check_apart(checkpoint, output, files)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
-    with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
-        found = run_selection(
-            source,
-            executor=workers,
-            features=options.join_names(features),
-            folds=read_rule(folds),
-            references=dict(reference),
-            intercept=not no_intercept,
-            on_progress=on_progress,
-            **chosen,
-        )
-    model = found.refit() if output is not None else None
-    if model is not None and output is not None:
-        model.save(output)
+    with keeping_scan(checkpoint) as kept:
+        with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
+            found = run_selection(
+                source,
+                executor=workers,
+                checkpoint=kept,
+                features=options.join_names(features),
+                folds=read_rule(folds),
+                references=dict(reference),
+                intercept=not no_intercept,
+                on_progress=on_progress,
+                **chosen,
+            )
+        model = found.refit() if output is not None else None
+        if model is not None and output is not None:
+            model.save(output)
     if as_json:
         print_json({**selection_object(found), **({} if output is None else {"output": output})})
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -16,6 +17,7 @@ from ..data.open import open_source
 from ..descent.heldout import build_held_out
 from ..descent.subsets import Sets, search_all, search_backward, search_forward
 from ..errors import OptionError, StudyError, TooFewRowsError
+from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
 from ..sums.scanning import scan_source
@@ -62,6 +64,7 @@ def select(
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Selection:
     """Find the columns that explain a target best, for every number of columns, from one scan.
@@ -82,7 +85,7 @@ def select(
         As for :func:`steepest.scan`, where a table is to be scanned; none by default.
     weights, weight_kind, where, missing, rare, max_levels, intercept, references
         As for :func:`steepest.fit`.
-    names, precision, executor, on_progress
+    names, precision, executor, checkpoint, on_progress
         As for :func:`steepest.scan`.
 
     Returns
@@ -148,14 +151,16 @@ def select(
     else:
         opened = open_source(source, names)
         check_target(opened.schema(request.wanted.sources), request.target)
-        moments = scan_source(
-            opened,
-            request.wanted,
-            folds=read_folds(folds, seed),
-            precision=precision,
-            executor=executor,
-            on_progress=on_progress,
-        )
+        with keeping(checkpoint) as kept:
+            moments = scan_source(
+                opened,
+                request.wanted,
+                folds=read_folds(folds, seed),
+                precision=precision,
+                executor=executor,
+                checkpoint=kept,
+                on_progress=on_progress,
+            )
     labels = check_folds(moments) if moments.folds is not None else []
     if request.features is None:
         moments = leave_out_fold(moments, [], request.target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -14,6 +15,7 @@ from ..data.expressions import Expression, Interaction, label
 from ..data.folds import ByColumn, ByTime, Rule, read_folds
 from ..data.open import open_source
 from ..errors import FoldsError, OptionError, SteepestWarning, StudyError
+from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
 from ..sums.scanning import scan_source
@@ -72,6 +74,7 @@ def study(
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Study:
     """Compare many models by their error on rows that they have not seen, from one scan.
@@ -123,7 +126,7 @@ def study(
     offset, weights, weight_kind, where, missing, rare, max_levels, scale, intercept, references
         As for :func:`steepest.fit`.  What stands in for nulls is found anew among the rows
         trained on, as are means and spreads of columns.
-    names, precision, executor, on_progress
+    names, precision, executor, checkpoint, on_progress
         As for :func:`steepest.scan`; ``on_progress`` is told of the models too.
 
     Returns
@@ -206,14 +209,16 @@ def study(
         for request in requests:
             check_target(opened.schema(together.sources), request.target)
         rule = read_folds(5 if folds is None else folds, seed)
-        moments = scan_source(
-            opened,
-            together,
-            folds=rule,
-            precision=precision,
-            executor=executor,
-            on_progress=on_progress,
-        )
+        with keeping(checkpoint) as kept:
+            moments = scan_source(
+                opened,
+                together,
+                folds=rule,
+                precision=precision,
+                executor=executor,
+                checkpoint=kept,
+                on_progress=on_progress,
+            )
     manner = Manner(scale, requests[0].intercept, nonnegative, float(adaptive), penalties or {})
     view = {"missing": missing, "rare": rare, "references": references}
     labels = check_folds(moments)
