@@ -176,8 +176,8 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"line {line:,} of '{path}' begins with a byte order mark.",
             "Such a mark begins a file: files were put together here, perhaps with their headers.",
-            "read the files themselves, or take out that line's first three bytes, and all of it if "
-            "it is a header.",
+            "read the files themselves, or take out that line's first three bytes, and all of it "
+            "if it is a header.",
         )
 
     @classmethod
