@@ -142,6 +142,7 @@ SPECIAL = {
     ("SourceError", "long_field", "most"): 1_048_576,
     ("SourceError", "expanded", "most"): 1_000_000_000,
     ("ColumnKindError", "mixed", "name"): "area",
+    ("SourceError", "no_text", "what"): "Parquet",
     ("ColumnKindError", "beside", "one"): "row 1 has 70",
     ("ColumnKindError", "beside", "other"): "row 4 has 'about 70'",
     ("ColumnKindError", "wide", "whole"): (4, 2**53 + 1),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import ipc, parquet
 
 import steepest
 from steepest import errors
@@ -389,3 +391,21 @@ def test_long_doubles_are_not_rounded_in_silence(refused: Any) -> None:
         pytest.skip("long doubles are doubles here")
     with refused(errors.SourceError):
         steepest.scan(wide, names=["a", "b"])
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_other_formats_by_the_name_of_text(ending: str, tmp_path: Path, refused: Any) -> None:
+    table = pa.table({"x": [1.0, 2.0]})
+    path = tmp_path / f"t.{ending}"
+    parquet.write_table(table, path)
+    with refused(errors.SourceError, "is no text: it begins as Parquet does"):
+        steepest.scan(path)
+    with ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    with refused(errors.SourceError, "is no text: it begins as Arrow IPC does"):
+        steepest.scan(path)
+    path.unlink()
+    with closing(sqlite3.connect(path)) as con, con:
+        con.execute("create table t (x)")
+    with refused(errors.SourceError, "is no text: it begins as SQLite does"):
+        steepest.scan(path)

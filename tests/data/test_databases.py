@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -339,6 +340,24 @@ def test_a_cell_of_another_kind_late(given: str, tmp_path: Path, refused: Any) -
         con.executemany("insert into blobs values (?, ?)", [(1, b"\0"), (2, None)])
         found = steepest.scan(open_table(source, table="blobs"))
         assert found.left_out == {"b": "it has type binary"}
+
+
+def test_a_text_that_is_not_utf8(tmp_path: Path, refused: Any) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as con:
+        con.execute("create table t (x real, s text)")
+        con.executemany("insert into t values (?, 'fine')", [(i,) for i in range(12_345)])
+        con.execute("insert into t values (0, cast(x'ff41' as text))")
+        for source in (con, f"sqlite:///{tmp_path}/t.db"):
+            with refused(errors.SourceError, "Column 's' is not UTF-8 in row 12,346"):
+                steepest.scan(open_table(source, table="t"))
+            assert steepest.scan(open_table(source, table="t"), columns=["x"]).n_read == 12_346
+
+
+def test_a_place_that_is_no_file(kind: str, tmp_path: Path, refused: Any) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with refused(errors.SourceError, "is not a regular file"):
+            steepest.scan(f"{kind}:///{tmp_path}/{name}?table=t")
 
 
 def test_wide_numbers_of_duckdb(refused: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
-from ..errors import DatabaseError, SourceNotFoundError
+from ..errors import DatabaseError, SourceError, SourceNotFoundError
 from . import duckdb, postgresql, server, sqlite
 from .selection import check_one
 from .stores import SCHEMES, WEB, scheme_of
@@ -45,8 +45,10 @@ def open_url(url: str, table: str | None, query: str | None) -> Source:
     if scheme in server.SCHEMES:
         return postgresql.open_database(server.Server(url), table, query)
     path = unquote(urlsplit(url).path)[1:]  # as others have it: three slashes, then the path
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise SourceNotFoundError.of(path, False, [])
+    if not Path(path).is_file():
+        raise SourceError.not_regular(path)
     return FILES[scheme](path, table, query)
 
 

@@ -15,7 +15,7 @@ from .dialect import PLAIN, Dialect
 from .file import File
 from .ipc import ArrowFile
 from .lines import LinesFile
-from .packing import ENDINGS, find_packing, open_text, open_unpacked
+from .packing import ENDINGS, find_format, find_packing, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import Found, check_readable, find_files, is_own
@@ -187,6 +187,8 @@ def _open_text(
     """A file of text, put into another first where Arrow can neither unpack nor decode it."""
     with File(path, title).reading():
         packing = find_packing(path)
+        if what := find_format(path):
+            raise SourceError.no_text(title or path, what)
     if packing == "xz":
         title = title or path
         held = _unpack_xz(path, title, dialect.max_bytes)

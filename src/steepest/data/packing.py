@@ -19,6 +19,14 @@ STARTS = {
 }
 """How a file begins that is packed, as regular expressions."""
 
+NO_TEXTS = {
+    b"PAR1": "Parquet",
+    b"ARROW1": "Arrow IPC",
+    b"SQLite format 3\0": "SQLite",
+    b"PK\3\4": "a zip archive, such as a spreadsheet",
+}
+"""How a file begins that is neither text nor packed text."""
+
 ENDINGS = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz")
 """What stands behind the ending of a file that is packed."""
 
@@ -28,6 +36,13 @@ def find_packing(path: str) -> str:
     with open_bytes(path) as file:
         head = file.read(10)
     return next((name for name, start in STARTS.items() if re.match(start, head)), "")
+
+
+def find_format(path: str) -> str:
+    """What a file is by its first bytes, where that is no text and known; else empty."""
+    with open_bytes(path) as file:
+        head = bytes(file.read(16))
+    return next((name for start, name in NO_TEXTS.items() if head.startswith(start)), "")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,7 +16,7 @@ from weakref import finalize
 from ..errors import ColumnKindError, ColumnNameError, DatabaseError, SourceError, counted
 from . import memory
 from .ahead import read_ahead
-from .expansions import LARGEST_WHOLE
+from .cells import Fetched, Seen
 from .portions import Asked, Held, Span
 from .selection import HERE, name_asked, quote_name, write_select
 from .states import FileState
@@ -29,6 +30,8 @@ SELECT = re.compile(
     r"(\s|--[^\n]*(\n|$)|/\*.*?\*/)*(select|with|values)\b", re.IGNORECASE | re.DOTALL
 )
 """How a statement begins that may give rows; past comments."""
+
+NOT_UTF8 = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text", re.DOTALL)
 
 BUSY_SECONDS = 5.0
 """So long another's lock is waited for."""
@@ -249,13 +252,36 @@ def _read(connection: sqlite3.Connection, asked: str, where: str) -> Generator[S
             raise ColumnNameError.repeated(name, names.count(name), where)
     seen: dict[str, Seen] = {name: Seen(name, where) for name in names}
     first = 1
-    while batch := rows.fetchmany(FETCHED_ROWS):
+    while batch := _fetch(rows, connection, asked, where):
         columns = dict(zip(names, zip(*batch, strict=True), strict=True))
         for name, values in columns.items():
             seen[name].check(values, first)
         found = memory.gather_columns(columns, where)
         yield Fetched(found.columns, where, start=first)
         first += len(batch)
+
+
+def _fetch(
+    rows: sqlite3.Cursor, connection: sqlite3.Connection, asked: str, where: str
+) -> list[Any]:
+    """The next rows; SourceError with the row for a text that is not UTF-8."""
+    try:
+        return rows.fetchmany(FETCHED_ROWS)
+    except Exception as error:
+        found = NOT_UTF8.search(str(error))
+        if found is None:
+            raise
+        again = _ask(connection, asked)
+        row = next(row for row in count(1) if not _can_be_fetched(again))
+        reason = f"Column '{found[1]}' is not UTF-8 in row {row:,}"
+        raise SourceError.failed(where, reason) from None
+
+
+def _can_be_fetched(rows: sqlite3.Cursor) -> bool:
+    try:
+        return rows.fetchone() is not None
+    except Exception:
+        return False
 
 
 def _ask(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -274,70 +300,3 @@ def _never_written(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         with suppress(Exception):  # it may be closed by now
             connection.execute(f"pragma query_only = {int(before)}")
-
-
-@dataclass
-class Seen:
-    """What a column has held so far: SQLite lets it hold anything."""
-
-    name: str
-    where: str
-    whole: tuple[int, int] | None = None
-    """The first row of a whole number that no double is, and the number."""
-    real: tuple[int, float] | None = None
-    """The first row of a number that came as a double, and the number."""
-
-    def check(self, values: Sequence[Any], first_row: int) -> None:
-        """Look at the values of the next rows.
-
-        ColumnKindError where numbers, texts and blobs meet in them, or a whole number that no
-        double is and one with a fraction anywhere.
-        """
-        kinds = set(map(type, values)) - {type(None)}
-        if len({_word(kind) for kind in kinds}) > 1:
-            rows = (
-                (row, value) for row, value in enumerate(values, first_row) if value is not None
-            )
-            one = next(rows)
-            other = next(found for found in rows if _word(type(found[1])) != _word(type(one[1])))
-            raise ColumnKindError.beside(self.name, self.where, _show(*one), _show(*other))
-        if float in kinds and self.real is None:
-            found = enumerate(values, first_row)
-            self.real = next((row, value) for row, value in found if type(value) is float)
-        if int in kinds and self.whole is None:
-            found = enumerate(values, first_row)
-            self.whole = next(((row, v) for row, v in found if _is_no_double(v)), None)
-        if self.whole and self.real:
-            (row, whole), (other_row, real) = self.whole, self.real
-            raise ColumnKindError.wide(self.name, self.where, (row, whole), (other_row, real))
-
-
-@dataclass(frozen=True)
-class Fetched(memory.Columns):
-    """Columns of some rows, which know where they show their kind."""
-
-    start: int = 1
-    """The number of the first row."""
-
-    def schema(self, wanted: Sequence[str] | None = None) -> Schema:
-        def show(name: str) -> str:
-            values = enumerate(self.columns[name].tolist(), self.start)
-            return _show(*next((row, value) for row, value in values if value is not None))
-
-        return replace(super().schema(wanted), example=show)
-
-
-def _word(kind: type) -> str:
-    return "text" if kind is str else "blob" if kind is bytes else "number"
-
-
-def _show(row: int, value: object) -> str:
-    """A cell in words."""
-    if isinstance(value, bytes):
-        return f"row {row:,} has a blob of {counted(len(value), 'byte')}"
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return f"row {row:,} has {text if len(text) <= 40 else text[:40] + '...'}"
-
-
-def _is_no_double(value: object) -> bool:
-    return isinstance(value, int) and abs(value) > LARGEST_WHOLE and int(float(value)) != value

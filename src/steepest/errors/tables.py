@@ -74,6 +74,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def no_text(cls, path: str, what: str) -> SourceError:
+        return cls(
+            f"'{path}' is no text: it begins as {what} does.",
+            "How a file is read follows from its ending, and this one says text.",
+            f"name it as what it is; head -c 16 '{path}' shows how it begins.",
+        )
+
+    @classmethod
     def empty_file(cls, path: str) -> SourceError:
         return cls(
             f"'{path}' is empty: it has 0 bytes.",
