@@ -134,7 +134,7 @@ def test_no_header_and_mistakes(write: Any, refused: Any, late: Any) -> None:
         steepest.scan(path, names=["x", "y", "z"])
     with refused(errors.ColumnNameError, "'x' stands 2 times"):
         steepest.scan(path, names=["x", "x"])
-    with refused(errors.SourceError, "seems to have no header", "names=[...]"):
+    with refused(errors.SourceError, "seems to have no header", "names=['a', 'b', ...]"):
         steepest.scan(path)
 
 

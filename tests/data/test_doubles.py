@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import os
 import struct
@@ -173,3 +175,43 @@ def test_text_is_what_stands_between_the_marks(rows: list[tuple[str, str]], end:
         data = column.data.tobytes()
         cells = [data[a:b].decode() for a, b in pairwise(column.ends.tolist())]
         assert cells == ["" if cell in layout.nulls else cell for cell in expected]
+
+
+around = st.text(st.sampled_from('abé",\n\r -7.'), max_size=6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(st.tuples(around, around, st.booleans()), max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_quotes_are_read_as_the_csv_module_does(
+    rows: list[tuple[str, str, bool]], end: str
+) -> None:
+    """In text that is read, and in a column that is not; a null word in quotes is text."""
+    file = io.StringIO(newline="")
+    for read, other, always in rows:
+        style = csv.QUOTE_NONNUMERIC if always else csv.QUOTE_MINIMAL
+        csv.writer(file, quoting=style, lineterminator=end).writerow([read, 1.5, other])
+    written = file.getvalue()
+    found = DoublesReader(lay_out(), [1], [0]).read(written.encode())
+    if found is None:  # left to the slower reader
+        assert any('"' in read for read, *_ in rows) or "\r" in written.replace(end, "")
+        return
+    again = list(csv.reader(io.StringIO(written, newline="")))
+    assert found.numbers.tolist() == [[1.5] * len(again)]
+    (column,) = found.texts
+    data = column.data.tobytes()
+    cells = [data[a:b].decode() for a, b in pairwise(column.ends.tolist())]
+    for cell, present, (expected, *_), (*_, always) in zip(
+        cells, column.present, again, rows, strict=True
+    ):
+        null = not always and expected in lay_out().nulls
+        assert (cell, bool(present)) == ("" if null else expected, not null)
+
+
+@pytest.mark.parametrize(
+    "text", ['"1.5",a,2\n', '1.5,a,"2"\n', '1.5,"a"b,2\n', '1.5,"a,2\n', '1.5,"a""b",2\n', '1,"a"']
+)
+def test_other_quotes_are_left(text: str) -> None:
+    assert DoublesReader(lay_out(), [0, 2], [1]).read(text.encode()) is None

@@ -248,3 +248,14 @@ def test_memory_stays_bounded(write: Any, monkeypatch: pytest.MonkeyPatch) -> No
     before = pa.default_memory_pool().max_memory()
     steepest.scan(path)
     assert pa.default_memory_pool().max_memory() - before < 10 << 20
+
+
+LF = b"\n"
+
+
+@pytest.mark.parametrize("line", [b"\x0b", b"\x0c", b'{"x":1,}', b'{"x":tru}', b"\x00", b"1", b"{"])
+def test_what_is_no_object_is_told_with_its_line(line: bytes, write: Any, refused: Any) -> None:
+    for before in (b"", b'{"x":1}\n', b'\n \n{"x":1}\n\t\n'):
+        path = write("a.jsonl", before + line + b"\n" + b'{"x":2}\n')
+        with refused(errors.SourceError, f"line {before.count(LF) + 1} of '{path}'"):
+            steepest.scan(path)

@@ -350,3 +350,12 @@ def test_half_of_a_character(line: str, columns: Any, write: Any, refused: Any) 
     with refused(errors.SourceError, f"line 4 of '{path}'", "half of a character", "'\\ud"):
         steepest.scan(path, columns=columns)
     assert steepest.scan(write("b.jsonl", whole)).levels("x") == {"\U0001f600": 1}
+
+
+@pytest.mark.parametrize("before", [0, 1, 70])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_that_is_not_utf8(before: int, end: str, write: Any, refused: Any) -> None:
+    text = f"x,y{end}" + f"größe,1{end}" * before
+    path = write("a.csv", text.encode() + f"größe,1{end}".encode("latin1") + b"u,1")
+    with refused(errors.SourceError, f"'{path}' is not UTF-8 in line {before + 2}."):
+        steepest.scan(path)

@@ -26,7 +26,6 @@ from steepest.data.records import iterate
 from steepest.data.strips import columns_of
 
 CITIES = ["Oslo", "Zürich", "東京", "a,b", 'say "x"', "two\nlines", "CR\rLF\r\n", "é"]
-MARK = "\ufeff"
 
 
 def write_rows(rows: list[tuple[float | None, str | None]], end: str) -> bytes:
@@ -98,17 +97,6 @@ def test_every_size_of_chunk(step: int, write: Any, monkeypatch: pytest.MonkeyPa
     assert steepest.scan(path).fingerprint == by_arrow(rows)
     packed = write("t.csv.gz", gzip.compress(Path(path).read_bytes()))
     assert steepest.scan(packed).fingerprint == by_arrow(rows)
-
-
-@pytest.mark.parametrize("block", [4, 1 << 21])
-def test_a_mark_within_the_text_is_a_character(
-    block: int, write: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As where two files were joined by their bytes; only the first of a file is none."""
-    path = write("t.csv", f"{MARK}c,x\na,1\n{MARK}a,2\na,3\n{MARK}{MARK}a,4\n")
-    monkeypatch.setattr(fragments, "BLOCK_BYTES", block)
-    expected = {"a": 2, f"{MARK}a": 1, f"{MARK}{MARK}a": 1}
-    assert steepest.scan(path).levels("c") == expected
 
 
 fields = st.one_of(

@@ -157,7 +157,8 @@ def read_range(read: Reads, start: int, stop: int, size: int = READ_BYTES) -> It
 def _count_quotes(read: Reads, start: int, stop: int, quote: str) -> int:
     if not quote:
         return 0
-    return sum(len(find_quotes(piece, quote)) for piece in read_range(read, start, stop))
+    pieces = (np.frombuffer(piece, np.uint8) for piece in read_range(read, start, stop))
+    return sum(int(np.count_nonzero(piece == ord(quote))) for piece in pieces)
 
 
 def _find_next(

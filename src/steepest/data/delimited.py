@@ -184,8 +184,17 @@ class DelimitedFile(File):
         shown = [known.get(i, Shown(pa.null())) for i in range(len(names))]
         for name, one in zip(names, shown, strict=True):
             if pa.types.is_binary(one.type) and name in asked:
-                raise SourceError.not_utf8(self.name)
+                raise SourceError.not_utf8(self.name, line=self._find_undecodable())
         return shown
+
+    def _find_undecodable(self) -> int | None:
+        """The first line that is not UTF-8."""
+        for block in self._whole.blocks():
+            try:
+                block.text.decode()
+            except UnicodeDecodeError as error:
+                return self._whole.count_lines(block.start + error.start) + 1
+        return None
 
     def _refuse_decimal_commas(self, wanted: Iterable[str]) -> None:
         """SourceError for a column of text that would be numbers if commas were points."""

@@ -1,4 +1,4 @@
-"""Columns of numbers in text without quotes, by a compiled reader where one was built.
+"""Columns of numbers and of text in delimited text, by a compiled reader where one was built.
 
 ``text.c`` is built with the package where there is a compiler; ``STEEPEST_KERNEL=numpy`` does
 without it.  Then, and for what it leaves, Arrow reads.
@@ -57,14 +57,14 @@ def _open() -> Any:
     if spec is None or os.environ.get("STEEPEST_KERNEL") == "numpy":
         return None
     functions = CDLL(str(spec.origin))
-    if not hasattr(functions, "steepest_read_table") or not functions.steepest_text_is_fast():
+    if not hasattr(functions, "steepest_read_records") or not functions.steepest_text_is_fast():
         return None  # another machine, or built from older sources
-    read = functions.steepest_read_table
+    read = functions.steepest_read_records
     read.restype = c_int64
     read.argtypes = [
-        c_void_p, c_int64, c_int64, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p,
-        c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_void_p,
-        c_void_p,
+        c_void_p, c_int64, c_int64, c_int, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p,
+        c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64,
+        c_void_p, c_void_p,
     ]  # fmt: skip
     return read
 
@@ -104,7 +104,8 @@ class DoublesReader:
         self._room, self._size = np.empty((len(places), 0)), -1
         self._n_texts = len(texts)
         self._hard = np.empty((HARD_CELLS, 3), dtype=np.int64)
-        self._marks = ord(layout.delimiter), ord(layout.decimal)
+        quote = ord(layout.quote) if layout.quote else 0
+        self._marks = ord(layout.delimiter), ord(layout.decimal), quote
 
     @staticmethod
     def serves(layout: Layout, places: Sequence[int]) -> bool:
@@ -114,9 +115,10 @@ class DoublesReader:
         return bool(places) and _open() is not None
 
     def read(self, text: bytes, rests: Floats | None = None) -> Columns | None:
-        """The columns of a block without quotes.
+        """The columns of a block whose quotes stand where they may.
 
-        None where a cell is no number, or the records are not of one length.  What doubles leave
+        None where a cell is no number or a number stands in quotes, where quotes are doubled in a
+        column of text, and where the records are not of one length.  What doubles leave
         of large whole numbers is written to ``rests``, of the shape of the room, if it is given.
         """
         size = len(text)

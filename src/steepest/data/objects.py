@@ -26,6 +26,9 @@ LONGEST_LINE = 1 << 24
 
 AT_ROW = re.compile(r"JSON parse error: (.*?)\.? in row (\d+)", re.DOTALL)
 
+BLANKS = b" \t\r"
+"""What may stand between values on a line, as JSON has it."""
+
 MOST_BRACKETS = 500
 """Lines of more are looked at first: Arrow's reader does not survive a nesting without end."""
 
@@ -98,8 +101,9 @@ class LinesText(File):
 
     def _raise_at(self, span: Span, block: Block, message: str) -> None:
         """SourceError for the line of the row at which Arrow stopped, where it says so."""
-        if found := AT_ROW.fullmatch(message):
-            written = [i for i, line in enumerate(block.text.split(b"\n")) if line.strip()]
+        lines = block.text.split(b"\n")
+        written = [i for i, line in enumerate(lines) if line.strip(BLANKS)]
+        if written and (found := AT_ROW.fullmatch(message)):
             line = self.line_of(span, block) + written[min(int(found[2]), len(written) - 1)]
             raise SourceError.line(self.name, line, found[1][:1].lower() + found[1][1:])
 

@@ -190,6 +190,17 @@ static const uint8_t *find_end(const uint8_t *s, const uint8_t *end, uint8_t del
     return s;
 }
 
+/* The end of what stands in quotes from here on, doubled ones passed over; NULL where none closes. */
+static const uint8_t *find_closing(const uint8_t *s, const uint8_t *end, int quote, int *doubled)
+{
+    *doubled = 0;
+    while ((s = memchr(s, quote, (size_t)(end - s))) != NULL && s + 1 < end && s[1] == quote) {
+        *doubled = 1;
+        s += 2;
+    }
+    return s;
+}
+
 /* Words that stand for no value: each behind a byte that counts its bytes, the last behind 255. */
 static int is_null(const uint8_t *s, const uint8_t *end, const uint8_t *words)
 {
@@ -203,8 +214,9 @@ static int is_null(const uint8_t *s, const uint8_t *end, const uint8_t *words)
 
 int steepest_text_is_fast(void) { return FAST; }
 
-/* Read some columns of records without quotes: numbers, a null as NaN, and text.
+/* Read some columns of records: numbers, a null as NaN, and text.
  *
+ * quote    stands around fields, if at all; 0 where nothing does
  * slots    by column its place in the table, -1 for one that is not read
  * powers   of five from 5^-342 to 5^308, the high and the low 64 of their first 128 bits
  * table    column by column, each of so many (stride) doubles
@@ -218,10 +230,11 @@ int steepest_text_is_fast(void) { return FAST; }
  *          each), and into present (stride each) whether they are a value
  *
  * Returns how many rows there are, or -1 for a record of another length, for a CR that stands
- * alone, and for more hard cells than there is room for.
+ * alone, for more hard cells than there is room for, and for quotes around a number, or doubled in
+ * text that is read.
  */
-int64_t steepest_read_table(
-    const uint8_t *text, int64_t size, int64_t columns, int delimiter, int decimal,
+int64_t steepest_read_records(
+    const uint8_t *text, int64_t size, int64_t columns, int delimiter, int decimal, int quote,
     const int32_t *slots, const uint64_t *powers, const uint8_t *nulls, double *table,
     double *rests, uint8_t *large, int64_t stride, int64_t *hard, int64_t room, int64_t *n_hard,
     const int32_t *texts, uint8_t *bytes, int64_t length, int32_t *ends, uint8_t *present)
@@ -239,17 +252,26 @@ int64_t steepest_read_table(
         }
         for (int64_t column = 0; column < columns; column++) {
             const uint8_t *field = s;
+            const int quoted = quote && s < end && *s == quote;
             if (slots[column] < 0) {
-                s = find_end(s, end, m.delimiter);
+                int doubled = 0;
+                field += quoted;
+                const uint8_t *stop = quoted ? find_closing(field, end, quote, &doubled)
+                                             : find_end(s, end, m.delimiter);
+                if (stop == NULL || (doubled && texts[column] >= 0))
+                    return -1;
                 if (texts[column] >= 0) {
                     int64_t t = texts[column];
                     int32_t *last = ends + t * (stride + 1) + row;
-                    int null = is_null(field, s, nulls);
+                    int null = !quoted && is_null(field, stop, nulls);
                     if (!null)
-                        memcpy(bytes + t * length + *last, field, (size_t)(s - field));
-                    last[1] = *last + (null ? 0 : (int32_t)(s - field));
+                        memcpy(bytes + t * length + *last, field, (size_t)(stop - field));
+                    last[1] = *last + (null ? 0 : (int32_t)(stop - field));
                     present[t * stride + row] = !null;
                 }
+                s = stop + quoted;
+            } else if (quoted) {
+                return -1;
             } else {
                 double *cell = table + slots[column] * stride + row;
                 s = read_number(field, end, &m, cell);
@@ -291,7 +313,7 @@ int64_t steepest_read_table(
     }
     return row;
 #else
-    (void)text, (void)size, (void)columns, (void)delimiter, (void)decimal, (void)slots;
+    (void)text, (void)size, (void)columns, (void)delimiter, (void)decimal, (void)quote, (void)slots;
     (void)powers, (void)nulls, (void)table, (void)stride, (void)hard, (void)room, (void)n_hard;
     (void)rests, (void)large, (void)texts, (void)bytes, (void)length, (void)ends, (void)present;
     return -1;
