@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from queue import Empty, Queue
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 from weakref import finalize
 
-from ..errors import ColumnKindError, ColumnNameError, DatabaseError, SourceError, counted
+from ..errors import ColumnNameError, DatabaseError, SourceError
 from . import memory
 from .ahead import read_ahead
 from .cells import Fetched, Seen
