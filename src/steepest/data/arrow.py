@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-BATCH_CELLS = 3 << 19
-"""Numbers in a batch, so that a batch of float64 stays within 12 MB, near the cache."""
+BATCH_CELLS = 1 << 20
+"""Numbers in a batch, so that a batch of float64 stays within 8 MB, near the cache."""
 
 
 def batch_rows(columns: int) -> int:
