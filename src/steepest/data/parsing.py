@@ -143,7 +143,7 @@ class Parser:
         """Large whole numbers in what Arrow read."""
         import pyarrow as pa
 
-        quotes = bool(self.layout.quote) and self.layout.quote.encode() in text
+        quotes = self._has_quotes(text)
         for place, need in self.search.needs.items():
             name = str(place)
             if need is not Need.NUMBER or name in doubles:
@@ -154,6 +154,9 @@ class Parser:
                 written = {place: pa.string()}
                 cells = _read_columns(text, self.layout, written, [], self._apart, quotes=quotes)
                 self.rests.note(name, numbers, at, cells[name].take(pa.array(at)).to_pylist())
+
+    def _has_quotes(self, text: bytes) -> bool:
+        return bool(self.layout.quote) and self.layout.quote.encode() in text
 
     def _try(self, text: bytes, doubles: Mapping[str, Any]) -> tuple[pa.RecordBatch | None, str]:
         """The rows, or what Arrow says against them."""
@@ -168,7 +171,7 @@ class Parser:
         import pyarrow as pa
 
         dropped: list[Any] = []
-        quotes = bool(self.layout.quote) and self.layout.quote.encode() in text
+        quotes = self._has_quotes(text)
         left = {p: kind for p, kind in self.types.items() if str(p) not in doubles}
         parts = [left] if left or not doubles else []
         if self._apart and quotes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,11 @@ from . import options
 from .dialects import take_said
 from .manual import Command
 from .options import print_json, say
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+    from ..models.selections import Selection
+    from ..models.studies import Study
 
 
 @click.command(cls=Command)
@@ -108,9 +113,7 @@ def study(
                 on_progress=on_progress,
                 **chosen,
             )
-        model = found.refit() if output is not None else None
-        if model is not None and output is not None:
-            model.save(output)
+        model = _save_model(found, output)
         if csv is not None:
             found.save_table(csv)
         if plot is not None:
@@ -189,12 +192,19 @@ def select(
                 on_progress=on_progress,
                 **chosen,
             )
-        model = found.refit() if output is not None else None
-        if model is not None and output is not None:
-            model.save(output)
+        model = _save_model(found, output)
     if as_json:
         print_json({**selection_object(found), **({} if output is None else {"output": output})})
         return
     click.echo("\n".join(describe_selection(found)))
     if not quiet:
         say([*found.notes, *(model.notes if model is not None else ())])
+
+
+def _save_model(found: Study | Selection, output: str | None) -> Model | None:
+    """The chosen model, fitted and saved, where it is wanted."""
+    if output is None:
+        return None
+    model = found.refit()
+    model.save(output)
+    return model

@@ -12,22 +12,19 @@ import numpy as np
 from ..data.choice import Wanted
 from ..data.design import MOST_LEVELS
 from ..data.expressions import Expression, Interaction
-from ..data.folds import Rule, read_folds
-from ..data.open import open_source
+from ..data.folds import Rule
 from ..descent.heldout import build_held_out
 from ..descent.subsets import Sets, search_all, search_backward, search_forward
-from ..errors import OptionError, StudyError, TooFewRowsError
-from ..sums.checkpoints import Checkpoint, keeping
+from ..errors import OptionError, TooFewRowsError
+from ..sums.checkpoints import Checkpoint
 from ..sums.executors import one_blas_thread
-from ..sums.moments import Moments
-from ..sums.scanning import scan_source
 from ..typing import Floats, OnProgress
-from .fitting import check_target
+from .dealt import check_folds, leave_out_fold, read_dealt
+from .gathering import Scanning
 from .judging import Judge
 from .manner import Manner
-from .request import check_scanned, check_view, read_request
+from .request import check_view, read_request
 from .selections import CRITERIA, Places, Selection, Subset
-from .studying import check_folds, leave_out_fold
 from .training import Trainer
 
 METHODS: dict[str, Callable[[Floats, Floats], Sets]] = {
@@ -143,24 +140,8 @@ def select(
     request = read_request(
         target, features, formula, intercept=intercept, offset=offset, wanted=wanted
     )
-    if isinstance(source, Moments):
-        if folds is not None:
-            raise StudyError.folded()
-        moments = source
-        check_scanned(request, moments)
-    else:
-        opened = open_source(source, names)
-        check_target(opened.schema(request.wanted.sources), request.target)
-        with keeping(checkpoint) as kept:
-            moments = scan_source(
-                opened,
-                request.wanted,
-                folds=read_folds(folds, seed),
-                precision=precision,
-                executor=executor,
-                checkpoint=kept,
-                on_progress=on_progress,
-            )
+    scanning = Scanning(names, precision, executor, on_progress=on_progress)
+    moments = read_dealt(source, [request], folds, seed, scanning, checkpoint)
     labels = check_folds(moments) if moments.folds is not None else []
     if request.features is None:
         moments = leave_out_fold(moments, [], request.target)

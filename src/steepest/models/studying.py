@@ -6,32 +6,28 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import Any
 
 from ..data.choice import Wanted
 from ..data.design import MOST_LEVELS
-from ..data.expressions import Expression, Interaction, label
-from ..data.folds import ByColumn, ByTime, Rule, read_folds
-from ..data.open import open_source
-from ..errors import FoldsError, OptionError, SteepestWarning, StudyError
-from ..sums.checkpoints import Checkpoint, keeping
+from ..data.expressions import Expression, label
+from ..data.folds import Rule
+from ..errors import OptionError, SteepestWarning
+from ..sums.checkpoints import Checkpoint
 from ..sums.executors import one_blas_thread
 from ..sums.moments import Moments
-from ..sums.scanning import scan_source
 from ..typing import OnProgress
-from .fitting import check_target
+from .dealt import check_folds, leave_out_fold, read_dealt
+from .gathering import Scanning
 from .grids import read_grid
 from .judging import Judge, count_unseen, note_dependent, note_gaps
 from .manner import Manner
 from .nesting import count_rounds, select_nested
 from .request import (
     check_options,
-    check_scanned,
     check_sparse,
     check_view,
     read_request,
-    read_terms,
 )
 from .studies import CHOICES, Candidate, Study
 from .tally import Tally
@@ -197,28 +193,10 @@ def study(
         for aim in targets
         for own in sets
     ]
-    if isinstance(source, Moments):
-        if folds is not None:
-            raise StudyError.folded()
-        moments = source
-        for request in requests:
-            check_scanned(request, moments)
-    else:
-        opened = open_source(source, names)
-        together = _join([request.wanted for request in requests])
-        for request in requests:
-            check_target(opened.schema(together.sources), request.target)
-        rule = read_folds(5 if folds is None else folds, seed)
-        with keeping(checkpoint) as kept:
-            moments = scan_source(
-                opened,
-                together,
-                folds=rule,
-                precision=precision,
-                executor=executor,
-                checkpoint=kept,
-                on_progress=on_progress,
-            )
+    if folds is None and not isinstance(source, Moments):
+        folds = 5
+    scanning = Scanning(names, precision, executor, on_progress=on_progress)
+    moments = read_dealt(source, requests, folds, seed, scanning, checkpoint)
     manner = Manner(scale, requests[0].intercept, nonnegative, float(adaptive), penalties or {})
     view = {"missing": missing, "rare": rare, "references": references}
     labels = check_folds(moments)
@@ -303,39 +281,3 @@ def _read_targets(target: Any, formula: str | None) -> list[Any]:
     if not found:
         raise OptionError.missing("target", "target='price'")
     return found
-
-
-def _join(every: Sequence[Wanted]) -> Wanted:
-    """What a scan reads that serves several requests."""
-    first = every[0]
-    if len(every) == 1 or all(w.named is None and w.terms is None for w in every):
-        return first
-    if all(w.named is not None for w in every):
-        named = {name: role for w in every for name, role in (w.named or {}).items()}
-        return replace(first, named=named)
-    terms: dict[Interaction, None] = {}
-    for w in every:
-        own = w.terms if w.terms is not None else read_terms(w.named or {})
-        terms |= dict.fromkeys(own)
-        terms |= dict.fromkeys((end,) for end in (w.target, w.offset) if end is not None)
-    return replace(first, named=None, terms=tuple(terms))
-
-
-def check_folds(moments: Moments) -> list[str]:
-    """The labels of the folds; FoldsError where there are none, or a single one."""
-    if moments.folds is None:
-        raise FoldsError.missing()
-    labels = list(moments.folds)
-    if len(labels) < 2:
-        raise FoldsError.single(str(moments.folds.rule), next(iter(labels), ""), moments.where)
-    return labels
-
-
-def leave_out_fold(moments: Moments, targets: Sequence[str], target: Expression) -> Moments:
-    """The moments without other targets, and without what says the fold."""
-    rule = moments.folds.rule if moments.folds else None
-    gone = {name: "it is a target" for name in targets if name != label(target)}
-    if isinstance(rule, ByColumn | ByTime) and rule.column != label(target):
-        gone[rule.column] = "it says the fold"
-    gone = {name: why for name, why in gone.items() if name in moments.names}
-    return moments.without(gone) if gone else moments
