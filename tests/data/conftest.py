@@ -1,10 +1,12 @@
-"""Files made on the spot, and one way to expect a refusal."""
+"""Files and databases made on the spot, and one way to expect a refusal."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.tiers import exhaustively
@@ -62,3 +64,24 @@ def refused() -> Refused:
             assert word in text
 
     return refused
+
+
+@contextmanager
+def make_postgresql_database(name: str) -> Iterator[tuple[str, Any]]:
+    """A database of our own for the time of the block: its address, and a connection to it."""
+    from adbc_driver_postgresql import dbapi
+
+    url = os.environ.get("STEEPEST_POSTGRESQL", "")
+    if not url:
+        if os.environ.get("STEEPEST_CI"):
+            pytest.fail("there is no PostgreSQL server, and in CI there has to be one")
+        pytest.skip("STEEPEST_POSTGRESQL names no server")
+    own = f"{name}_{os.getpid()}"
+    with closing(dbapi.connect(url, autocommit=True)) as root, root.cursor() as cursor:
+        cursor.execute(f"create database {own}")
+        try:
+            place = f"{url.rpartition('/')[0]}/{own}"
+            with closing(dbapi.connect(place, autocommit=True)) as connection:
+                yield place, connection
+        finally:
+            cursor.execute(f"drop database {own} with (force)")

@@ -11,9 +11,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,7 +21,8 @@ from typing import Any
 import duckdb as duckdb_package
 import numpy as np
 import pytest
-from tests.conftest import ROOT
+from tests.data.conftest import make_postgresql_database
+from tests.sums.scanned import run_scan
 
 import steepest
 from steepest import errors, open_table
@@ -91,24 +89,8 @@ class Postgresql:
 
 @contextmanager
 def postgresql_database() -> Iterator[Postgresql]:
-    from adbc_driver_postgresql import dbapi
-
-    url = os.environ.get("STEEPEST_POSTGRESQL", "")
-    if not url:
-        if os.environ.get("STEEPEST_CI"):
-            pytest.fail("there is no PostgreSQL server, and in CI there has to be one")
-        pytest.skip("STEEPEST_POSTGRESQL names no server")
-    own = f"steepest_kept_{os.getpid()}"
-    with closing(dbapi.connect(url, autocommit=True)) as root:
-        with root.cursor() as cursor:
-            cursor.execute(f"create database {own}")
-        try:
-            place = f"{url.rpartition('/')[0]}/{own}"
-            with closing(dbapi.connect(place, autocommit=True)) as connection:
-                yield Postgresql(connection, place)
-        finally:
-            with root.cursor() as cursor:
-                cursor.execute(f"drop database {own} with (force)")
+    with make_postgresql_database("steepest_kept") as (url, connection):
+        yield Postgresql(connection, url)
 
 
 @pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
@@ -281,30 +263,16 @@ def test_parts_can_be_sent_to_processes(database: Any) -> None:
 # ------------------------------------------------------------------ killed
 
 
-def run(arguments: list[str], kill_after: float | None = None) -> int:
-    """The code of a scan as a command, which may be killed after its first part."""
-    command = [sys.executable, "-m", "tests.sums.scanned", "0.02", *arguments]
-    env = os.environ | {"PYTHONPATH": f"{Path(steepest.__file__).parents[1]}{os.pathsep}{ROOT}"}
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE) as started:
-        assert started.stdout
-        if kill_after is not None:
-            started.stdout.readline()
-            time.sleep(kill_after)
-            started.send_signal(signal.SIGKILL)
-        started.communicate()
-    return started.returncode
-
-
 def test_killed_and_resumed(database: Any, tmp_path: Path) -> None:
     draw = random.Random(1)
     output, place = tmp_path / "m.moments", tmp_path / "c.part"
     arguments = ["scan", database.url, "--table", "t 1", "--precision", "double", "--quiet"]
-    assert run([*arguments, "-o", str(output)]) == 0
+    assert run_scan(0.02, [*arguments, "-o", str(output)]) == 0
     whole, reached, kills = output.read_bytes(), 0, 0
     output.unlink()
     arguments += ["-o", str(output), "--checkpoint", str(place)]
     while not output.exists():
-        code = run(arguments, draw.uniform(0.0, 0.1) if kills < 4 else None)
+        code = run_scan(0.02, arguments, draw.uniform(0.0, 0.1) if kills < 4 else None)
         kills += code == -signal.SIGKILL
         assert code in (0, -signal.SIGKILL)
         if place.exists():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import multiprocessing
-import os
 import pickle
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.data.conftest import make_postgresql_database
 
 import steepest
 from steepest import errors, open_table
@@ -68,25 +68,10 @@ class Database:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    from adbc_driver_postgresql import dbapi
-
-    url = os.environ.get("STEEPEST_POSTGRESQL", "")
-    if not url:
-        if os.environ.get("STEEPEST_CI"):
-            pytest.fail("there is no PostgreSQL server, and in CI there has to be one")
-        pytest.skip("STEEPEST_POSTGRESQL names no server")
-    own = f"steepest_{os.getpid()}"
-    with closing(dbapi.connect(url, autocommit=True)) as root:
-        admin = Database(url, root)
-        admin.run(f"create database {own}")
-        place = f"{url.rpartition('/')[0]}/{own}"
-        try:
-            with closing(dbapi.connect(place, autocommit=True)) as connection:
-                found = Database(place, connection)
-                found.run(*TABLES)
-                yield found
-        finally:
-            admin.run(f"drop database {own} with (force)")
+    with make_postgresql_database("steepest") as (url, connection):
+        found = Database(url, connection)
+        found.run(*TABLES)
+        yield found
 
 
 TABLES = (

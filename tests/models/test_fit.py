@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -21,6 +22,8 @@ from steepest.errors import (
     SteepestWarning,
     TooFewRowsError,
 )
+from steepest.models import fitting
+from steepest.models.request import Asked
 
 PENGUINS = "examples/penguins.csv"
 
@@ -359,3 +362,12 @@ def test_a_column_named_intercept():
     model = steepest.fit({"intercept": [1.0, 2, 3], "y": [3.0, 5, 7]}, target="y")
     assert list(model.coefficients) == ["(intercept)", "intercept"]
     assert list(model.coefficients.values()) == pytest.approx([1, 2])
+
+
+def test_what_is_typed_is_what_a_fit_takes():
+    taken = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(fitting.fit).parameters.items()
+        if name not in ("source", "target")
+    }
+    assert {name: kind.__forward_arg__ for name, kind in Asked.__annotations__.items()} == taken

@@ -9,29 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from steepest.data.open import open_source
+from steepest.data.table import WrappedPart
 
 
 @dataclass(frozen=True)
-class Poison:
+class Poison(WrappedPart):
     """A file as a source, or one of its parts; one of them kills its reader, so many times."""
 
-    inner: Any
     place: int
     times: int
     marks: str
     number: int = -1
-
-    @property
-    def where(self) -> str:
-        return self.inner.where
-
-    @property
-    def first_row(self) -> int:
-        return self.inner.first_row
-
-    @property
-    def size(self) -> float:
-        return self.inner.size
 
     def schema(self, wanted: Any = None) -> Any:
         return self.inner.schema(wanted)

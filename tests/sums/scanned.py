@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,8 +13,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+import steepest
 from steepest.faces import cli
 from steepest.sums import checkpoints, tree
+
+ROOT = Path(__file__).parents[2]
 
 GROUP = 1_300
 GROUPS = 23
@@ -35,6 +41,20 @@ def write_table(path: Path, seed: int = 7) -> Path:
     )
     parquet.write_table(table, path, row_group_size=GROUP)
     return path
+
+
+def run_scan(seconds: float, arguments: list[str], kill_after: float | None = None) -> int:
+    """The code of a command that takes so long for a part, and may be killed after its first."""
+    command = [sys.executable, "-m", "tests.sums.scanned", str(seconds), *arguments]
+    env = os.environ | {"PYTHONPATH": f"{Path(steepest.__file__).parents[1]}{os.pathsep}{ROOT}"}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        if kill_after is not None:
+            started.stdout.readline()
+            time.sleep(kill_after)
+            started.send_signal(signal.SIGKILL)
+        started.communicate()
+    return started.returncode
 
 
 def slow(seconds: float) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,8 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
-from tests.conftest import ROOT
-from tests.sums.scanned import GROUP
+from tests.sums.scanned import GROUP, run_scan
 
 import steepest
 from steepest.data import parquet as parquet_files
@@ -312,20 +308,6 @@ def test_a_tree_put_away_and_taken_out(parts: Any, precision: str, data: Any) ->
 # ------------------------------------------------------------------ killed
 
 
-def run(seconds: float, arguments: list[str], kill_after: float | None = None) -> int:
-    """The code of a command, which may be killed so many seconds after its first part."""
-    command = [sys.executable, "-m", "tests.sums.scanned", str(seconds), *arguments]
-    env = os.environ | {"PYTHONPATH": f"{Path(steepest.__file__).parents[1]}{os.pathsep}{ROOT}"}
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE) as started:
-        assert started.stdout
-        if kill_after is not None:
-            started.stdout.readline()
-            time.sleep(kill_after)
-            started.send_signal(signal.SIGKILL)
-        started.communicate()
-    return started.returncode
-
-
 def kill_and_resume(table: Path, folder: Path, seed: int, precision: str, whole: bytes) -> int:
     """Kill the command at random moments until it ends; how often that was."""
     draw = random.Random(seed)
@@ -334,7 +316,7 @@ def kill_and_resume(table: Path, folder: Path, seed: int, precision: str, whole:
     arguments += ["--precision", precision, "--quiet"]
     killed, reached = 0, 0
     while True:
-        code = run(0.04, arguments, draw.uniform(0.0, 0.5))
+        code = run_scan(0.04, arguments, draw.uniform(0.0, 0.5))
         if code == 0:
             break
         assert code == -signal.SIGKILL
@@ -359,7 +341,7 @@ def whole(table: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
     folder, found = tmp_path_factory.mktemp("whole"), {}
     for precision in ("exact", "double"):
         output = folder / f"{precision}.moments"
-        code = run(0.0, ["scan", str(table), "-o", str(output), "--precision", precision])
+        code = run_scan(0.0, ["scan", str(table), "-o", str(output), "--precision", precision])
         assert code == 0
         found[precision] = output.read_bytes()
     return found
