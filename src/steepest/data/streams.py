@@ -98,7 +98,8 @@ class Stream:
         tables = self._held.pop() if self._held else self._begin(asked)
         with translated(self.where, by_arrow=self._is_arrow):
             for i, table in enumerate(tables, 1):
-                check_kinds(known, replace(table.schema(looked), where=f"batch {i:,}"), looked)
+                found = replace(table.schema(looked), where=f"batch {i:,} of {self.where}")
+                check_kinds(known, found, looked)
                 for part in table.parts():
                     for batch, _ in part.batches(numbers, categories, cells, times):
                         yield batch, 0.0
