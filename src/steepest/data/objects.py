@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ColumnKindError, SourceError
 from .arrow import arrow_expansion, arrow_kind, arrow_numbers
-from .blocks import PLAIN_TEXT, Block, Span, read_blocks
+from .blocks import BLOCK_BYTES, PLAIN_TEXT, Block, Span, read_blocks
 from .expansions import two_sum
 from .file import File
 from .mistakes import Object, read_objects, read_written
@@ -20,8 +20,6 @@ from .wholes import Rests, TextBatch, find_large
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BLOCK_BYTES = 1 << 21
 
 LONGEST_LINE = 1 << 24
 """Bytes of a line, at the most."""
@@ -53,7 +51,7 @@ class LinesText(File):
 
     def line_of(self, span: Span, block: Block) -> int:
         """The number of a block's first line."""
-        before = span._replace(start=0, stop=block.start)
+        before = Span(span.packing, 0, block.start, span.most)
         found = sum(
             one.text[: max(block.start - one.start, 0)].count(b"\n")
             for one in read_blocks(self, before, _cut, BLOCK_BYTES, block.start + 1)
