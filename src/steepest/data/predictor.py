@@ -38,6 +38,8 @@ class Manner:
     flag_extrapolation: bool = False
     rows_unseen: Counter[str] = field(default_factory=Counter, compare=False)
     """Rows with an unseen level by column, counted while rows are predicted."""
+    last_unseen: dict[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
+    """Which rows of the last batch these were, by column."""
 
     def __post_init__(self) -> None:
         if self.unseen not in UNSEEN:
@@ -96,6 +98,11 @@ class LinearPredictor:
         return reduce(join_reads, found, Reads((), (), ()))
 
     @property
+    def categories(self) -> list[str]:
+        """The columns, crossed ones too, whose levels it looks up."""
+        return list(self._first_of)
+
+    @property
     def sources(self) -> list[str]:
         """The columns of a table that it needs."""
         return list(dict.fromkeys(n for column in self.used.values() for n in column.sources))
@@ -120,6 +127,7 @@ class LinearPredictor:
         ValueFoundError at an unseen level or a null where the manner is to refuse them, and for
         a value that is not defined.
         """
+        manner.last_unseen.clear()
         rows = rows_of(batch, self.reads.numbers, where, first_row)
         eta = np.full(batch.n_rows, self.intercept)
         if self.offset:
@@ -218,6 +226,7 @@ class LinearPredictor:
                 raise ValueFoundError.unseen(name, level, rows.where, rows.row(met), seen)
             if group is self._first_of[name]:
                 manner.rows_unseen[name] += int(np.count_nonzero(met))
+                manner.last_unseen[name] = met
             if manner.unseen == "null":
                 values[new] = np.nan
         return values[codes]

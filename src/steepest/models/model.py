@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,7 @@ from ..descent.path import Path, name_coefficients
 from ..descent.speeds import Rates
 from ..errors import MomentsError, OptionError, SteepestWarning
 from ..store import write_json
+from ..sums.checkpoints import Checkpoint, keeping
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress
 from .inference import Errors
@@ -266,6 +268,8 @@ class Model:
         weights: str | None = None,
         unseen: str = "refuse",
         strict: bool = False,
+        executor: Executor | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
         on_progress: OnProgress | None = None,
     ) -> Score:
         """How well the predictions of a table do: root mean square of the errors, R², and more.
@@ -276,7 +280,7 @@ class Model:
             As for :meth:`predict`; the table has to have the target too.
         weights : str, optional
             A column of numbers that says how much each row counts.
-        on_progress : callable, optional
+        executor, checkpoint, on_progress : optional
             As for :func:`steepest.scan`.
 
         Returns
@@ -294,15 +298,18 @@ class Model:
         -----
         One pass, in bounded memory.  The sums are exact, so that order and batches never show.
         """
-        return score_rows(
-            self.predictor,
-            self.problem.columns[self.target],
-            open_source(source, names),
-            weights=weights,
-            unseen=unseen,
-            strict=strict,
-            on_progress=on_progress,
-        )
+        with keeping(checkpoint) as kept:
+            return score_rows(
+                self.predictor,
+                self.problem.columns[self.target],
+                open_source(source, names),
+                weights=weights,
+                unseen=unseen,
+                strict=strict,
+                executor=executor,
+                checkpoint=kept,
+                on_progress=on_progress,
+            )
 
     def stream(
         self,
