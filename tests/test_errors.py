@@ -221,6 +221,8 @@ SPECIAL = {
     ("FoldsError", "null", "name"): "region",
     ("FoldsError", "too_many", "name"): "region",
     ("FoldsError", "too_many", "limit"): 1_000,
+    ("FoldsError", "large", "name"): "shop",
+    ("FoldsError", "large", "value"): 2.0**53,
     ("FoldsError", "empty", "labels"): ["3", "5"],
     ("FoldsError", "empty", "rule"): "hash:5:0",
     ("FoldsError", "few_times", "name"): "when",

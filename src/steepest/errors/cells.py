@@ -144,7 +144,7 @@ class ValueFoundError(SteepestError, ValueError):
         return cls(
             f"'C({name})' of {where} would have the level {value:.17g} in row {row:,}.",
             "Doubles do not tell whole numbers from 2⁵³ on apart, so levels could run together.",
-            f"turn '{name}' into text first.",
+            f"take it as text, in a file of text by steepest.open_table(path, text=['{name}'])",
         )
 
     @classmethod

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..data.design import LEVELS_UNASKED, Block, Design, join_blocks
 from ..data.pruning import is_out_of_reach
 from ..data.table import Batch, Kind, Part, beneath
+from ..data.wholes import rounds
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
@@ -93,9 +94,11 @@ def collect(
             if watch:
                 watch(part, part.known_rows, 1.0)
             return collector.finish()
-        dropped, fraction = 0, 0.0
+        dropped, fraction, rounded = 0, 0.0, frozenset[str]()
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
             dropped += beneath(batch, "dropped", 0)
+            if design.weights and not rounded and rounds(batch, design.weights):
+                rounded = frozenset({design.weights})
             if batch.n_rows:
                 collector.add(batch)
             if watch:
@@ -103,7 +106,9 @@ def collect(
         if watch and part.size and fraction < 1.0:
             watch(part, 0, 1.0)
     found: Moments = collector.finish()
-    return replace(found, observed=replace(found.observed, dropped=dropped)) if dropped else found
+    if dropped:
+        found = replace(found, observed=replace(found.observed, dropped=dropped))
+    return replace(found, rounded=found.rounded | rounded) if rounded else found
 
 
 class Collector:
