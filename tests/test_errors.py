@@ -145,8 +145,6 @@ SPECIAL = {
     ("SourceError", "no_text", "what"): "Parquet",
     ("ColumnKindError", "beside", "one"): "row 1 has 70",
     ("ColumnKindError", "beside", "other"): "row 4 has 'about 70'",
-    ("ColumnKindError", "wide", "whole"): (4, 2**53 + 1),
-    ("ColumnKindError", "wide", "real"): (7, 0.5),
     ("CheckpointError", "elsewhere", "reason"): "the server is a standby of another",
     ("ColumnKindError", "mixed", "cell"): (2, "m²"),
     ("ColumnKindError", "mixed", "example"): (3, "70"),

@@ -176,7 +176,19 @@ def test_things_that_are_no_table(source: Any, refused: Any) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [5, 5.0, "ab", np.float64(5), None, [2**70, 1], [1, "a"], np.array([1j, 2]), object()],
+    [
+        5,
+        5.0,
+        "ab",
+        np.float64(5),
+        None,
+        [2**300, 1],
+        [1, "a"],
+        {1: 2},
+        {1, 2},
+        np.array([1j, 2]),
+        object(),
+    ],
     ids=lambda column: type(column).__name__,
 )
 def test_things_that_are_no_column(column: Any, refused: Any) -> None:

@@ -137,6 +137,7 @@ def _round_decimals(array: Any) -> Floats:
 
 def arrow_expansion(array: Any) -> Expansion | None:
     """The exact values of an Arrow array of numbers; None where doubles hold them."""
+    import pyarrow as pa
     from pyarrow import types
 
     if types.is_integer(array.type):
@@ -144,6 +145,8 @@ def arrow_expansion(array: Any) -> Expansion | None:
         return expand_integers(np.where(_valid(array), values, 0) if array.null_count else values)
     if not types.is_decimal(array.type):
         return None
+    if array.type.scale < 0:
+        array = array.cast(pa.decimal256(76, 0))
     bits = array.type.bit_width
     if bits < 64:
         words = np.frombuffer(array.buffers()[1], dtype=np.int32).astype(np.int64).view(np.uint64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,40 +12,35 @@ from .expansions import LARGEST_WHOLE
 from .table import Schema
 
 
-@dataclass
-class Seen:
-    """What a column has held so far: SQLite lets it hold anything."""
+def check_cells(name: str, where: str, values: Sequence[Any], first_row: int) -> None:
+    """ColumnKindError where numbers, texts and blobs meet in a column, which SQLite allows."""
+    if len({_word(kind) for kind in set(map(type, values))} - {""}) < 2:
+        return
+    rows = ((row, value) for row, value in enumerate(values, first_row) if value is not None)
+    one = next(rows)
+    other = next(found for found in rows if _word(type(found[1])) != _word(type(one[1])))
+    raise ColumnKindError.beside(name, where, _show(*one), _show(*other))
 
-    name: str
-    where: str
-    whole: tuple[int, int] | None = None
-    """The first row of a whole number that no double is, and the number."""
-    real: tuple[int, float] | None = None
-    """The first row of a number that came as a double, and the number."""
 
-    def check(self, values: Sequence[Any], first_row: int) -> None:
-        """Look at the values of the next rows.
+def cut_rows(columns: Iterable[Sequence[Any]]) -> list[int]:
+    """Where to cut rows, so that no piece has a column of doubles with whole numbers beyond them.
 
-        ColumnKindError where numbers, texts and blobs meet in them, or a whole number that no
-        double is and one with a fraction anywhere.
-        """
-        kinds = set(map(type, values)) - {type(None)}
-        if len({_word(kind) for kind in kinds}) > 1:
-            rows = (
-                (row, value) for row, value in enumerate(values, first_row) if value is not None
-            )
-            one = next(rows)
-            other = next(found for found in rows if _word(type(found[1])) != _word(type(one[1])))
-            raise ColumnKindError.beside(self.name, self.where, _show(*one), _show(*other))
-        if float in kinds and self.real is None:
-            found = enumerate(values, first_row)
-            self.real = next((row, value) for row, value in found if type(value) is float)
-        if int in kinds and self.whole is None:
-            found = enumerate(values, first_row)
-            self.whole = next(((row, v) for row, v in found if _is_no_double(v)), None)
-        if self.whole and self.real:
-            (row, whole), (other_row, real) = self.whole, self.real
-            raise ColumnKindError.wide(self.name, self.where, (row, whole), (other_row, real))
+    >>> cut_rows([(0.5, 2**60, None, 2**60 + 1, 0.25), (1, 2, 3, 4, 5)])
+    [0, 1, 4, 5]
+    """
+    cuts = {0}
+    for values in columns:
+        cuts.add(len(values))
+        kinds = set(map(type, values))
+        if float not in kinds or int not in kinds:
+            continue
+        before = ""
+        for row, value in enumerate(values):
+            now = "real" if type(value) is float else "whole" if _is_beyond(value) else before
+            if before not in ("", now):
+                cuts.add(row)
+            before = now
+    return sorted(cuts)
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,11 @@ class Fetched(memory.Columns):
         return replace(super().schema(wanted), example=show)
 
 
+WORDS = {str: "text", bytes: "blob", type(None): ""}
+
+
 def _word(kind: type) -> str:
-    return "text" if kind is str else "blob" if kind is bytes else "number"
+    return WORDS.get(kind, "number")
 
 
 def _show(row: int, value: object) -> str:
@@ -75,5 +73,6 @@ def _show(row: int, value: object) -> str:
     return f"row {row:,} has {text if len(text) <= 40 else text[:40] + '...'}"
 
 
-def _is_no_double(value: object) -> bool:
-    return isinstance(value, int) and abs(value) > LARGEST_WHOLE and int(float(value)) != value
+def _is_beyond(value: object) -> bool:
+    """Whether it is a whole number of those that doubles may not hold."""
+    return isinstance(value, int) and abs(value) > LARGEST_WHOLE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +21,8 @@ from .arrow import (
     make_room,
     make_strips,
 )
-from .expansions import LARGEST_WHOLE, Expansion, exceeds_doubles, expand_integers
+from .columns import Useless, arrow_of_polars, gather_column, is_plain
+from .expansions import Expansion, exceeds_doubles, expand_integers
 from .strips import Strips
 from .table import Batch, Column, Kind, Schema
 
@@ -130,7 +130,9 @@ class Columns:
     """Where batches of one part put their numbers, one after the other."""
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
-        del wanted
+        for name, column in self.columns.items():
+            if isinstance(column, Useless) and (wanted is None or name in wanted):
+                raise column.error
         return Schema(tuple(_describe(n, c) for n, c in self.columns.items()), self.where)
 
     @property
@@ -164,6 +166,7 @@ class Columns:
             if isinstance(column, np.ndarray)
             else column.slice(start, rows)
             for name, column in self.columns.items()
+            if not isinstance(column, Useless)
         }
         return Columns(pieces, self.where, first_row)
 
@@ -184,13 +187,24 @@ class Columns:
         column = self.columns[name]
         if isinstance(column, np.ndarray):
             return column.astype(np.int32), ("false", "true")
-        return arrow_codes(_whole(column))
+        return arrow_codes(self._sound(name))
 
     def cells(self, name: str) -> Any:
         import pyarrow as pa
 
         column = self.columns[name]
-        return pa.array(column) if isinstance(column, np.ndarray) else _whole(column)
+        return pa.array(column) if isinstance(column, np.ndarray) else self._sound(name)
+
+    def _sound(self, name: str) -> Any:
+        """An Arrow array; SourceError for codes without a value, and for bytes that are no text."""
+        import pyarrow as pa
+
+        column = _whole(self.columns[name])
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise SourceError.damaged(name, self.where, str(error).partition("\n")[0]) from None
+        return column
 
 
 def _whole(column: Any) -> Any:
@@ -203,6 +217,8 @@ def _whole(column: Any) -> Any:
 
 
 def _describe(name: str, column: Any) -> Column:
+    if isinstance(column, Useless):
+        return Column(name, Kind.OTHER, "object")
     if isinstance(column, np.ndarray):
         kind = Kind.CATEGORY if column.dtype.kind == "b" else Kind.NUMBER
         return Column(name, kind, str(column.dtype))
@@ -222,11 +238,7 @@ def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Co
     names = tuple(str(name) for name in names)
     if len(set(names)) < len(names):
         raise ColumnNameError.repeated(*_repeated(names), "the array")
-    if (
-        values.dtype.kind in "iufb"
-        and values.itemsize <= 8
-        and not isinstance(values, np.ma.MaskedArray)
-    ):
+    if is_plain(values.dtype) and not isinstance(values, np.ma.MaskedArray):
         return Matrix(values, names)
     return gather_columns(dict(zip(names, values.T, strict=True)), "the array")
 
@@ -239,52 +251,13 @@ def gather_columns(columns: Mapping[Any, Any], where: str) -> Columns:
     names = [str(name) for name in columns]
     if len(set(names)) < len(names):
         raise ColumnNameError.repeated(*_repeated(names), where)
-    gathered = {str(name): _gather(str(name), values) for name, values in columns.items()}
+    gathered = {str(name): gather_column(str(name), values) for name, values in columns.items()}
     lengths = {name: len(column) for name, column in gathered.items()}
     for name, length in lengths.items():
         first = next(iter(lengths))
         if length != lengths[first]:
             raise LengthError.columns(first, lengths[first], name, length)
     return Columns(gathered, where)
-
-
-def _gather(name: str, values: Any) -> Any:
-    import pyarrow as pa
-
-    if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return values
-    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
-        return pa.array(np.asarray(values.data), mask=np.ma.getmaskarray(values))
-    if not isinstance(values, np.ndarray) and hasattr(values, "to_arrow"):
-        return values.to_arrow()
-    if is_from(values, "torch"):
-        values = values.detach().cpu().numpy()
-    # A list, a pandas Series or an array: numbers stay as they are, the rest goes to Arrow.
-    array = values if isinstance(values, np.ndarray) else getattr(values, "values", values)
-    if isinstance(array, list | tuple) and all(type(v) in (int, float) for v in array):
-        array = _as_array(name, array)
-    if isinstance(array, np.ndarray):
-        if array.ndim != 1:
-            raise LengthError.dimensions(f"column '{name}'", array.shape, "one-dimensional")
-        if array.dtype.kind in "iufb" and array.dtype.itemsize <= 8:
-            return array
-    try:
-        if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-            raise TypeError(f"It is a {type(values).__name__}")  # noqa: TRY301
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise SourceError.column(name, str(error).partition("\n")[0]) from None
-
-
-def _as_array(name: str, values: Sequence[float]) -> NDArray[Any]:
-    """Numbers as an array; SourceError for a whole number that no double is, beside fractions."""
-    array = np.asarray(values)
-    if array.dtype.kind == "f":
-        for value in values:
-            if isinstance(value, int) and abs(value) > LARGEST_WHOLE and int(float(value)) != value:
-                reason = f"It holds {value}, which no double is, beside numbers that are not whole"
-                raise SourceError.column(name, reason)
-    return array
 
 
 def from_pandas(frame: Any) -> Columns:
@@ -301,6 +274,29 @@ def _repeated(names: Sequence[str]) -> tuple[str, int]:
     return name, names.count(name)
 
 
+def forget_types(table: Any) -> Any:
+    """A table whose columns of NaN alone are null: they may be text or anything in the next.
+
+    So packages write a column without a value that they know nothing else of.
+    """
+    import pyarrow as pa
+
+    if not isinstance(table, Columns):
+        return table
+    columns = {
+        name: pa.nulls(len(column)) if _is_void(column) else column
+        for name, column in table.columns.items()
+    }
+    return replace(table, columns=columns)
+
+
+def _is_void(column: Any) -> bool:
+    """Whether an array of doubles holds no value."""
+    if not isinstance(column, np.ndarray) or column.dtype != np.float64:
+        return False
+    return bool(np.isnan(column[:1]).all() and np.isnan(column).all())
+
+
 def from_arrow(table: Any, where: str = "the table") -> Columns:
     """An Arrow table or record batch."""
     arrow_schema(table.schema, where)  # refuses repeated names
@@ -308,13 +304,5 @@ def from_arrow(table: Any, where: str = "the table") -> Columns:
 
 
 def from_polars(frame: Any) -> Columns:
-    """A polars DataFrame, in whose memory text stays too where polars can hand it out as it is."""
-    import polars as pl
-
-    level = {"compat_level": pl.CompatLevel.newest()} if hasattr(pl, "CompatLevel") else {}
-    return from_arrow(frame.to_arrow(**level), "the DataFrame")
-
-
-def is_from(value: object, package: str) -> bool:
-    """Whether a value's class comes from a package, without importing it to find out."""
-    return package in sys.modules and type(value).__module__.partition(".")[0] == package
+    """A polars DataFrame, in whose memory its columns stay."""
+    return from_arrow(arrow_of_polars(frame, "the DataFrame"), "the DataFrame")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DatabaseError, OptionError, SourceError
 from . import databases, memory, streams, tensors
+from .columns import is_from
 from .dialect import Dialect
 from .files import open_paths
 from .graphs import Frame
@@ -40,13 +41,13 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
         return _open_places(source, Dialect(names=_as_names(names)))
     if isinstance(source, np.ndarray):
         return memory.name_array(source, names)
-    if memory.is_from(source, "scipy") and hasattr(source, "tocsr"):
+    if is_from(source, "scipy") and hasattr(source, "tocsr"):
         return name_sparse(source, names)
     if tensors.is_dataset(source):
-        return tensors.from_dataset(source, names)
-    if memory.is_from(source, "torch") and hasattr(source, "detach"):
+        return tensors.from_dataset(source, names, partial(_open_batch, names=names))
+    if is_from(source, "torch") and hasattr(source, "detach"):
         return tensors.open_batch(source, names)
-    if isinstance(source, Iterator) and not memory.is_from(source, "pyarrow"):
+    if isinstance(source, Iterator) and not is_from(source, "pyarrow"):
         return streams.from_iterator(source, partial(_open_batch, names=names))
     if names is not None:
         raise OptionError.outside(
@@ -63,32 +64,41 @@ def _open_named(source: Any) -> Source:
     kind = type(source).__name__
     if isinstance(source, Mapping):
         return memory.gather_columns(source, "the table")
-    if memory.is_from(source, "pandas") and hasattr(source, "columns"):
+    if is_from(source, "pandas") and hasattr(source, "columns"):
         return memory.from_pandas(source)
-    if memory.is_from(source, "polars") and kind == "DataFrame":
+    if is_from(source, "polars") and kind == "DataFrame":
         return memory.from_polars(source)
-    if memory.is_from(source, "polars") and kind == "LazyFrame":
+    if is_from(source, "polars") and kind == "LazyFrame":
         return streams.from_lazy(source)
-    if memory.is_from(source, "dask") and hasattr(source, "npartitions") and kind == "DataFrame":
+    if is_from(source, "dask") and hasattr(source, "npartitions") and kind == "DataFrame":
         return Frame(source)
     if kind == "DuckDBPyRelation":
         return streams.from_relation(source)
-    if memory.is_from(source, "pyarrow"):
+    if databases.is_connection(source):
+        return databases.open_connection(source, None, None)
+    return _open_arrow(source)
+
+
+def _open_arrow(source: Any) -> Source:
+    """What is of pyarrow, or gives what Arrow has."""
+    if is_from(source, "pyarrow"):
         if hasattr(source, "schema") and hasattr(source, "columns"):
             return memory.from_arrow(source)
         if hasattr(source, "scanner"):
             return streams.from_dataset(source)
+        if hasattr(source, "projected_schema"):
+            return streams.from_scanner(source)
         if hasattr(source, "read_next_batch"):
             return streams.from_reader(source)
-    if databases.is_connection(source):
-        return databases.open_connection(source, None, None)
     if hasattr(source, "__arrow_c_stream__"):
         return streams.from_arrow_stream(source)
-    raise SourceError.not_a_table(kind)
+    if hasattr(source, "__arrow_c_array__"):
+        return streams.from_arrow_array(source)
+    raise SourceError.not_a_table(type(source).__name__)
 
 
 def _open_batch(batch: Any, names: Sequence[str] | None) -> Source:
-    """What an iterator gives: any table but a path."""
+    """What an iterator or a loader gives: any table but a path."""
     if _is_path(batch):
         raise SourceError.not_a_table("path that an iterator gives")
     if isinstance(batch, list | tuple):

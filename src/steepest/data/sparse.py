@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import ColumnNameError, LengthError
+from ..errors import ColumnNameError, LengthError, SourceError
 from .arrow import batch_rows
+from .columns import is_plain
 from .memory import Matrix, part_rows
 from .table import Batch, Schema
 
@@ -63,4 +64,6 @@ def name_sparse(values: Any, names: Sequence[str] | None) -> SparseMatrix:
     named = tuple(str(name) for name in names)
     if len(named) != values.shape[1]:
         raise LengthError.names(values.shape[1], len(named))
+    if not is_plain(values.dtype):
+        raise SourceError.column(named[0], f"It has type {values.dtype}, which doubles do not hold")
     return SparseMatrix(values.tocsr(), named)

@@ -17,6 +17,7 @@ from ..errors import (
 )
 from . import memory
 from .arrow import arrow_schema
+from .columns import arrow_of_polars, narrow
 from .selection import quote_name
 from .table import Batch, Column, Kind, Schema, Source
 
@@ -62,17 +63,17 @@ class Stream:
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         self._whole = self._whole or wanted is None
         if self._known is None:
-            self._known = self._look()
+            self._known = self._look(wanted)
         return self._known
 
-    def _look(self) -> Schema:
+    def _look(self, wanted: Sequence[str] | None) -> Schema:
         """Names and kinds, from the first batches that show a value of every column; kept."""
         batches, held, rows = self._begin(None), [], 0.0
         columns: dict[str, Column] = {}
         with translated(self.where, by_arrow=self._is_arrow):
             for table in batches:
                 held.append(table)
-                found = table.schema()
+                found = table.schema(wanted)
                 columns = columns or {column.name: column for column in found.columns}
                 empty = [name for name, column in columns.items() if column.kind is Kind.NULL]
                 columns |= {name: found.find(name) for name in empty}
@@ -97,7 +98,8 @@ class Stream:
         tables = self._held.pop() if self._held else self._begin(asked)
         with translated(self.where, by_arrow=self._is_arrow):
             for i, table in enumerate(tables, 1):
-                check_kinds(known, replace(table.schema(), where=f"batch {i:,}"), looked)
+                found = replace(table.schema(looked), where=f"batch {i:,} of {self.where}")
+                check_kinds(known, found, looked)
                 for part in table.parts():
                     for batch, _ in part.batches(numbers, categories, cells, times):
                         yield batch, 0.0
@@ -145,7 +147,8 @@ def check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
 
 def from_iterator(tables: Iterator[Any], open_batch: Callable[[Any], Source]) -> Stream:
     """Tables of any kind that an iterator gives, each a batch."""
-    return Stream("the iterator", lambda _: map(open_batch, tables), once=True)
+    opened = (memory.forget_types(open_batch(table)) for table in tables)
+    return Stream("the iterator", lambda _: opened, once=True)
 
 
 def from_reader(reader: Any) -> Stream:
@@ -157,14 +160,31 @@ def from_arrow_stream(holder: Any) -> Stream:
     """Anything that gives an Arrow stream, which is taken once."""
     import pyarrow as pa
 
-    where = f"the {type(holder).__name__}"
-    try:
+    with _taking(holder) as where:
         reader = pa.RecordBatchReader.from_stream(holder)
-    except pa.ArrowException as error:
-        if "non-struct" in str(error):  # a column, and no table
-            raise SourceError.not_a_table(type(holder).__name__) from None
-        raise SourceError.failed(where, str(error)) from None
     return _read_arrow(where, lambda _: reader, reader.schema, once=True)
+
+
+def from_arrow_array(holder: Any) -> Source:
+    """Anything that gives an Arrow record batch."""
+    import pyarrow as pa
+
+    with _taking(holder) as where:
+        return memory.from_arrow(pa.record_batch(holder), where)
+
+
+@contextmanager
+def _taking(holder: Any) -> Iterator[str]:
+    """SourceError for what holds a column and no table, or nothing that Arrow has."""
+    import pyarrow as pa
+
+    kind = type(holder).__name__
+    try:
+        yield f"the {kind}"
+    except pa.ArrowException as error:
+        if any(word in str(error) for word in ("non-struct", "StructType", "requires at least")):
+            raise SourceError.not_a_table(kind) from None
+        raise SourceError.failed(f"the {kind}", str(error)) from None
 
 
 def from_dataset(dataset: Any) -> Stream:
@@ -176,6 +196,11 @@ def from_dataset(dataset: Any) -> Stream:
         return batches
 
     return _read_arrow("the dataset", read, dataset.schema)
+
+
+def from_scanner(scanner: Any) -> Stream:
+    """A scanner of a pyarrow Dataset, which chooses columns and rows itself."""
+    return _read_arrow("the scanner", lambda _: scanner.to_batches(), scanner.projected_schema)
 
 
 def from_relation(
@@ -230,7 +255,7 @@ def from_lazy(frame: Any) -> Stream:
     where = "the LazyFrame"
 
     def read(columns: Sequence[str] | None) -> Iterator[Any]:
-        asked = frame.select(columns) if columns else frame
+        asked = narrow(frame.select(columns) if columns else frame)
         if not hasattr(asked, "collect_batches"):  # an older polars
             yield asked.collect().to_arrow()
             return
@@ -243,7 +268,7 @@ def from_lazy(frame: Any) -> Stream:
                 batches.stop()
 
     with translated(where):
-        schema = pl.DataFrame(schema=frame.collect_schema()).to_arrow().schema
+        schema = arrow_of_polars(pl.DataFrame(schema=frame.collect_schema()), where).schema
     return _read_arrow(where, read, schema)
 
 

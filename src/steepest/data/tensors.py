@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from ..errors import ColumnNameError, LengthError, SourceError
 from . import memory
+from .columns import as_array, is_from
 from .streams import Stream
 from .table import Source
 
@@ -22,15 +21,9 @@ def is_dataset(source: object) -> bool:
     return any(kind.__module__.startswith("torch.utils.data") for kind in kinds)
 
 
-def as_array(tensor: Any) -> Any:
-    """A tensor as an array of the same values, without a copy where it is in memory."""
-    import torch
-
-    held = tensor.detach().cpu()
-    return (held.float() if held.dtype == torch.bfloat16 else held).numpy()
-
-
-def from_dataset(source: Any, names: Sequence[str] | None) -> Source:
+def from_dataset(
+    source: Any, names: Sequence[str] | None, open_one: Callable[[Any], Source]
+) -> Source:
     """A dataset or loader as a table: a TensorDataset as it is, others batch by batch."""
     from torch.utils import data
 
@@ -44,20 +37,18 @@ def from_dataset(source: Any, names: Sequence[str] | None) -> Source:
 
     def start(columns: Sequence[str] | None) -> Iterator[Source]:
         del columns
-        return (open_batch(batch, names) for batch in source)
+        return map(open_one, source)
 
     return Stream(where, start)
 
 
 def open_batch(batch: Any, names: Sequence[str] | None) -> Source:
-    """What a loader gives, as a table: a tensor, tensors side by side, or a dict of them.
+    """Tensors as a table: one of two dimensions, or several side by side.
 
     ColumnNameError, LengthError for tensors without names or that do not fit together.
     """
-    if isinstance(batch, dict):
-        return memory.gather_columns({n: _as_column(v) for n, v in batch.items()}, "the batch")
     pieces = list(batch) if isinstance(batch, list | tuple) else [batch]
-    if not all(memory.is_from(piece, "torch") for piece in pieces):
+    if not all(is_from(piece, "torch") for piece in pieces):
         raise SourceError.not_a_table(type(batch).__name__)
     arrays = [as_array(piece) for piece in pieces]
     if len(arrays) == 1:
@@ -78,11 +69,3 @@ def _cut(array: Any) -> list[Any]:
     if array.ndim not in (1, 2):
         raise LengthError.dimensions("a tensor", array.shape, "of one dimension or two")
     return [array] if array.ndim == 1 else list(array.T)
-
-
-def _as_column(values: Any) -> Any:
-    """A column of a batch: one tensor, perhaps of shape (n, 1), or anything that is a column."""
-    if not memory.is_from(values, "torch"):
-        return values
-    array: np.ndarray[Any, Any] = as_array(values)
-    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array

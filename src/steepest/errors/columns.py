@@ -183,19 +183,6 @@ class ColumnKindError(SteepestError, TypeError):
         )
 
     @classmethod
-    def wide(
-        cls, name: str, where: str, whole: tuple[int, int], real: tuple[int, float]
-    ) -> ColumnKindError:
-        (row, number), (other_row, fraction) = whole, real
-        quoted = '"' + name.replace('"', '""') + '"'
-        return cls(
-            f"column '{name}' of {where} has {number} in row {row:,} beside {fraction!r} in row "
-            f"{other_row:,}.",
-            "Numbers with a fraction are doubles, and no double is that whole number.",
-            f"round them, in a query that has: cast({quoted} as real) as {quoted}",
-        )
-
-    @classmethod
     def mixed(
         cls,
         name: str,

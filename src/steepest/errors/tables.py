@@ -165,7 +165,16 @@ class SourceError(SteepestError, OSError):
         return cls(
             f"'{name}' is not a column of one kind.",
             reason.strip().rstrip(".") + ".",
-            "make it a list or an array of numbers, or of text.",
+            "make all of its values real numbers, or all of them text; or leave it out by naming "
+            "the columns to be read.",
+        )
+
+    @classmethod
+    def damaged(cls, name: str, where: str, reason: str) -> SourceError:
+        return cls(
+            f"column '{name}' of {where} is damaged.",
+            reason.strip().rstrip(".") + ".",
+            "look at what made it: table.validate(full=True) of Arrow says the same.",
         )
 
     @classmethod
