@@ -167,7 +167,7 @@ def show(file: str, as_json: bool, quiet: bool) -> None:
     if as_json:
         options.print_json(view_moments(moments))
         return
-    click.echo("\n".join(describe_moments(moments)))
+    options.print_lines(describe_moments(moments))
     if not quiet:
         options.say(list_notes(moments))
 
@@ -181,7 +181,7 @@ def _show_model(file: str, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         options.print_json(model_object(model))
         return
-    click.echo("\n".join(describe_fit(model)))
+    options.print_lines(describe_fit(model))
     if not quiet:
         options.say(model.notes)
 
@@ -200,6 +200,6 @@ def _print(moments: Moments, output: str, *, as_json: bool, quiet: bool) -> None
     if as_json:
         options.print_json({"output": output, **summary_object(moments)})
         return
-    click.echo("\n".join(summary_lines(moments)))
+    options.print_lines(summary_lines(moments))
     if not quiet:
         options.say(list_notes(moments))

@@ -11,7 +11,7 @@ import click
 from . import options
 from .dialects import take_said, written
 from .manual import Command
-from .options import print_json, say
+from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from ..models.scoring import Score
@@ -93,7 +93,7 @@ def predict(
         source = open_source(open_files(files, take_said(chosen)))
         written_rows = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
-        say(note_written(manner, *written_rows))
+        say([*note_written(manner, *written_rows), *loaded.predictor.note_reads(source)])
 
 
 @click.command(cls=Command)
@@ -131,7 +131,6 @@ def score(
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
-    from ..sums.observations import note_dropped
     from .inputs import check_apart, open_files
     from .interruption import keeping_scan
     from .progress import show_progress
@@ -156,10 +155,10 @@ def score(
     if as_json:
         print_json(_score_object(loaded.target, found))
         return
-    click.echo("\n".join(_describe_score(loaded.target, found)))
+    print_lines(_describe_score(loaded.target, found))
     if not quiet:
         met = Manner(unseen, rows_unseen=Counter(found.unseen))
-        say([*note_unseen(met), *note_dropped(found.dropped)])
+        say([*note_unseen(met), *found.notes])
 
 
 def _score_object(target: str, found: Score) -> dict[str, Any]:
@@ -173,7 +172,7 @@ def _score_object(target: str, found: Score) -> dict[str, Any]:
         "rows": found.rows,
         "nulls": found.nulls,
         "unseen": found.unseen,
-        "dropped": found.dropped,
+        "notes": list(found.notes),
     }
 
 

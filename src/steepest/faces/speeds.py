@@ -12,7 +12,7 @@ from ..store import finite
 from . import options
 from .dialects import take_said
 from .manual import Command
-from .options import print_json
+from .options import print_json, print_lines
 
 if TYPE_CHECKING:
     from ..descent.speeds import Rates
@@ -91,7 +91,7 @@ def rates(
     if as_json:
         print_json(view)
         return
-    click.echo("\n".join(describe_rates(found, view)))
+    print_lines(describe_rates(found, view))
 
 
 def view_rates(

@@ -16,7 +16,7 @@ from ..data.expressions import Product
 from ..data.open import open_source
 from ..data.predictions import Predicted, stream_predictions
 from ..data.predictor import LinearPredictor, Manner
-from ..data.table import Source
+from ..data.table import Source, beneath
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, name_coefficients
@@ -24,6 +24,7 @@ from ..descent.speeds import Rates
 from ..errors import MomentsError, OptionError, SteepestWarning
 from ..store import write_json
 from ..sums.checkpoints import Checkpoint, keeping
+from ..sums.observations import note_dropped
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress
 from .inference import Errors
@@ -254,9 +255,13 @@ class Model:
         OptionError
             An unknown ``unseen``.
         """
-        manner = Manner(unseen, strict)
-        pieces = [found.values for found in self.stream(open_source(source, names), manner)]
-        for note in note_unseen(manner):
+        manner, opened = Manner(unseen, strict), open_source(source, names)
+        pieces, dropped = [], 0
+        for values, _, batch in self.stream(opened, manner):
+            pieces.append(values)
+            dropped += beneath(batch, "dropped", 0)
+        notes = [*note_unseen(manner), *note_dropped(dropped), *self.predictor.note_reads(opened)]
+        for note in notes:
             warnings.warn(note, SteepestWarning, stacklevel=2)
         return np.concatenate(pieces) if pieces else np.zeros(0)
 

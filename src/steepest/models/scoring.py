@@ -17,20 +17,30 @@ import numpy as np
 
 from ..data.casting import Casts
 from ..data.choice import Wanted
-from ..data.design import join_reads
+from ..data.design import Reads, join_reads
 from ..data.expansions import Expansion
 from ..data.predictor import LinearPredictor, Manner, check_columns
 from ..data.strips import columns_of
-from ..data.table import Batch, Column, Kind, Part, Schema, Source, WrappedPart, allow_mixed
+from ..data.table import (
+    Batch,
+    Column,
+    Kind,
+    Part,
+    Schema,
+    Source,
+    WrappedPart,
+    allow_mixed,
+    remarks_of,
+)
 from ..data.terms import Term
 from ..errors import ColumnKindError, EmptySourceError
 from ..sums.checkpoints import Checkpoint
 from ..sums.scanning import scan_source
 from ..typing import Codes, Floats, OnProgress
 
-TARGET, ERROR, SIZE, WEIGHT = "target", "error", "size", "weight"
+TARGET, ERROR, SIZE = "scored: target", "scored: error", "scored: size of the error"
 
-SEEN = "seen: "
+SEEN = "scored: seen "
 """Begins the name of a column of ones, null where the model has not seen the level."""
 
 
@@ -50,15 +60,15 @@ class Score:
         Mean of the errors.
     unseen : dict of str to int
         Rows with a level that the model has not seen, by column, where these were not refused.
-    dropped : int
-        Records of text with a field too few or too many, which were left out.
+    notes : tuple of str
+        What was left out or taken for granted in reading the rows.
 
     Examples
     --------
     >>> import steepest
     >>> model = steepest.fit({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]}, target="y")
     >>> model.score({"x": [4.0, 5.0, None], "y": [9.0, 9.0, 1.0]})
-    Score(rmse=1.0, mae=1.0, r2=None, rows=2, nulls=1, bias=0.0, unseen={}, dropped=0)
+    Score(rmse=1.0, mae=1.0, r2=None, rows=2, nulls=1, bias=0.0, unseen={}, notes=())
     """
 
     rmse: float
@@ -68,7 +78,7 @@ class Score:
     nulls: int
     bias: float
     unseen: dict[str, int] = field(default_factory=dict)
-    dropped: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def loss(self) -> float:
@@ -98,7 +108,7 @@ def score_rows(
     scored.check()
     wanted = Wanted(named=dict.fromkeys(scorer.columns, "scored"))
     if weights:
-        wanted = replace(wanted, weights=WEIGHT, weight_kind="analytic")
+        wanted = replace(wanted, weights=weights, weight_kind="analytic")
     moments = scan_source(
         scored,
         wanted,
@@ -128,7 +138,7 @@ def score_rows(
         problem.rows.read - problem.rows.used,
         float(mean[0]),
         {name: rows for name, rows in met.items() if rows},
-        moments.observed.dropped,
+        moments.remarks,
     )
 
 
@@ -169,6 +179,11 @@ class Scorer:
             "what a null or an unseen level does": f"{self.unseen}{' strictly' * self.strict}",
         }
 
+    @property
+    def reads(self) -> Reads:
+        """What it takes from a table beside the weights."""
+        return join_reads(self.predictor.reads, self.truth.reads)
+
     def check(self, source: Source) -> Casts:
         """What is to be taken over from another kind.
 
@@ -185,11 +200,11 @@ class Scorer:
         own, other = (check_columns(one, schema) for one in (self.predictor, self.truth))
         return Casts(own.to_numbers | other.to_numbers, own.to_text | other.to_text)
 
-    def form(self, batch: Batch, where: str, row: int) -> dict[str, Floats]:
-        """The columns of some rows, the first of which has this number."""
+    def form(self, batch: Batch, part: Part, row: int) -> dict[str, Floats]:
+        """The columns of some rows of a part, the first of which has this number."""
         manner = Manner(self.unseen, self.strict)
-        target = self.truth(batch, where, row, Manner())
-        columns = {TARGET: target, ERROR: target - self.predictor(batch, where, row, manner)}
+        target = self.truth(batch, part, row, Manner())
+        columns = {TARGET: target, ERROR: target - self.predictor(batch, part, row, manner)}
         columns[SIZE] = np.abs(columns[ERROR])
         for name in self.watched:
             columns[SEEN + name] = np.ones(batch.n_rows)
@@ -214,9 +229,15 @@ class Scored:
         self.scorer.check(self.source)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:  # noqa: ARG002
-        names = [*self.scorer.columns, *([WEIGHT] if self.scorer.weights else [])]
+        names = [*self.scorer.columns, *filter(None, [self.scorer.weights])]
         where = self.source.schema([]).where
         return Schema(tuple(Column(name, Kind.NUMBER, "double") for name in names), where)
+
+    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What was taken for granted in giving the columns that it is made of."""
+        del numbers, others
+        reads = self.scorer.reads
+        return remarks_of(self.source, reads.numbers, (*reads.categories, *reads.times))
 
     def parts(self) -> list[Part]:
         casts = self.scorer.check(self.source)
@@ -239,14 +260,14 @@ class ScoredPart(WrappedPart):
     ) -> Iterator[tuple[ScoredBatch, float]]:
         del numbers, categories, cells, times
         scorer = self.scorer
-        reads = self.casts.change(join_reads(scorer.predictor.reads, scorer.truth.reads))
+        reads = self.casts.change(scorer.reads)
         weights = [name for name in [scorer.weights] if name and name not in reads.numbers]
         row = self.first_row
         found = self.inner.batches((*reads.numbers, *weights), reads.categories, (), reads.times)
         for batch, fraction in found:
-            columns = scorer.form(self.casts.apply(batch, self.where, row), self.where, row)
+            columns = scorer.form(self.casts.apply(batch, self.where, row), self.inner, row)
             if scorer.weights:
-                columns[WEIGHT] = columns_of(batch.numbers([scorer.weights]))[0]
+                columns[scorer.weights] = columns_of(batch.numbers([scorer.weights]))[0]
             row += batch.n_rows
             yield ScoredBatch(columns, batch.n_rows, batch), fraction
 

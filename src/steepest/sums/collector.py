@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..data.design import LEVELS_UNASKED, Block, Design, join_blocks
 from ..data.pruning import is_out_of_reach
-from ..data.table import Batch, Kind, Part, beneath
+from ..data.table import Batch, Kind, Part, beneath, tell_infinite
 from ..data.wholes import rounds
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
@@ -229,10 +229,7 @@ class Collector:
         if infinite.size:
             i, column = (int(place) for place in infinite[0])
             name, row = self.design.numbers[column], int(places[i])
-            tell = getattr(self._part, "tell_infinite", None)
-            value = float(block.numbers[i, column])
-            told = tell(value, name, row) if tell else None
-            raise told or ValueFoundError.infinite(value, name, self._part.where, row)
+            raise tell_infinite(self._part, float(block.numbers[i, column]), name, row)
         null = np.isnan(block.numbers)
         missing = {name: null[:, j] for j, name in enumerate(self.design.numbers)}
         for name, (own, _) in zip(self.design.categories, block.codes, strict=True):
