@@ -15,7 +15,7 @@ setup(
         ),
         Extension(
             "steepest.data._text",
-            ["src/steepest/data/text.c"],
+            ["src/steepest/data/text.c", "src/steepest/data/marks.c"],
             extra_compile_args=["-std=c99", "-O3"],
             optional=True,
         ),

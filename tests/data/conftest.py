@@ -66,16 +66,22 @@ def refused() -> Refused:
     return refused
 
 
-@contextmanager
-def make_postgresql_database(name: str) -> Iterator[tuple[str, Any]]:
-    """A database of our own for the time of the block: its address, and a connection to it."""
-    from adbc_driver_postgresql import dbapi
-
+def require_postgresql() -> str:
+    """The address of a server; a test that needs one is skipped where there is none."""
     url = os.environ.get("STEEPEST_POSTGRESQL", "")
     if not url:
         if os.environ.get("STEEPEST_CI"):
             pytest.fail("there is no PostgreSQL server, and in CI there has to be one")
         pytest.skip("STEEPEST_POSTGRESQL names no server")
+    return url
+
+
+@contextmanager
+def make_postgresql_database(name: str) -> Iterator[tuple[str, Any]]:
+    """A database of our own for the time of the block: its address, and a connection to it."""
+    from adbc_driver_postgresql import dbapi
+
+    url = require_postgresql()
     own = f"{name}_{os.getpid()}"
     with closing(dbapi.connect(url, autocommit=True)) as root, root.cursor() as cursor:
         cursor.execute(f"create database {own}")

@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import sys
+from codecs import BOM_UTF8
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -17,9 +18,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tiers import law
 
 import steepest
 from steepest.data.doubles import LEAST, MOST, DoublesReader, powers_of_five
+from steepest.data.flaws import LONGEST_FIELD
 from steepest.data.layout import NULL_WORDS, Layout
 
 
@@ -210,8 +213,46 @@ def test_quotes_are_read_as_the_csv_module_does(
         assert (cell, bool(present)) == ("" if null else expected, not null)
 
 
+messy = st.text(st.sampled_from('5"",,\n\r -7.éN\ufeff'), max_size=14)
+
+
+pieces = st.sampled_from(["1", '"2"', ",", "\n", '"a"', "NA", '"x\n"', '"-"', " "])
+
+
+@law(text=st.lists(pieces | messy).map("".join), few=400, many=20_000)
+def test_what_is_read_is_strict(text: str) -> None:
+    """Held against the reader that goes record by record, which refuses quotes out of place."""
+    layout = lay_out()
+    found = DoublesReader(layout, [0, 2], [1]).read(text.encode())
+    if found is None:
+        return
+    rows = list(layout.iterate(text.encode()))
+    numbers = [[layout.parse(row.cells[i].decode()) for row in rows] for i in (0, 2)]
+    assert as_bits(found.numbers) == as_bits(np.array(numbers, dtype=float).reshape(2, -1))
+    assert all(len(row.cells) == 3 for row in rows)
+    assert not any(row.cells[0].startswith(BOM_UTF8) and 0 not in row.quoted for row in rows)
+    (column,) = found.texts
+    null = [row.cells[1].decode() in layout.nulls and 1 not in row.quoted for row in rows]
+    assert column.present.tolist() == [not one for one in null]
+
+
+def test_numbers_in_quotes() -> None:
+    found = read('"1.5","x","-2"\n"NA",,""\r\n" 7",u,"1e400"\n', lay_out())
+    assert as_bits(found[0]) == as_bits(np.array([1.5, math.nan, 7.0]))
+    assert as_bits(found[1]) == as_bits(np.array([-2.0, math.nan, math.inf]))
+
+
 @pytest.mark.parametrize(
-    "text", ['"1.5",a,2\n', '1.5,a,"2"\n', '1.5,"a"b,2\n', '1.5,"a,2\n', '1.5,"a""b",2\n', '1,"a"']
-)
+    "text",
+    ['1.5,"a"b,2\n', '1.5,"a,2\n', '1.5,"a""b",2\n', '1,"a"', '"1.5,a,2\n', '1.5",a,2\n',
+     '"1"5,a,2\n', '"1""5",a,2\n', '"1\n",a,2\n', '1,a"b,2\n', '1,a,2"\n', '1,u,"2',
+     '\ufeff1,u,2\n', '1,u,2\n\ufeff1,u,2\n'],
+)  # fmt: skip
 def test_other_quotes_are_left(text: str) -> None:
     assert DoublesReader(lay_out(), [0, 2], [1]).read(text.encode()) is None
+
+
+def test_a_field_too_long_is_left() -> None:
+    for cell in ("x" * LONGEST_FIELD, '"' + "x" * LONGEST_FIELD + '"'):
+        assert read(f"1,{cell},2\n", lay_out()) is not None
+        assert read(f"1,{cell.replace('x', 'xx', 1)},2\n", lay_out()) is None

@@ -395,8 +395,33 @@ def test_a_table_that_is_locked(
 
 def test_a_statement_that_takes_too_long(database: Database, refused: Any) -> None:
     url = f"{database.url}?options=-c%20statement_timeout%3D200"
-    with refused(errors.DatabaseError, "cannot be read to its end", "statement timeout"):
+    with refused(errors.DatabaseError, "gave up", "statement timeout", "statement_timeout=0'"):
         steepest.scan(open_table(url, query=LONG.replace("4000000", "400000000")))
+
+
+def test_no_room_for_another_connection(
+    database: Database, small_parts: None, refused: Any
+) -> None:
+    database.run("create role steepest_one login password 's3cret' connection limit 1")
+    try:
+        database.run("grant select on plain to steepest_one")
+        host = database.url.rpartition("@")[2]
+        url = f"postgresql://steepest_one:s3cret@{host}"
+        assert steepest.scan(open_table(url, query="select * from plain")).n_read == N
+        with refused(errors.DatabaseError, "no room for one more connection", "one alone: query="):
+            steepest.scan(open_table(url, table="plain"))
+    finally:
+        database.run("drop owned by steepest_one", "drop role steepest_one")
+
+
+def test_what_a_query_says_besides_is_not_shown(database: Database, capfd: Any) -> None:
+    database.run(
+        "create function loud(int) returns int language plpgsql as "
+        "$$ begin raise notice 'NOTED'; raise warning 'WARNED'; return $1; end $$"
+    )
+    table = open_table(database.url, query="select loud(g) as x from generate_series(1, 3) g")
+    assert steepest.scan(table).mean == [2.0]
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_table_that_is_altered(database: Database, refused: Any) -> None:

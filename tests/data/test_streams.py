@@ -22,6 +22,7 @@ from steepest import errors
 from steepest.data import streams
 from steepest.data.open import open_source
 
+RANDOM = np.random.default_rng(5)
 FRAME = pl.DataFrame({"x": np.arange(1_000.0), "c": ["u", "v"] * 500, "t": ["w"] * 1_000})
 
 
@@ -220,3 +221,41 @@ def test_memory_stays_bounded() -> None:
 
     assert steepest.scan(relation, on_progress=on_progress).n_read == 4_000_000
     assert seen[0] < 16 << 20
+
+
+def test_a_dataset_is_not_read_far_ahead(tmp_path: Path) -> None:
+    """Row groups of 2 MB, of which Arrow would hold most of the 60 while a batch is added up."""
+    table = pa.table({f"x{i}": RANDOM.normal(size=60 << 13) for i in range(32)})
+    for i in range(3):
+        parquet.write_table(
+            table.slice(i * 20 << 13, 20 << 13), tmp_path / f"{i}.parquet", row_group_size=1 << 13
+        )
+    pool = pa.default_memory_pool()
+    held: list[int] = []
+    before = pool.bytes_allocated()
+    found = dataset.dataset(tmp_path)
+    steepest.scan(found, on_progress=lambda _: held.append(pool.bytes_allocated() - before))
+    assert max(held) < 45 << 20
+    assert steepest.scan(found).fingerprint == steepest.scan(table).fingerprint
+
+
+def test_a_dataset_of_other_formats(tmp_path: Path) -> None:
+    table = pa.table({"x": [1.0, 2.0, 5.0], "c": ["u", "v", "u"]})
+    dataset.write_dataset(table, tmp_path / "csv", format="csv")
+    dataset.write_dataset(table, tmp_path / "arrow", format="arrow")
+    found = [dataset.dataset(tmp_path / name, format=name) for name in ("csv", "arrow")]
+    for source in (*found, dataset.dataset(table)):
+        assert steepest.scan(source).fingerprint == steepest.scan(table).fingerprint
+
+
+def test_pages_of_a_dataset_are_checked(tmp_path: Path, refused: Any) -> None:
+    path = tmp_path / "0.parquet"
+    table = pa.table({"x": np.arange(1_000.0)})
+    parquet.write_table(
+        table, path, compression="none", use_dictionary=False, write_page_checksum=True
+    )
+    data = bytearray(path.read_bytes())
+    data[2_000] ^= 1
+    path.write_bytes(data)
+    with refused(errors.SourceError, "the dataset cannot be read to its end", "CRC"):
+        steepest.scan(dataset.dataset(path))

@@ -20,7 +20,7 @@ from tests.tiers import law, thinned
 import steepest
 from steepest import open_table
 from steepest.data import blocks, boundaries, delimited, fragments, lines, objects
-from steepest.data.boundaries import plan_cuts
+from steepest.data.boundaries import Marks, Tally, plan_cuts
 from steepest.data.open import open_source
 from steepest.data.records import iterate
 from steepest.data.strips import columns_of
@@ -76,6 +76,7 @@ def test_the_same_bits_wherever_it_is_cut(
         path.write_bytes(b"\xef\xbb\xbf" * mark + text)
         patch.setattr(delimited, "PART_BYTES", part)
         patch.setattr(fragments, "BLOCK_BYTES", block)
+        patch.setattr(delimited, "BLOCK_BYTES", block)
         moments = steepest.scan(path, columns=["x", "the\ncity"])
         parts = open_source(path).parts()
     assert moments.fingerprint == by_arrow(rows)
@@ -114,24 +115,60 @@ records = st.lists(fields, min_size=1, max_size=3).map(",".join)
     last=st.booleans(),
     step=st.integers(1, 8),
     read=st.integers(1, 8),
-    few=100,
-    many=1_000,
+    compiled=st.booleans(),
+    few=200,
+    many=2_000,
 )
 def test_cuts_are_where_records_end(
-    found: list[str], end: str, last: bool, step: int, read: int
+    found: list[str], end: str, last: bool, step: int, read: int, compiled: bool
 ) -> None:
-    """Held against the reader that goes record by record."""
+    """Held against the reader that goes record by record; by ``marks.c`` and by NumPy."""
     text = (end.join(found) + end * last).encode()
     expected = list(iterate(text, ",", '"'))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boundaries.read_range, "__defaults__", (read,))
-        cuts = plan_cuts(lambda a, n: text[a : a + n], 0, len(text), '"', step, blank=False)
+        patch.setattr(boundaries, "READ_BYTES", read)
+        if not compiled:
+            patch.setattr(boundaries, "_compiled", lambda: None)
+        marks = Marks('"', empty=False)
+        cuts = plan_cuts(lambda a, n: text[a : a + n], 0, len(text), step, marks)
     assert [cut.start for cut in cuts[1:]] == [cut.stop for cut in cuts[:-1]]
     for cut in cuts:
         assert cut.start in {0, *(record.stop for record in expected)}
         before = sum(bool(record.cells) for record in expected if record.stop <= cut.start)
         assert cut.first_row == 1 + before
     assert not text or (cuts[0].start, cuts[-1].stop) == (0, len(text))
+
+
+@law(
+    lines=st.lists(st.integers(0, 200), max_size=30),
+    quotes=st.sets(st.integers(0, 2_000), max_size=6),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    carriages=st.booleans(),
+    empty=st.booleans(),
+    few=100,
+    many=2_000,
+)
+def test_marks_are_counted_alike_by_both(
+    lines: list[int], quotes: set[int], end: str, carriages: bool, empty: bool
+) -> None:
+    """In long lines, most of whose bytes are passed over many at a time."""
+    text = bytearray("".join("x" * n + end for n in lines).encode())
+    for place in quotes & set(range(len(text))):
+        text[place] = ord('"')
+    marks, found = Marks('"', carriages, empty), []
+    for compiled in (True, False):
+        with pytest.MonkeyPatch.context() as patch:
+            if not compiled:
+                patch.setattr(boundaries, "_compiled", lambda: None)
+            tally = Tally()
+            tally.add(bytes(text), 0, len(text), 7, marks)
+            found.append(
+                [
+                    tally.quotes,
+                    *(f(i) for i in (0, 1) for f in (tally.ends, tally.first, tally.last)),
+                ]
+            )
+    assert found[0] == found[1]
 
 
 def test_a_part_is_a_range_that_can_be_sent_away(
@@ -170,8 +207,9 @@ def test_workers_do_not_change_a_bit(
     write: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delimited, "PART_BYTES", 5_000)
-    monkeypatch.setattr(lines, "PART_BYTES", 5_000)
+    for module in (delimited, lines):
+        monkeypatch.setattr(module, "PART_BYTES", 5_000)
+        monkeypatch.setattr(module, "BLOCK_BYTES", 2_000)
     rows = [(i * 0.37, "uvw"[i % 3]) for i in range(3_000)]
     text = "x,c\n" + "".join(f"{x!r},{c}\n" for x, c in rows)
     if ending == "jsonl":
@@ -230,6 +268,7 @@ def test_rows_and_lines_in_a_later_part(
 def test_a_record_longer_than_a_part(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "PART_BYTES", 100)
     monkeypatch.setattr(fragments, "BLOCK_BYTES", 50)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 50)
     long = '"' + "\n" * 5_000 + '"'
     path = write("t.csv", f"x,c\n1,{long}\n2,u\n" * 1 + f"3,{long}\n4,u\n")
     moments = steepest.scan(path)

@@ -204,3 +204,27 @@ def test_folds_that_doubles_do_not_tell_apart_are_refused(tmp_path: Path) -> Non
     assert {label: fold.n_read for label, fold in found.items()} == {
         str(2**53 + i): 3 for i in range(3)
     }
+
+
+def test_lines_of_long_numbers_are_not_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(objects, "read_written")
+    numbers = [2**60 + 3 * i for i in range(200)] + [-(2**63), 2**63 - 1]
+    path = write_lines(tmp_path / "t.jsonl", [{"id": n, "x": 0.5} for n in numbers])
+    assert steepest.scan(path).mean[0] == float(Fraction(sum(numbers), len(numbers)))
+    assert not steepest.scan(path).rounded
+    assert steepest.scan(path, precision="double").rounded == {"id"}
+
+
+def test_lines_whose_whole_numbers_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers are whole in the first blocks, and then are not, or are longer."""
+    monkeypatch.setattr(objects, "BLOCK_BYTES", 500)
+    whole = [2**60 + 3 * i for i in range(100)]
+    for more in ([0.5, 2**61 + 1], [1e300, None, 2**61 + 1], [2**63 + 2**20 + 1, 2**61 + 1]):
+        numbers = [*whole, *more, *whole]
+        path = write_lines(tmp_path / "t.jsonl", [{"id": n} for n in numbers])
+        for columns in (None, ["id"]):
+            found = steepest.scan(path, columns=columns)
+            kept = [Fraction(n) for n in numbers if n is not None]
+            assert found.mean[0] == float(sum(kept) / len(kept))

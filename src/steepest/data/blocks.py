@@ -5,7 +5,7 @@ What is packed is unpacked by another thread, a piece ahead of whoever reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -44,23 +44,29 @@ class Span(NamedTuple):
     stop: int | None = None
     most: int | None = None
     """Bytes that it may unpack to, at the most."""
+    inner: tuple[int, ...] = ()
+    """Places between, where blocks end because records do, as far as that is known."""
 
 
 PLAIN_TEXT = Span("", 0)
 """All of a file that is not packed."""
 
 
-def split(whole: Any, cuts: Iterable[Cut]) -> list[Any]:
-    """The part that is all of a text as parts that end where it is cut."""
-    return [
-        replace(
-            whole,
-            span=whole.span._replace(start=cut.start, stop=cut.stop),
-            first_row=cut.first_row,
-            size=float(cut.stop - cut.start),
-        )
-        for cut in cuts
-    ]
+def split(whole: Any, cuts: Sequence[Cut], step: int) -> list[Any]:
+    """The part that is all of a text as parts of about so many bytes, which end where it is cut."""
+    parts: list[Any] = []
+    kept: list[Cut] = []
+    for cut in cuts:
+        kept.append(cut)
+        if cut is cuts[-1] or cut.stop - cuts[0].start >= step * (len(parts) + 1):
+            first, *others = kept
+            span = whole.span._replace(
+                start=first.start, stop=cut.stop, inner=tuple(own.start for own in others)
+            )
+            size = float(cut.stop - first.start)
+            parts.append(replace(whole, span=span, first_row=first.first_row, size=size))
+            kept = []
+    return parts
 
 
 def read_blocks(
@@ -76,24 +82,38 @@ def read_blocks(
 
 
 def _cut_plain(file: File, span: Span, cut: Cutter, size: int, longest: int) -> Iterator[Block]:
-    """Blocks of a file that can be read at any place: what is not whole is read once more."""
-    at, wanted = span.start, size
+    """Blocks of a file that can be read at any place, those whose ends are known just so."""
     with open_unpacked(file.path, "") as (stream, _):
-        while span.stop is None or at < span.stop:
-            asked = wanted if span.stop is None else min(wanted, span.stop - at)
-            text = stream.read_at(asked, at)
-            if not text:
-                return
-            ended = len(text) < asked or at + asked == span.stop
-            whole = len(text) if ended else cut(text)
-            if len(text) > max(longest, size):  # nothing shorter was whole
-                yield Block(text, at, at, whole=False)
-                return
-            if whole:
-                yield Block(text if whole == len(text) else text[:whole], at, at + whole)
-                at, wanted = at + whole, size
+        starts = (span.start, *span.inner)
+        for start, stop in zip(starts, (*span.inner, span.stop), strict=True):
+            if span.inner and stop is not None and stop - start <= longest:
+                text = stream.read_at(stop - start, start)
+                if text:
+                    yield Block(text, start, start + len(text))
             else:
-                wanted *= 2
+                yield from _cut_range(stream, start, stop, cut, size, longest)
+
+
+def _cut_range(
+    stream: Any, at: int, stop: int | None, cut: Cutter, size: int, longest: int
+) -> Iterator[Block]:
+    """Blocks of a range: what is not whole at the end of one is read once more."""
+    wanted = size
+    while stop is None or at < stop:
+        asked = wanted if stop is None else min(wanted, stop - at)
+        text = stream.read_at(asked, at)
+        if not text:
+            return
+        ended = len(text) < asked or at + asked == stop
+        whole = len(text) if ended else cut(text)
+        if len(text) > max(longest, size):  # nothing shorter was whole
+            yield Block(text, at, at, whole=False)
+            return
+        if whole:
+            yield Block(text if whole == len(text) else text[:whole], at, at + whole)
+            at, wanted = at + whole, size
+        else:
+            wanted *= 2
 
 
 def _cut_packed(file: File, span: Span, cut: Cutter, size: int, longest: int) -> Iterator[Block]:

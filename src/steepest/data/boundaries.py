@@ -6,13 +6,16 @@ record where the number of quotes before it is even.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .library import find_function
 
 Places = NDArray[np.int64]
 
@@ -23,6 +26,9 @@ READ_BYTES = 1 << 18
 
 SPREAD_BYTES = 1 << 25
 """From so many bytes on, two threads look."""
+
+CONTEXT = 2
+"""Bytes before a line end that show whether the line is empty: the end of another, and a CR."""
 
 Reads = Callable[[int, int], bytes]
 """Gives so many bytes, or as many as there are, from a place on."""
@@ -36,37 +42,106 @@ class Cut(NamedTuple):
     first_row: int
 
 
+class Marks(NamedTuple):
+    """The quote of a text, if it has one; whether a CR ends records, and an empty line is one."""
+
+    quote: str
+    carriages: bool = True
+    empty: bool = True
+
+
+class Tally:
+    """Quotes and ends of records of a range of text.
+
+    Ends are told apart by whether the number of quotes before them in the range is odd.
+    """
+
+    def __init__(self) -> None:
+        self._found = np.zeros(7, dtype=np.int64)
+
+    @property
+    def quotes(self) -> int:
+        return int(self._found[0])
+
+    def ends(self, odd: int) -> int:
+        """How many there are."""
+        return int(self._found[1 + odd])
+
+    def first(self, odd: int) -> int:
+        """The place of the first, where there is one."""
+        return int(self._found[3 + odd])
+
+    def last(self, odd: int) -> int:
+        return int(self._found[5 + odd])
+
+    def add(self, text: bytes, start: int, stop: int, base: int, marks: Marks) -> None:
+        """Count a range on, from place ``start`` to ``stop`` of a text that begins at ``base``.
+
+        The text has ``CONTEXT`` bytes before the range, and one behind it, or is all there is.
+        """
+        quote = ord(marks.quote) if marks.quote else 0
+        count = _compiled()
+        if count is None:
+            _count_marks(text, start, stop, base, marks, self._found)
+            return
+        count(
+            text, start, stop, len(text), base, quote, marks.carriages, marks.empty,
+            self._found.ctypes.data,
+        )  # fmt: skip
+
+
+@cache
+def _compiled() -> Callable[..., Any] | None:
+    from ctypes import c_int, c_int64, c_void_p
+
+    return find_function(
+        "steepest_count_marks",
+        None,
+        [c_void_p, *[c_int64] * 4, c_int, c_int, c_int, c_void_p],
+    )
+
+
+def _count_marks(
+    text: bytes, start: int, stop: int, base: int, marks: Marks, found: Places
+) -> None:
+    """What ``marks.c`` does, by NumPy."""
+    quotes = find_quotes(text, marks.quote)
+    quotes = quotes[(quotes >= start) & (quotes < stop)]
+    ends = _find_ends(text, marks)
+    ends = ends[(ends >= start) & (ends < stop)]
+    odd = (np.searchsorted(quotes, ends) + found[0]) % 2
+    for parity in (0, 1):
+        own = ends[odd == parity] + base
+        if len(own):
+            found[3 + parity] = found[3 + parity] if found[1 + parity] else own[0]
+            found[1 + parity] += len(own)
+            found[5 + parity] = own[-1]
+    found[0] += len(quotes)
+
+
+def _find_ends(text: bytes, marks: Marks) -> Places:
+    """The last byte of each line end in a text: LF, CRLF or CR, or LF alone."""
+    places = np.frombuffer(text, np.uint8)
+    ends = places == LF
+    if marks.carriages:
+        ends |= (places == CR) & np.append(places[1:] != LF, True)
+    found: Places = np.flatnonzero(ends)
+    if marks.empty:
+        return found
+    before = found - 1
+    before -= (places[found] == LF) & (before >= 0) & (places[before] == CR)
+    after_end = (before < 0) | (places[before] == LF)
+    if marks.carriages:
+        after_end |= places[before] == CR
+    kept: Places = found[~after_end]
+    return kept
+
+
 def find_quotes(text: bytes, quote: str) -> Places:
     """Where a text has quotes."""
     if not quote or quote.encode() not in text:
         return np.empty(0, dtype=np.int64)
     return np.flatnonzero(np.frombuffer(text, np.uint8) == ord(quote))
-
-
-def find_ends(text: bytes, *, carriages: bool = True) -> Places:
-    """The last byte of each line end in a text: LF, CRLF or CR, or LF alone.
-
-    A CR at its very end is one.
-    """
-    places = np.frombuffer(text, np.uint8)
-    if not carriages or b"\r" not in text:
-        return np.flatnonzero(places == LF)
-    ends = places == LF
-    ends |= (places == CR) & np.append(places[1:] != LF, True)
-    return np.flatnonzero(ends)
-
-
-def find_record_ends(
-    text: bytes, quote: str, inside: int = 0, *, carriages: bool = True
-) -> tuple[Places, int]:
-    """The line ends that end records, and how many quotes there are.
-
-    ``inside`` is 1 where the text begins within quotes.
-    """
-    ends, quotes = find_ends(text, carriages=carriages), find_quotes(text, quote)
-    if len(quotes) or inside:
-        ends = ends[(np.searchsorted(quotes, ends) + inside) % 2 == 0]
-    return ends, len(quotes)
 
 
 def cut_whole(text: bytes, quote: str) -> int:
@@ -79,108 +154,41 @@ def cut_whole(text: bytes, quote: str) -> int:
         if found or b"\r" not in text:
             return found
         return text.rfind(b"\r", 0, -1) + 1
-    ends, _ = find_record_ends(text, quote)
-    if len(ends) and ends[-1] == len(text) - 1 and text.endswith(b"\r"):
-        ends = ends[:-1]
-    return int(ends[-1]) + 1 if len(ends) else 0
+    tally = Tally()
+    tally.add(text, 0, len(text) - text.endswith(b"\r"), 0, Marks(quote))
+    return tally.last(0) + 1 if tally.ends(0) else 0
 
 
-def count_blank(text: bytes, ends: Places, before: int) -> int:
-    """Records without a character among those that end there.
-
-    So many bytes of the first of them stand before the text.
-    """
-    if not len(ends):
-        return 0
-    starts = np.concatenate(([-before], ends[:-1] + 1))
-    short = np.flatnonzero(ends - starts < 2)
-    if not len(short):
-        return 0
-    places = np.frombuffer(text, np.uint8)
-    starts, ends = starts[short], ends[short]
-    crlf = (ends - starts == 1) & (starts >= 0) & (places[starts] == CR) & (places[ends] == LF)
-    return int(np.count_nonzero((starts == ends) | crlf))
-
-
-def plan_cuts(
-    read: Reads,
-    start: int,
-    size: int,
-    quote: str,
-    step: int,
-    *,
-    blank: bool,
-    carriages: bool = True,
-) -> list[Cut]:
+def plan_cuts(read: Reads, start: int, size: int, step: int, marks: Marks) -> list[Cut]:
     """Ranges of about so many bytes, cut where records end, from the first byte of the rows on.
 
-    ``blank`` says whether an empty line is a record, ``carriages`` whether a CR ends one.
+    Every byte is read once: what stands in a range is counted for both cases, that it begins within
+    quotes and that it does not, and those before it tell which it is.
     """
     places = [start, *range(start + step, size, step), size]
-    segments = list(pairwise(places))
+    count = partial(_tally, read, start, size, marks)
     with ThreadPoolExecutor(2 if size - start > SPREAD_BYTES else 1) as workers:
-        quotes = list(workers.map(lambda ab: _count_quotes(read, ab[0], ab[1], quote), segments))
-        inside = np.concatenate(([0], np.cumsum(quotes))) % 2
-        ends = [start]
-        for place, within in zip(places[1:-1], inside[1:-1], strict=True):
-            if place > ends[-1]:
-                found = _find_next(read, place, size, quote, int(within), carriages=carriages)
-                ends.append(found)
-        ends = sorted({*ends, size})
-        ranges = list(pairwise(ends))
-        rows = list(
-            workers.map(
-                lambda ab: count_rows(read, ab[0], ab[1], quote, blank=blank, carriages=carriages),
-                ranges[:-1],
-            )
-        )
-    firsts = np.cumsum([1, *rows]).tolist()
-    return [Cut(a, b, first) for (a, b), first in zip(ranges, firsts, strict=False)]
+        tallies = list(workers.map(count, places[:-1], places[1:]))
+    ends, firsts = [start], [1]
+    inside, rows = 0, 0
+    for place, tally in zip(places, tallies, strict=False):
+        if tally.ends(inside):
+            cut = tally.first(inside) + 1
+            if place > start and cut < size:
+                ends.append(cut)
+                firsts.append(rows + 2)
+        rows += tally.ends(inside)
+        inside = (inside + tally.quotes) % 2
+    ranges = pairwise([*ends, size])
+    return [Cut(a, b, first) for (a, b), first in zip(ranges, firsts, strict=True)]
 
 
-def read_range(read: Reads, start: int, stop: int, size: int = READ_BYTES) -> Iterator[bytes]:
-    """The bytes of a range, piece by piece; no piece but the last ends between CR and LF."""
-    held = b""
-    while start < stop:
-        piece = read(start, min(size, stop - start))
-        if not piece:
-            break
-        start += len(piece)
-        piece = held + piece
-        held = b"\r" if piece.endswith(b"\r") else b""
-        if whole := piece[: len(piece) - len(held)]:
-            yield whole
-    if held:
-        yield held
-
-
-def _count_quotes(read: Reads, start: int, stop: int, quote: str) -> int:
-    if not quote:
-        return 0
-    pieces = (np.frombuffer(piece, np.uint8) for piece in read_range(read, start, stop))
-    return sum(int(np.count_nonzero(piece == ord(quote))) for piece in pieces)
-
-
-def _find_next(
-    read: Reads, start: int, size: int, quote: str, inside: int, *, carriages: bool
-) -> int:
-    """The first byte after the end of the record that a byte stands in."""
-    for piece in read_range(read, start, size):
-        ends, quotes = find_record_ends(piece, quote, inside, carriages=carriages)
-        if len(ends):
-            return start + int(ends[0]) + 1
-        start, inside = start + len(piece), (inside + quotes) % 2
-    return size
-
-
-def count_rows(
-    read: Reads, start: int, stop: int, quote: str, *, blank: bool, carriages: bool = True
-) -> int:
-    """Records of a range that begins with one, with or without empty ones."""
-    rows, inside, before = 0, 0, 0
-    for piece in read_range(read, start, stop):
-        ends, quotes = find_record_ends(piece, quote, inside, carriages=carriages)
-        rows += len(ends) - (0 if blank else count_blank(piece, ends, before))
-        inside = (inside + quotes) % 2
-        before = len(piece) - 1 - int(ends[-1]) if len(ends) else before + len(piece)
-    return rows + (before > 0)
+def _tally(read: Reads, begun: int, size: int, marks: Marks, start: int, stop: int) -> Tally:
+    """What stands in a range of a text that begins and ends there."""
+    tally = Tally()
+    for place in range(start, stop, READ_BYTES):
+        base = max(place - CONTEXT, begun)
+        end = min(place + READ_BYTES, stop)
+        text = read(base, min(end + 1, size) - base)
+        tally.add(text, place - base, min(end - base, len(text)), base, marks)
+    return tally

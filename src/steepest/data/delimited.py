@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import EmptySourceError, SourceError, listed
 from .arrow import arrow_schema
-from .blocks import Block, Span, split
-from .boundaries import Cut, plan_cuts
+from .blocks import BLOCK_BYTES, Block, Span, split
+from .boundaries import Cut, Marks, plan_cuts
 from .dialect import PLAIN, Dialect, find_decimal_comma, read_head
 from .file import File
 from .flaws import Need, Search
@@ -226,7 +226,7 @@ class DelimitedFile(File):
             whole = replace(self._whole, typed=typed, mixing=mixing)
             if self._packing or isinstance(self.path, Place):
                 return [whole]
-            return split(whole, self._cuts)
+            return split(whole, self._cuts, PART_BYTES)
 
     @cached_property
     def _cuts(self) -> list[Cut]:
@@ -236,9 +236,8 @@ class DelimitedFile(File):
                 lambda start, size: bytes(file.read_at(size, start)),
                 layout.start,
                 int(self.size),
-                layout.quote,
-                PART_BYTES,
-                blank=layout.is_narrow,
+                min(BLOCK_BYTES, PART_BYTES),
+                Marks(layout.quote, empty=layout.is_narrow),
             )
 
     # ------------------------------------------------------------ what a person should know

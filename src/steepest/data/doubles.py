@@ -1,15 +1,12 @@
 """Columns of numbers and of text in delimited text, by a compiled reader where one was built.
 
-``text.c`` is built with the package where there is a compiler; ``STEEPEST_KERNEL=numpy`` does
-without it.  Then, and for what it leaves, Arrow reads.
+Without ``text.c``, and for what it leaves, Arrow reads.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from ..typing import Floats
 from .expansions import LARGEST_WHOLE
 from .layout import Layout
+from .library import find_function
 from .wholes import leaves_rest
 
 LEAST, MOST = -342, 308
@@ -49,24 +47,18 @@ def powers_of_five() -> Any:
 
 
 @cache
-def _open() -> Any:
-    """The compiled reader; None where it was not built, or the machine is another."""
-    from ctypes import CDLL, c_int, c_int64, c_void_p
+def _compiled() -> Callable[..., Any] | None:
+    from ctypes import c_int, c_int64, c_void_p
 
-    spec = find_spec("steepest.data._text")
-    if spec is None or os.environ.get("STEEPEST_KERNEL") == "numpy":
-        return None
-    functions = CDLL(str(spec.origin))
-    if not hasattr(functions, "steepest_read_records") or not functions.steepest_text_is_fast():
-        return None  # another machine, or built from older sources
-    read = functions.steepest_read_records
-    read.restype = c_int64
-    read.argtypes = [
-        c_void_p, c_int64, c_int64, c_int, c_int, c_int, c_void_p, c_void_p, c_void_p, c_void_p,
-        c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64,
-        c_void_p, c_void_p,
-    ]  # fmt: skip
-    return read
+    return find_function(
+        "steepest_read_records",
+        c_int64,
+        [
+            c_void_p, c_int64, c_int64, c_int, c_int, c_int, c_void_p, c_void_p, c_void_p,
+            c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p,
+            c_void_p, c_int64, c_void_p, c_void_p,
+        ],
+    )  # fmt: skip
 
 
 class Columns(NamedTuple):
@@ -103,7 +95,7 @@ class DoublesReader:
         self._nulls = b"".join(bytes([len(word)]) + word for word in words) + b"\xff"
         self._room, self._size = np.empty((len(places), 0)), -1
         self._n_texts = len(texts)
-        self._hard = np.empty((HARD_CELLS, 3), dtype=np.int64)
+        self._hard = np.empty((HARD_CELLS, 4), dtype=np.int64)
         quote = ord(layout.quote) if layout.quote else 0
         self._marks = ord(layout.delimiter), ord(layout.decimal), quote
 
@@ -112,22 +104,24 @@ class DoublesReader:
         """Whether there is a compiled reader, and it reads such text."""
         if layout.is_narrow or any(map(layout.is_number, layout.nulls)):
             return False
-        return bool(places) and _open() is not None
+        return bool(places) and _compiled() is not None
 
     def read(self, text: bytes, rests: Floats | None = None) -> Columns | None:
-        """The columns of a block whose quotes stand where they may.
+        """The columns of a block.
 
-        None where a cell is no number or a number stands in quotes, where quotes are doubled in a
-        column of text, and where the records are not of one length.  What doubles leave
-        of large whole numbers is written to ``rests``, of the shape of the room, if it is given.
+        None where quotes stand where they may not or are doubled in these columns, where a cell is
+        no number, where a field is too long, and where the records are not of one length.  What
+        doubles leave of large whole numbers is written to ``rests``, of the shape of the room, if
+        it is given.
         """
         size = len(text)
         if self._size < size:
             self._make_room(size)
         count = np.zeros(1, dtype=np.int64)
         self._large[:] = 0
-        powers = powers_of_five()
-        rows = _open()(
+        powers, compiled = powers_of_five(), _compiled()
+        assert compiled is not None, "it serves"
+        rows = compiled(
             text, size, len(self._slots), *self._marks, self._slots.ctypes.data,
             powers.ctypes.data, self._nulls, self._room.ctypes.data,
             None if rests is None else rests.ctypes.data, self._large.ctypes.data,
@@ -138,8 +132,8 @@ class DoublesReader:
         if rows < 0:
             return None
         rounded = set()
-        for slot, row, start in self._hard[: count[0]].tolist():
-            cell = self._cell(text, start)
+        for slot, row, start, stop in self._hard[: count[0]].tolist():
+            cell = text[start:stop].decode("utf-8", "replace")
             value = self._layout.parse(cell)
             if value is None:
                 return None
@@ -165,19 +159,14 @@ class DoublesReader:
         return rests[:, : found.numbers.shape[1]]
 
     def _make_room(self, size: int) -> None:
-        """Room for the columns of a block of so many bytes: a record has one a column at least."""
+        """Room for columns of a block, or a larger one: a record has a byte a column at least."""
+        size += size // 8
         most = size // len(self._slots) + 1
         self._room = np.empty((len(self._room), most))
         self._bytes = np.empty((self._n_texts, size), dtype=np.uint8)
         self._ends = np.zeros((self._n_texts, most + 1), dtype=np.int32)
         self._present = np.empty((self._n_texts, most), dtype=np.uint8)
         self._size = size
-
-    def _cell(self, text: bytes, start: int) -> str:
-        """The cell that begins there, as it is written."""
-        ends = (text.find(mark, start) for mark in (self._layout.delimiter.encode(), b"\n"))
-        stop = min((end for end in ends if end >= 0), default=len(text))
-        return text[start:stop].removesuffix(b"\r").decode("utf-8", "replace")
 
 
 def _number(layout: Layout, places: Sequence[int]) -> NDArray[np.int32]:

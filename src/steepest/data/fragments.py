@@ -124,7 +124,7 @@ class DelimitedPart(File):
         """The first cell of a column in the file that is of the kind asked for."""
         layout = self._layout
         search = Search(layout, {}, self.name)
-        span = self.span._replace(start=layout.start, stop=None)
+        span = Span(self.span.packing, layout.start, None, self.span.most)
         for block in read_blocks(self, span, partial(cut_whole, quote=layout.quote), BLOCK_BYTES):
             if block.start > layout.start + SEARCHED_BYTES:
                 return None

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
 from .arrow import arrow_kind, arrow_schema
-from .blocks import Block, Span, split
-from .boundaries import Cut, plan_cuts
+from .blocks import BLOCK_BYTES, Block, Span, split
+from .boundaries import Cut, Marks, plan_cuts
 from .dialect import PLAIN, Dialect
 from .layout import check_encoding
 from .mistakes import describe
@@ -77,7 +77,7 @@ class LinesFile(LinesText):
             )
             if self._span.packing or isinstance(self.path, Place):
                 return [whole]
-            return split(whole, self._cuts)
+            return split(whole, self._cuts, PART_BYTES)
 
     @cached_property
     def _cuts(self) -> list[Cut]:
@@ -86,10 +86,8 @@ class LinesFile(LinesText):
                 lambda start, size: bytes(file.read_at(size, start)),
                 self._span.start,
                 int(self.size),
-                "",
-                PART_BYTES,
-                blank=False,
-                carriages=False,
+                min(BLOCK_BYTES, PART_BYTES),
+                Marks("", carriages=False, empty=False),
             )
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:

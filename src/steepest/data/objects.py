@@ -6,11 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ColumnKindError, SourceError
-from .arrow import arrow_kind, arrow_numbers
-from .blocks import PLAIN_TEXT, Block, Span, read_blocks
+from .arrow import arrow_expansion, arrow_kind, arrow_numbers
+from .blocks import BLOCK_BYTES, PLAIN_TEXT, Block, Span, read_blocks
+from .expansions import two_sum
 from .file import File
 from .mistakes import Object, read_objects, read_written
 from .table import Batch, Kind
@@ -19,8 +21,6 @@ from .wholes import Rests, TextBatch, find_large
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 1 << 21
-
 LONGEST_LINE = 1 << 24
 """Bytes of a line, at the most."""
 
@@ -28,6 +28,8 @@ AT_ROW = re.compile(r"JSON parse error: (.*?)\.? in row (\d+)", re.DOTALL)
 
 BLANKS = b" \t\r"
 """What may stand between values on a line, as JSON has it."""
+
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 MOST_BRACKETS = 500
 """Lines of more are looked at first: Arrow's reader does not survive a nesting without end."""
@@ -49,7 +51,7 @@ class LinesText(File):
 
     def line_of(self, span: Span, block: Block) -> int:
         """The number of a block's first line."""
-        before = span._replace(start=0, stop=block.start)
+        before = Span(span.packing, 0, block.start, span.most)
         found = sum(
             one.text[: max(block.start - one.start, 0)].count(b"\n")
             for one in read_blocks(self, before, _cut, BLOCK_BYTES, block.start + 1)
@@ -63,13 +65,14 @@ class LinesText(File):
         block: Block,
         types: Mapping[str, pa.DataType] | None,
         wanted: Collection[str] | None = None,
+        whole: Mapping[str, pa.DataType] = NONE,
     ) -> pa.RecordBatch:
         """The rows of a block: columns of these types, or all as they show themselves.
 
-        Where that fails, the first line that is at fault is told, if it is one of those wanted.
+        Where all of them can be, columns are of the types in ``whole``.  Where none can, the first
+        line that is at fault is told, if it is one of those wanted.
         """
         import pyarrow as pa
-        from pyarrow import json as lines
 
         try:
             block.text.decode()  # Arrow does not look
@@ -78,14 +81,11 @@ class LinesText(File):
             raise SourceError.not_utf8(self.name, line=line) from None
         self._refuse_deep(span, block)
         asked = wanted if types is None else types.keys()
-        parsing = lines.ParseOptions(
-            explicit_schema=None if types is None else pa.schema(list(types.items())),
-            unexpected_field_behavior="infer" if types is None else "ignore",
-        )
-        reading = lines.ReadOptions(use_threads=False, block_size=len(block.text) + 1)
         try:
-            table = lines.read_json(pa.BufferReader(block.text), reading, parsing)
+            table = _read_table(block.text, {**types, **whole} if types else types)
         except pa.ArrowInvalid as error:
+            if whole:
+                return self.parse(span, block, types, wanted)
             list(self.check(span, block, types or {}, asked))
             if types is not None or wanted is None:  # else keys of no use may be at fault
                 self._raise_at(span, block, str(error))
@@ -160,12 +160,28 @@ class LinesPart(LinesText):
         for names, kind in ((numbers, pa.float64()), (categories, pa.string())):
             types |= {n: own[n] if pa.types.is_boolean(own[n]) else kind for n in names}
         types |= {n: own[n] for n in times}
+        whole = {n: own[n] for n in numbers if pa.types.is_integer(own[n])}
         origin = 0 if self.span.packing else self.span.start
         with self.reading():
             for block in self.read(self.span):
-                rows = self.parse(self.span, block, types)
+                rows = self.parse(self.span, block, types, whole=whole)
+                if any(rows.schema.field(name).type != kind for name, kind in whole.items()):
+                    whole = {}  # there are fractions, or longer ones
                 batch = TextBatch(rows, rests=_find_rests(rows, numbers, block.text))
                 yield batch, min((block.read - origin) / max(self.size, 1.0), 1.0)
+
+
+def _read_table(text: bytes, types: Mapping[str, pa.DataType] | None) -> pa.Table:
+    """Lines as Arrow reads them, with columns of these types (None: as they show themselves)."""
+    import pyarrow as pa
+    from pyarrow import json as lines
+
+    parsing = lines.ParseOptions(
+        explicit_schema=None if types is None else pa.schema(list(types.items())),
+        unexpected_field_behavior="infer" if types is None else "ignore",
+    )
+    reading = lines.ReadOptions(use_threads=False, block_size=len(text) + 1)
+    return lines.read_json(pa.BufferReader(text), reading, parsing)
 
 
 def _find_rests(rows: pa.RecordBatch, names: Sequence[str], text: bytes) -> Rests:
@@ -175,6 +191,10 @@ def _find_rests(rows: pa.RecordBatch, names: Sequence[str], text: bytes) -> Rest
     rests, lines = Rests(), None
     for name in names:
         column = rows.column(name)
+        if pa.types.is_integer(column.type):
+            if exact := arrow_expansion(column):
+                rests.keep(name, two_sum(*exact.parts)[1])
+            continue
         if not pa.types.is_floating(column.type):
             continue
         numbers = arrow_numbers(column)

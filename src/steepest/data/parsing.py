@@ -97,9 +97,9 @@ class Parser:
             self.search.raise_first(text, before(), find_other)
 
         self.rests = Rests()
-        if not looks_clean(text, self.layout):
+        doubles = self._read_doubles(text)  # as strict as a close look
+        if not doubles and not looks_clean(text, self.layout):
             look()
-        doubles = self._read_doubles(text)
         rows, trouble = self._try(text, doubles)
         if rows is None:
             look()

@@ -24,11 +24,13 @@ LOCK_SECONDS = 10
 LEFT_SECONDS = 1
 """So often the server looks whether anybody still waits for an answer."""
 
-PATIENCE = """
-select set_config(name, case name when 'lock_timeout' then '{locked}s' else '{left}s' end, false)
-from pg_catalog.pg_settings
-where name in ('lock_timeout', 'client_connection_check_interval') and setting = '0'
+MANNERS = """
+select set_config(name, own, false) from pg_catalog.pg_settings join (values
+('lock_timeout', '0', '{locked}s'), ('client_connection_check_interval', '0', '{left}s'),
+('client_min_messages', 'notice', 'error')) as ours (name, usual, own) using (name)
+where setting = usual
 """
+"""What a session of ours keeps to, unless it is told otherwise: it waits, and says, no more."""
 
 DEFAULTS = {
     "connect_timeout": ("10", "PGCONNECT_TIMEOUT"),
@@ -51,6 +53,13 @@ NOISE = (
     r"\. SQLSTATE: \w+$",
 )
 """What stands around the words of the server in a message of the driver's."""
+
+LOST = re.compile(
+    "closed the connection|terminating connection|connection to client lost|shutting down|"
+    "Connection reset|no connection to the server|could not receive data|SSL SYSCALL|"
+    "invalid snapshot"
+)
+CROWDED = re.compile("[Tt]oo many c(onnections|lients)|connection slots")
 
 
 class Session:
@@ -125,10 +134,10 @@ class Server:
         try:
             connection = dbapi.connect(self._url, autocommit=True)
         except dbapi.Error as error:
-            raise DatabaseError.unreached(self.name, self.clean(error)) from None
+            raise self._refuse(self.clean(error), known=bool(snapshot)) from None
         try:
             session = Session(connection, ends=True)
-            session.ask(PATIENCE.format(locked=LOCK_SECONDS, left=LEFT_SECONDS))
+            session.ask(MANNERS.format(locked=LOCK_SECONDS, left=LEFT_SECONDS))
             session.tell(BEGIN)
             if snapshot:
                 session.tell(f"set transaction snapshot '{snapshot}'")
@@ -136,6 +145,12 @@ class Server:
         finally:
             with suppress(dbapi.Error, RuntimeError):
                 connection.close()
+
+    def _refuse(self, reason: str, *, known: bool) -> DatabaseError:
+        """What keeps us out; ``known`` says that we were in a moment ago."""
+        if CROWDED.search(reason):
+            return DatabaseError.crowded(self.name, reason)
+        return (DatabaseError.lost if known else DatabaseError.unreached)(self.name, reason)
 
     def clean(self, error: object) -> str:
         """What an error says, in one sentence, without anything secret."""
@@ -205,11 +220,10 @@ def speaking(server: Server | Held, where: str) -> Iterator[None]:
         reason = server.clean(error)
         if getattr(error, "sqlstate", None) == "55P03" or "lock timeout" in reason:
             raise DatabaseError.locked(where, reason) from None
-        lost = ("closed the connection", "terminating connection", "connection to client lost",
-                "shutting down", "Connection reset", "no connection to the server",
-                "could not receive data", "SSL SYSCALL", "invalid snapshot")  # fmt: skip
-        if any(words in str(error) for words in lost):
+        if LOST.search(str(error)):
             raise DatabaseError.lost(where, reason) from None
+        if "canceling statement" in str(error):
+            raise DatabaseError.cancelled(where, reason) from None
         raise DatabaseError.failed(where, reason) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -16,8 +17,9 @@ from ..errors import (
     SteepestError,
 )
 from . import memory
-from .arrow import arrow_schema
+from .arrow import arrow_schema, batch_rows
 from .columns import arrow_of_polars, narrow
+from .parquet import FAR_BYTES, READ_BYTES
 from .selection import quote_name
 from .table import Batch, Column, Kind, Schema, Source
 
@@ -192,10 +194,40 @@ def from_dataset(dataset: Any) -> Stream:
 
     def read(columns: Sequence[str] | None) -> Iterator[Any]:
         names = None if columns is None else list(columns)
-        batches: Iterator[Any] = dataset.scanner(columns=names).to_batches()
+        rows = batch_rows(len(dataset.schema.names if names is None else names))
+        scanner = dataset.scanner(
+            columns=names,
+            batch_size=rows,
+            batch_readahead=1,
+            fragment_readahead=1,
+            use_threads=False,  # each batch when it is asked for; else a queue of 1 GB fills
+            fragment_scan_options=_read_by_pages(dataset),
+        )
+        batches: Iterator[Any] = scanner.to_batches()
         return batches
 
     return _read_arrow("the dataset", read, dataset.schema)
+
+
+def _read_by_pages(dataset: Any) -> Any:
+    """How Arrow is to read Parquet, so that it holds one row group and not several, and checks it.
+
+    None for other formats, and for files that are read with keys.
+    """
+    from pyarrow.dataset import ParquetFileFormat
+    from pyarrow.fs import LocalFileSystem
+
+    own = getattr(dataset, "format", None)
+    if not isinstance(own, ParquetFileFormat):
+        return None
+    options = copy(own.default_fragment_scan_options)
+    if options != own.default_fragment_scan_options:  # a copy has no keys
+        return None
+    near = isinstance(dataset.filesystem, LocalFileSystem)
+    options.pre_buffer, options.use_buffered_stream = False, True
+    options.buffer_size = READ_BYTES if near else FAR_BYTES
+    options.page_checksum_verification = True
+    return options
 
 
 def from_scanner(scanner: Any) -> Stream:

@@ -21,6 +21,9 @@
 
 enum { LEAST = -342, MOST = 308, MANTISSA = 52, DIGITS = 19 };
 
+/* Bytes of a field, at the most. */
+#define LONGEST ((int64_t)1 << 20)
+
 /* From here on doubles leave whole numbers out. */
 #define LARGE 0x1p53
 
@@ -102,8 +105,17 @@ static int scale(uint64_t w, int64_t q, const uint64_t *powers, uint64_t *bits)
 
 struct marks {
     uint8_t delimiter, decimal;
+    int quote;
     const uint64_t *powers;
 };
+
+/* Whether a field that begins there, in quotes or not, ends there. */
+static int is_end(const uint8_t *s, const uint8_t *end, const struct marks *m, int quoted)
+{
+    if (s >= end)
+        return !quoted;
+    return quoted ? *s == m->quote : *s == m->delimiter || *s == '\n' || *s == '\r';
+}
 
 static int is_blank(uint8_t c, const struct marks *m)
 {
@@ -122,7 +134,7 @@ static int fits(const uint8_t *first, const uint8_t *s, uint64_t w, const struct
 
 /* Read a number that ends where its field does; NULL for anything else. */
 static const uint8_t *read_number(
-    const uint8_t *s, const uint8_t *end, const struct marks *m, double *value)
+    const uint8_t *s, const uint8_t *end, const struct marks *m, int quoted, double *value)
 {
     while (is_blank(*s, m))
         s++;
@@ -158,7 +170,7 @@ static const uint8_t *read_number(
     }
     while (is_blank(*s, m))
         s++;
-    if (s < end && *s != m->delimiter && *s != '\n' && *s != '\r')
+    if (!is_end(s, end, m, quoted))
         return NULL;
     if (w != 0 && !scale(w, power, m->powers, &bits))
         return NULL;
@@ -183,9 +195,11 @@ static double find_rest(const uint8_t *s, const uint8_t *end, const struct marks
     return nearest < 0 ? -rest : rest;
 }
 
-static const uint8_t *find_end(const uint8_t *s, const uint8_t *end, uint8_t delimiter)
+/* The end of a field without quotes; a quote ends it too, and is then out of place. */
+static const uint8_t *find_end(const uint8_t *s, const uint8_t *end, const struct marks *m)
 {
-    while (s < end && *s != delimiter && *s != '\n' && *s != '\r')
+    while (s < end && *s != m->delimiter && *s != '\n' && *s != '\r'
+           && !(m->quote && *s == m->quote))
         s++;
     return s;
 }
@@ -223,15 +237,16 @@ int steepest_text_is_fast(void) { return FAST; }
  * rests    as the table: what the doubles leave of large whole numbers, if it is asked for; the
  *          caller has put 0 everywhere
  * large    by place in the table whether the column has any such
- * hard     three numbers a cell that is left to the caller: its place in the table, its row, where
- *          it begins in the text
+ * hard     four numbers a cell that is left to the caller: its place in the table, its row, where it
+ *          begins in the text and where it ends
  * texts    by column its place among those of text, -1 for others: their cells are copied one
  *          behind the other to bytes (length of them each), where they end goes to ends (stride + 1
  *          each), and into present (stride each) whether they are a value
  *
- * Returns how many rows there are, or -1 for a record of another length, for a CR that stands
- * alone, for more hard cells than there is room for, and for quotes around a number, or doubled in
- * text that is read.
+ * Returns how many rows there are, or -1 for what is not to be read so: a record of another length,
+ * a CR that stands alone, a quote where none may stand or that nothing closes, a field too long, the
+ * mark of a file at the start of a record, more hard cells than there is room for, and quotes that
+ * are doubled in text that is read or around a number.
  */
 int64_t steepest_read_records(
     const uint8_t *text, int64_t size, int64_t columns, int delimiter, int decimal, int quote,
@@ -240,7 +255,7 @@ int64_t steepest_read_records(
     const int32_t *texts, uint8_t *bytes, int64_t length, int32_t *ends, uint8_t *present)
 {
 #if FAST
-    const struct marks m = {(uint8_t)delimiter, (uint8_t)decimal, powers};
+    const struct marks m = {(uint8_t)delimiter, (uint8_t)decimal, quote, powers};
     const uint8_t *s = text, *end = text + size;
     const uint64_t nan = 0x7FF8000000000000u;
     int64_t row = 0;
@@ -250,15 +265,23 @@ int64_t steepest_read_records(
             s += 1 + (*s == '\r');
             continue;
         }
+        if (*s == 0xEF && s[1] == 0xBB && s[2] == 0xBF)
+            return -1;
         for (int64_t column = 0; column < columns; column++) {
-            const uint8_t *field = s;
             const int quoted = quote && s < end && *s == quote;
-            if (slots[column] < 0) {
+            const uint8_t *field = s += quoted, *stop = NULL;
+            double *cell = slots[column] < 0 ? NULL : table + slots[column] * stride + row;
+            if (cell && (stop = read_number(s, end, &m, quoted, cell)) != NULL) {
+                if (*cell >= LARGE || *cell <= -LARGE) {
+                    double rest = find_rest(field, end, &m, *cell);
+                    large[slots[column]] |= rest != 0;
+                    if (rests)
+                        rests[slots[column] * stride + row] = rest;
+                }
+            } else {
                 int doubled = 0;
-                field += quoted;
-                const uint8_t *stop = quoted ? find_closing(field, end, quote, &doubled)
-                                             : find_end(s, end, m.delimiter);
-                if (stop == NULL || (doubled && texts[column] >= 0))
+                stop = quoted ? find_closing(s, end, quote, &doubled) : find_end(s, end, &m);
+                if (stop == NULL || (doubled && (cell || texts[column] >= 0)))
                     return -1;
                 if (texts[column] >= 0) {
                     int64_t t = texts[column];
@@ -269,32 +292,21 @@ int64_t steepest_read_records(
                     last[1] = *last + (null ? 0 : (int32_t)(stop - field));
                     present[t * stride + row] = !null;
                 }
-                s = stop + quoted;
-            } else if (quoted) {
-                return -1;
-            } else {
-                double *cell = table + slots[column] * stride + row;
-                s = read_number(field, end, &m, cell);
-                if (s != NULL) {
-                    if (*cell >= LARGE || *cell <= -LARGE) {
-                        double rest = find_rest(field, end, &m, *cell);
-                        large[slots[column]] |= rest != 0;
-                        if (rests)
-                            rests[slots[column] * stride + row] = rest;
-                    }
-                } else {
-                    s = find_end(field, end, m.delimiter);
+                if (cell)
                     memcpy(cell, &nan, 8);
-                    if (!is_null(field, s, nulls)) {
-                        if (*n_hard == room)
-                            return -1;
-                        int64_t *one = hard + 3 * (*n_hard)++;
-                        one[0] = slots[column];
-                        one[1] = row;
-                        one[2] = field - text;
-                    }
+                if (cell && !is_null(field, stop, nulls)) {
+                    if (*n_hard == room)
+                        return -1;
+                    int64_t *one = hard + 4 * (*n_hard)++;
+                    one[0] = slots[column];
+                    one[1] = row;
+                    one[2] = field - text;
+                    one[3] = stop - text;
                 }
             }
+            if (stop - field > LONGEST)
+                return -1;
+            s = stop + quoted;
             if (column < columns - 1) {
                 if (s >= end || *s != m.delimiter)
                     return -1;

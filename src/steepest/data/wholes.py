@@ -50,10 +50,14 @@ class Rests:
     def note(self, name: str, numbers: Floats, at: NDArray[np.int64], cells: Sequence[str]) -> None:
         """A column of which these rows are large, and written so."""
         rests, rounded = find_rests(numbers, at, cells)
-        if rests.any():
-            self.large[name] = lambda: rests
+        self.keep(name, rests)
         if rounded:
             self.rounded.add(name)
+
+    def keep(self, name: str, rests: Floats) -> None:
+        """A column, and the rests of all its rows."""
+        if rests.any():
+            self.large[name] = lambda: rests
 
     def rename(self, names: Mapping[str, str]) -> Rests:
         """The same under other names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .tables import SourceError
-from .words import listed, nearest
+from .words import listed, nearest, sentence
 
 
 class DatabaseError(SourceError):
@@ -31,7 +31,7 @@ class DatabaseError(SourceError):
     def unopened(cls, path: str, reason: str) -> DatabaseError:
         return cls(
             f"the database '{path}' cannot be opened.",
-            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            sentence(reason),
             "check that it is whole, and that nobody is writing to it.",
         )
 
@@ -48,7 +48,7 @@ class DatabaseError(SourceError):
     def unreached(cls, name: str, reason: str) -> DatabaseError:
         return cls(
             f"the database {name} does not let us in.",
-            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            sentence(reason),
             "check host, port, user and password: psql with the same URL should get in.",
         )
 
@@ -56,15 +56,31 @@ class DatabaseError(SourceError):
     def lost(cls, where: str, reason: str) -> DatabaseError:
         return cls(
             f"the connection was lost while {where} was read.",
-            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            sentence(reason),
             "nothing was written; run it again when the server is there.",
+        )
+
+    @classmethod
+    def crowded(cls, name: str, reason: str) -> DatabaseError:
+        return cls(
+            f"the database {name} has no room for one more connection.",
+            sentence(reason),
+            "each reader of a table has one; a query takes one alone: query='select * from homes'",
+        )
+
+    @classmethod
+    def cancelled(cls, where: str, reason: str) -> DatabaseError:
+        return cls(
+            f"the server gave up while {where} was read.",
+            sentence(reason),
+            "run it again; PGOPTIONS='-c statement_timeout=0' lifts a limit of its time.",
         )
 
     @classmethod
     def locked(cls, where: str, reason: str) -> DatabaseError:
         return cls(
             f"{where} is locked by somebody else.",
-            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".!") + ".",
+            sentence(reason),
             "run it again when the other has finished.",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from . import words
-from .words import SteepestError, counted, listed, nearest
+from .words import SteepestError, counted, listed, nearest, sentence
 
 READERS = {
     (".xlsx", ".xls"): "pandas.read_excel",
@@ -163,7 +163,7 @@ class SourceError(SteepestError, OSError):
     def unreadable(cls, path: str, what: str, reason: str, hint: str | None = None) -> SourceError:
         return cls(
             f"'{path}' cannot be read as {what}.",
-            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".") + ".",
+            sentence(reason),
             hint or "check that the file is whole, and that it is what its ending says.",
         )
 
@@ -294,7 +294,7 @@ class SourceError(SteepestError, OSError):
     def failed(cls, where: str, reason: str) -> SourceError:
         return cls(
             f"{where} cannot be read to its end.",
-            reason.strip()[:1].upper() + reason.strip()[1:].rstrip(".") + ".",
+            sentence(reason),
             "try to read it by itself, without steepest.",
         )
 

@@ -93,3 +93,13 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     folded = {known.casefold(): known for known in reversed(names)}
     close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
+
+
+def sentence(reason: str) -> str:
+    """What somebody else gives as a reason, as a sentence.
+
+    >>> sentence("connection refused!")
+    'Connection refused.'
+    """
+    bare = reason.strip().rstrip(".!")
+    return f"{bare[:1].upper()}{bare[1:]}."
