@@ -226,11 +226,20 @@ def read_sealed(path: str | os.PathLike[str], kind: Sealed = MOMENTS) -> bytes:
 
 def holds_moments(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as moments do; False for one that cannot be read."""
+    return _begins(path, MOMENTS_HEAD)
+
+
+def holds_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as a model does; False for one that cannot be read."""
+    return _begins(path, MODEL_HEAD)
+
+
+def _begins(path: str | os.PathLike[str], head: bytes) -> bool:
     try:
         if not Path(path).is_file():
             return False
         with Path(path).open("rb") as file:
-            return file.read(len(MOMENTS_HEAD)) == MOMENTS_HEAD
+            return file.read(len(head)) == head
     except (OSError, ValueError):
         return False
 

@@ -18,6 +18,86 @@ LONG = 16_000
 """Lines of four bytes: more than the first block of 1 MB, from which kinds are inferred."""
 
 
+# ------------------------------------------------------------------ what is no table of text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", "<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", ["a web page"]),
+        ("a.csv", "\n <HTML>\n", ["a web page"]),
+        ("a.jsonl", "<html>\n", ["a web page"]),
+        ("a.csv", b"\xff\xff\xff\xff\x10\0\0\0", ["an Arrow stream"]),
+        ("a.csv", '{"x": 1, "y": 2}\n', ["line 1", "JSON", ".jsonl"]),
+        ("a.csv", '[{"x": 1, "y": 2}]\n', ["line 1", "jq -c '.[]'"]),
+        ("a.csv", "# made by hand\nx,y\n1,2\n", ["line 2", "1 is expected", "skip_lines=1"]),
+    ],
+)
+def test_it_is_told_by_what_it_shows(
+    name: str, content: str | bytes, words: list[str], write: Any, refused: Any
+) -> None:
+    path = write(name, content)
+    with refused(errors.SourceError, f"'{path}'", *words):
+        steepest.scan(path)
+
+
+def test_models_and_moments_are_no_tables(tmp_path: Path, refused: Any) -> None:
+    table = {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 7.0]}
+    model, moments = tmp_path / "m.json", tmp_path / "s.moments"
+    fitted = steepest.fit(table, target="y")
+    fitted.save(model)
+    steepest.scan(table).save(moments)
+    for read in (steepest.scan, fitted.predict, fitted.score):
+        with refused(errors.SourceError, f"'{model}' holds a model", f"steepest show {model}"):
+            read(model)
+        with refused(errors.SourceError, f"'{moments}' holds moments", f"load('{moments}')"):
+            read(str(moments))
+
+
+def test_columns_without_a_name_in_many_files(write: Any) -> None:
+    files = [write(f"{i}.csv", f"x,y,\n{i},2,3\n4,{i},6\n") for i in range(3)]
+    moments = steepest.scan(files)
+    assert moments.names == ("x", "y")
+    assert moments.left_out == {"": "it has no name"}
+
+
+def test_a_header_that_another_mark_cuts(write: Any, refused: Any) -> None:
+    path = write("a.csv", "x y\n1 2\n3 4\n")
+    with refused(errors.ColumnNotFoundError, "'y' is not in", "delimiter=' ') if blanks"):
+        steepest.scan(path, columns=["y"])
+    assert steepest.scan(steepest.open_table(path, delimiter=" "), columns=["y"]).n_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("a\x1b[31m", r"'a\x1b[31m' in line 3"),
+        ('"a\nb"', r"'a\nb' in line 3"),
+        ("1\xa0000", r"'1\xa0000' in line 3"),
+        ("4\0", r"'4\x00' in line 3"),
+    ],
+)
+def test_cells_are_told_on_one_line_and_do_nothing_to_a_terminal(
+    cell: str, shown: str, write: Any, refused: Any
+) -> None:
+    path = write("a.csv", f"x,y\n1,2\n{cell},3\n")
+    with refused(errors.ColumnKindError, shown):
+        steepest.scan(path)
+    with pytest.raises(errors.ColumnKindError) as found:
+        steepest.scan(path)
+    assert len(str(found.value).splitlines()) == 4
+    plain = str(found.value).replace("\xa0", " ")  # as it is in what can be pasted
+    assert all(c.isprintable() or c == "\n" for c in plain.partition("Hint: ")[0])
+
+
+def test_an_infinity_too_long_to_be_named_is_not_named_in_the_hint(
+    write: Any, refused: Any
+) -> None:
+    path = write("a.csv", "x\n1\n" + "9" * 400 + "\n")
+    with refused(errors.ValueFoundError, "line 3 has '9999", "mend that cell"):
+        steepest.scan(path)
+
+
 # ------------------------------------------------------------------ paths
 
 
@@ -243,7 +323,8 @@ def test_kinds_that_differ(write: Any, refused: Any) -> None:
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_columns_that_differ(order: tuple[int, int], write: Any, refused: Any) -> None:
     files = [write("a.csv", "x,y\n1,2\n"), write("b.csv", "x,y,extra\n1,2,3\n")]
-    with refused(errors.ColumnNotFoundError, "'extra' is not in", "a.csv", "'x' and 'y'"):
+    found = f"column 'extra' of '{files[1]}' is not in '{files[0]}'"
+    with refused(errors.ColumnNotFoundError, found, "'x' and 'y'"):
         steepest.scan([files[i] for i in order])
 
 

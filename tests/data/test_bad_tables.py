@@ -410,14 +410,14 @@ def test_other_formats_by_the_name_of_text(ending: str, tmp_path: Path, refused:
     table = pa.table({"x": [1.0, 2.0]})
     path = tmp_path / f"t.{ending}"
     parquet.write_table(table, path)
-    with refused(errors.SourceError, "is no text: it begins as Parquet does"):
+    with refused(errors.SourceError, "is no table of text: it begins as Parquet does"):
         steepest.scan(path)
     with ipc.new_file(str(path), table.schema) as writer:
         writer.write_table(table)
-    with refused(errors.SourceError, "is no text: it begins as Arrow IPC does"):
+    with refused(errors.SourceError, "is no table of text: it begins as Arrow IPC does"):
         steepest.scan(path)
     path.unlink()
     with closing(sqlite3.connect(path)) as con, con:
         con.execute("create table t (x)")
-    with refused(errors.SourceError, "is no text: it begins as SQLite does"):
+    with refused(errors.SourceError, "is no table of text: it begins as SQLite does"):
         steepest.scan(path)

@@ -224,6 +224,14 @@ def test_a_query_stays_within_its_database(tmp_path: Path, write: Any) -> None:
             open_table(f"duckdb:///{tmp_path}/t.duckdb", query=query)
 
 
+def test_what_ends_a_query(url: str) -> None:
+    for query in (
+        'select x from "the table"; -- all; of it',
+        "select x from \"the table\" where ';' <> ';;' /* ; */ ; /* it's */ -- ;",
+    ):
+        assert steepest.scan(open_table(url, query=query)).n_read == N
+
+
 def test_a_column_twice_in_a_query(url: str, kind: str, refused: Any) -> None:
     if kind == "sqlite":  # DuckDB numbers them
         with refused(errors.ColumnNameError, "'x' stands 2 times in the query of"):
@@ -270,7 +278,9 @@ def test_files_that_are_no_databases(kind: str, write: Any, tmp_path: Path, refu
 
 @pytest.mark.parametrize(
     "url", ["redis://key:s3cret@bucket/t",
-            "sqlite://me:s3cret@host/t.db?table=t", "mysql+x://u:s3cret@h/d"]
+            "sqlite://me:s3cret@host/t.db?table=t", "mysql+x://u:s3cret@h/d",
+            "jdbc:postgresql://h/d?user=u&password=s3cret", "postgresql:/u:s3cret@h/d",
+            "postgres:u:s3cret@h/d", "host=h dbname=d password=s3cret", "duckdb://", "sqlite:///"]
 )  # fmt: skip
 def test_other_urls_are_refused_and_not_repeated(url: str, refused: Any) -> None:
     for source in (url, [url]):
@@ -279,6 +289,27 @@ def test_other_urls_are_refused_and_not_repeated(url: str, refused: Any) -> None
         with pytest.raises(errors.DatabaseError) as caught:
             steepest.scan(source)
         assert "s3cret" not in str(caught.value)
+    with refused(errors.DatabaseError, "://"):
+        open_table(url, table="t")
+
+
+def test_a_url_that_names_its_driver(url: str, kind: str) -> None:
+    found = steepest.scan(url.replace(kind, f"{kind}+driver", 1) + "?table=the table")
+    assert found.n_read == N
+
+
+def test_files_with_names_like_urls(write: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sqlite:homes.csv", "password=1.csv"):
+        write(name, "x\n1\n")
+        assert steepest.scan(name).n_read == 1
+
+
+def test_the_file_of_a_database_by_its_name(path: Path, kind: str, refused: Any) -> None:
+    place = path.rename(path.with_name("homes." + {"sqlite": "db"}.get(kind, kind)))
+    for options in ({}, {"table": "the table"}, {"query": "select 1"}):
+        with refused(errors.SourceError, "is a file of a database", f"'{kind}:///"):
+            open_table(place, **options)
 
 
 def test_a_database_among_files(url: str, write: Any, refused: Any) -> None:

@@ -126,7 +126,7 @@ def test_a_key_twice(tmp_path: Path, refused: Any) -> None:
 
 def test_a_file_outside_of_the_keys(tmp_path: Path, refused: Any) -> None:
     folder = write_parts(tmp_path, **{"k=1": {"x": [1.0]}, "other": {"x": [1.0]}})
-    with refused(errors.ColumnNotFoundError, "'k' is not in", "other/0.parquet"):
+    with refused(errors.ColumnNotFoundError, "'k' of '", "other/0.parquet"):
         steepest.scan(folder)
 
 
@@ -165,8 +165,11 @@ def test_an_empty_folder(tmp_path: Path, refused: Any) -> None:
 def test_a_folder_with_something_else(tmp_path: Path, write: Any, refused: Any) -> None:
     write("a.csv", "x\n1\n")
     other = write("notes.txt", "nothing")
-    with refused(errors.SourceError, f"'{other}' does not end in"):
+    with refused(errors.SourceError, f"and '{other}'", f"'{tmp_path}/*.csv'"):
         steepest.scan(tmp_path)
+    assert steepest.scan(f"{tmp_path}/*.csv").n_rows == 1
+    with refused(errors.SourceError, f"'{other}' does not end in"):
+        steepest.scan(other)
 
 
 @pytest.mark.parametrize("pattern", ["", "/*"], ids=["folder", "star"])

@@ -231,7 +231,7 @@ def test_no_column(text: str, write: Any, refused: Any) -> None:
 
 def test_a_file_without_a_key_of_the_others(write: Any, refused: Any) -> None:
     files = [write("a.jsonl", '{"x":1,"y":2}\n'), write("b.jsonl", '{"x":1}\n')]
-    with refused(errors.ColumnNotFoundError, "'y' is not in", "b.jsonl"):
+    with refused(errors.ColumnNotFoundError, "column 'y' of '", "b.jsonl"):
         steepest.scan(files)
 
 

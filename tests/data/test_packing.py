@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,28 @@ def test_nothing_packed(packing: str, ending: str, write: Any, refused: Any) -> 
         steepest.scan(path)
 
 
+@pytest.mark.parametrize("cut", [1, 5, 600_000])
+def test_every_stream_of_xz_counts(cut: int, write: Any) -> None:
+    """What stands behind the first one is not passed over; zeros between them are none."""
+    first, second = lzma.compress(TEXT[:cut]), lzma.compress(TEXT[cut:])
+    whole = steepest.scan(write("a.csv", TEXT))
+    assert steepest.scan(write("b.csv.xz", first + bytes(8) + second + bytes(4))) == whole
+    assert steepest.scan(write("c.csv.xz", first + lzma.compress(b"") + second)) == whole
+
+
+@pytest.mark.parametrize("behind", [b"PK", b"more bytes than a header of xz has", "cut", "flipped"])
+def test_what_stands_behind_a_stream_of_xz_is_refused(
+    behind: bytes | str, write: Any, refused: Any
+) -> None:
+    first, second = lzma.compress(TEXT[:500]), bytearray(lzma.compress(TEXT[500:]))
+    if behind == "flipped":
+        second[1] ^= 1
+    rest = behind if isinstance(behind, bytes) else bytes(second[: 9 if behind == "cut" else None])
+    path = write("a.csv.xz", first + rest)
+    with refused(errors.SourceError, f"'{path}' cannot be read as xz"):
+        steepest.scan(path)
+
+
 def test_a_header_that_begins_like_a_packing(write: Any) -> None:
     assert steepest.scan(write("t.csv", "BZh,x\n1,2\n")).names == ("BZh", "x")
 
@@ -148,8 +171,11 @@ def pipe_to_a_process(data: bytes, *arguments: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("data", [TEXT, LINES, gzip.compress(TEXT), lzma.compress(LINES)],
-                         ids=["csv", "json lines", "csv.gz", "json lines.xz"])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [TEXT, LINES, gzip.compress(TEXT), lzma.compress(LINES), BOM_UTF8 + LINES],
+    ids=["csv", "json lines", "csv.gz", "json lines.xz", "marked"],
+)
 def test_standard_input(data: bytes, pipe: Any) -> None:
     before = spools()
     code, out, err = pipe(data, "fit", "-", "--target", "x", "--json")
@@ -168,6 +194,8 @@ def test_standard_input(data: bytes, pipe: Any) -> None:
         (b"x,y\n1,2\n3\n", "line 3 of 'standard input' has 1 field"),
         (b'{"x":1}\n{"x":oops}\n', "line 2 of 'standard input' is no JSON object"),
         (gzip.compress(TEXT)[:-10], "'standard input' cannot be read"),
+        (b"PAR1\x15\x04", "cat > table.parquet"),
+        (b"x,y\n\xe9,1\n", "--encoding latin1."),
     ],
 )
 def test_standard_input_that_is_refused(data: bytes, words: str, pipe: Any) -> None:

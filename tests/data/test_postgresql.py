@@ -264,6 +264,19 @@ def test_what_only_reads(given: str, query: str, database: Database) -> None:
     assert not new.exists()
 
 
+@pytest.mark.parametrize("given", ["url", "connection"])
+def test_semicolons_that_end_a_query_and_those_that_do_not(given: str, database: Database) -> None:
+    source = database.url if given == "url" else database.connection
+    for query in (
+        "select x from plain; -- all; of it",
+        "select x from plain /* ; */ ;; /* it's */ ; ",
+        "select x from plain where city <> ';' and city <> $$;$$ and city <> $a$;$$;$a$; --'",
+        r"select x from plain where city <> E'\';' and city <> ';''' -- ;",
+        'select x from plain as "; drop table plain" -- ;',
+    ):
+        assert steepest.scan(open_table(source, query=query)).n_read == N
+
+
 def test_a_function_that_writes(database: Database, refused: Any) -> None:
     database.run(
         "create function sly() returns int language sql as 'delete from plain; select 1'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from steepest.data import delimited, fragments, lines, objects
 from steepest.data.doubles import DoublesReader
 from steepest.data.layout import NULL_WORDS, Layout
 from steepest.data.wholes import read_whole
+from steepest.errors import FoldsError, SteepestWarning
 
 KERNELS = ("", "numpy")
 
@@ -167,6 +169,41 @@ def test_whole_numbers_are_written_with_digits() -> None:
     assert read_whole("-" + "0" * 5_000 + "7") == -7
     for cell in ("", "+", "1.0", "1e3", "0x10", "1_000", "\u0663", "1 2"):
         assert read_whole(cell) is None
+
+
+@pytest.mark.parametrize("precision", ["exact", "double"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "folds"])
+def test_weights_that_doubles_do_not_hold_are_told(
+    tmp_path: Path, precision: str, form: str
+) -> None:
+    """Their nearest doubles count, and that is said; those that doubles hold are not spoken of."""
+    for large, told in ((2**53 + 1, frozenset({"w"})), (2**53 + 2, frozenset())):
+        rows = [{"x": i, "y": i * i, "w": large if i == 3 else i} for i in range(20)]
+        path: Path = write_csv(tmp_path / "t.csv", rows)
+        if form == "parquet":
+            path = tmp_path / "t.parquet"
+            parquet.write_table(pa.Table.from_pylist(rows), path)
+        asked: dict[str, Any] = {"weights": "w", "precision": precision}
+        moments = steepest.scan(path, folds=2 if form == "folds" else None, **asked)
+        assert moments.rounded == told
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SteepestWarning)
+            notes = steepest.fit(moments, target="y").notes
+        assert any("'w' holds integers beyond 2⁵³" in note for note in notes) is bool(told)
+    longer = write_csv(tmp_path / "longer.csv", [{"x": 1, "w": 10**25 + i} for i in range(3)])
+    assert steepest.scan(longer, weights="w").rounded == {"w"}
+
+
+def test_folds_that_doubles_do_not_tell_apart_are_refused(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", [{"x": i, "shop": 2**53 + i % 3} for i in range(9)])
+    with pytest.raises(FoldsError, match="'shop' would make a fold of 9007199254740992"):
+        steepest.scan(path, folds="shop")
+    source = steepest.open_table(path, text=["shop"])
+    found = steepest.scan(source, folds="shop").folds
+    assert found is not None
+    assert {label: fold.n_read for label, fold in found.items()} == {
+        str(2**53 + i): 3 for i in range(3)
+    }
 
 
 def test_lines_of_long_numbers_are_not_read_twice(

@@ -560,3 +560,14 @@ def test_no_progress_where_nobody_looks(cli: Callable[..., Ran]) -> None:
     assert said.startswith("note: 2 of 344 rows were dropped")
     assert said.count("\n") == 1
     assert cli(*ONE, "--quiet").err == ""
+
+
+def test_levels_do_nothing_to_a_terminal(cli: Callable[..., Ran], workplace: Path) -> None:
+    rows = "".join(f"{i},{i * i},{'ab'[i % 2]}\x1b[31m\n" for i in range(8))
+    Path("t.csv").write_text("x,y,c\x07\n" + rows)
+    for words in (("fit", "t.csv", "--target", "y"), ("scan", "t.csv", "-o", "t.moments"),
+                  ("show", "t.moments"), ("study", "t.csv", "--target", "y", "--folds", "2"),
+                  ("select", "t.csv", "--target", "y")):  # fmt: skip
+        ran = cli(*words)
+        assert ran.code == 0, ran.err
+        assert all(c.isprintable() or c == "\n" for c in ran.out + ran.err), (words, ran)

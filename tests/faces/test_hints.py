@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 from tests.test_errors import rendered
@@ -73,6 +74,28 @@ def test_every_message_speaks_to_whom_it_is_shown(name: str) -> None:
 )  # fmt: skip
 def test_hints_in_flags(hint: str, said: str) -> None:
     assert in_flags(hint, FLAGS) == said
+
+
+def test_a_command_is_told_its_own_options() -> None:
+    hint = "name them: columns=['a'], or references={'c': 'u'}"
+    assert (
+        in_flags(hint, find_flags(program, "scan")) == "name them: --columns a, or --reference c=u"
+    )
+    assert (
+        in_flags(hint, find_flags(program, "fit")) == "name them: --features a, or --reference c=u"
+    )
+
+
+@pytest.mark.parametrize(
+    "cell", ["a\x1b[31m", "two\nlines", "it's\ta tab", "back\\slash\x07", "é\x85"]
+)
+def test_what_no_terminal_shows_can_be_pasted(cell: str) -> None:
+    said = in_flags(f"null=[{cell!r}] if it means missing", FLAGS)
+    assert said.isprintable()
+    flag = said.removesuffix(" if it means missing")
+    shell = ["bash", "-c", f"printf %s {flag.removeprefix('--null ')}"]
+    run = subprocess.run(shell, capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert run.stdout.decode() == cell
 
 
 @pytest.mark.parametrize("hostile", ["", "'", "steepest.scan(", "l2='", "a=[", "'a", "\n"])

@@ -233,6 +233,29 @@ def test_go_on_after_it(
     assert steepest.load("m.moments") == steepest.scan([str(path) for path in some])
 
 
+@pytest.mark.parametrize("command", ["score", "rates"])
+def test_others_go_on_after_a_bad_row(
+    command: str, cli: Callable[..., Ran], workplace: Path
+) -> None:
+    head, *lines = Path("examples/penguins.csv").read_text().splitlines(keepends=True)
+    for i in range(4):
+        Path(f"{i}.csv").write_text(head + "".join(lines[i * 86 : (i + 1) * 86]))
+    whole, bad = Path("3.csv").read_text(), "Gentoo,Biscoe,50.4,15.2,-224,5700,male,2009\n"
+    assert cli("fit", "[0-3].csv", "--target", "body_mass_g", "-o", "m.json").code == 0
+    asked = {"score": ("m.json",), "rates": ("--target", "body_mass_g")}[command]
+    asked = (*asked, "[0-3].csv", "--weights", "flipper_length_mm")
+    known = cli(command, *asked).out
+    more = ("--checkpoint", "c.part", "--executor", "threads:2")
+    Path("3.csv").write_text(whole + bad)
+    assert "-224 in row" in cli(command, *asked, *more).err
+    assert Path("c.part").exists()
+    Path("3.csv").write_text(whole)
+    assert "'3.csv' has changed" in cli(command, *asked, *more).err
+    Path("c.part").unlink()
+    assert cli(command, *asked, *more).out == known
+    assert not Path("c.part").exists()
+
+
 @pytest.mark.exhaustive
 def test_a_terminal_gets_its_cursor_back(
     places: dict[str, tuple[str, str]], temporary: Path, workplace: Path

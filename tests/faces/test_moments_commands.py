@@ -233,6 +233,17 @@ def test_what_was_left_out_is_a_note(cli: Cli, workplace: Path) -> None:
     assert cli("show", "d.moments", "--quiet").err == ""
 
 
+def test_show_prints_a_model_as_its_fit_did(cli: Cli, workplace: Path) -> None:
+    fit = ("fit", PENGUINS, "--target", "body_mass_g", "-o", "m.json")
+    assert cli("show", "m.json").code == 1
+    assert cli(*fit) == cli("show", "m.json")
+    assert cli(*fit, "--json") == cli("show", "m.json", "--json")
+    assert cli("show", "m.json", "--quiet").err == ""
+    Path("m.json").write_bytes(Path("m.json").read_bytes().replace(b"Adelie", b"Adelia"))
+    ran = cli("show", "m.json")
+    assert (ran.code, "its checksum does not fit" in ran.err) == (1, True)
+
+
 def test_rows_are_forgotten_in_their_folds(files: Path, cli: Cli) -> None:
     assert cli("scan", "all.csv", "--folds", "5", "-o", "all5.moments").code == 0
     assert cli("scan", "a.csv", "--folds", "all5.moments", "-o", "a5.moments").code == 0

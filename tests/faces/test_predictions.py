@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,43 @@ def test_nulls_are_refused_when_strict(model: steepest.Model, column: str, row: 
     table[column][row - 1] = None
     with pytest.raises(ValueFoundError, match=f"'{column}' of .* is null in row {row}"):
         model.predict(table, strict=True)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_infinities_are_refused(form: str, saved: Path, cli: Any) -> None:
+    """Where they stand, as in a fit, and before anything is written."""
+    table = {"x": [1.0, 2.0, math.inf], "city": ["a", "b", "a"], "y": [1.0, 2.0, 3.0]}
+    path = Path(f"far.{form}")
+    if form == "csv":
+        path.write_text("x,city,y\n1,a,1\n2,b,2\n1e400,a,3\n")
+    else:
+        pa.parquet.write_table(pa.table(table), path)
+    words = "holds inf in row 3" + (": line 4 has '1e400'" if form == "csv" else ".")
+    for command in (("predict", "m.json", path, "-o", "out.csv"), ("score", "m.json", path)):
+        ran = cli(*command)
+        assert (ran.code, ran.out) == (1, "")
+        assert f"column 'x' of '{path}' {words}" in ran.err
+    assert not Path("out.csv").exists()
+    loaded = steepest.load("m.json")
+    with pytest.raises(ValueFoundError, match="'x' of the table holds inf in row 3"):
+        loaded.predict(table)
+    table |= {"x": [1.0, 2.0, 3.0], "y": [1.0, -math.inf, 3.0]}
+    with pytest.raises(ValueFoundError, match="'y' of the table holds -inf in row 2"):
+        loaded.score(table)
+
+
+def test_what_was_left_out_is_told(saved: Path, cli: Any) -> None:
+    Path("a.csv").write_text("x,city,y\n1,a,1\n2,b\n2,b,2\n,b,2\n")
+    Path("b.csv").write_text("")
+    said = ("[ab].csv", "--skip-empty", "--ragged", "drop")
+    for command in ("predict", "score"):
+        told = cli(command, "m.json", *said).err.splitlines()
+        assert "note: 1 record with a field too few or too many was left out." in told
+        assert "note: 1 file of 0 bytes passed over: 'b.csv'." in told
+    assert "note: 1 of 3 predictions is null" in cli("predict", "m.json", *said).err
+    source = steepest.open_table("a.csv", ragged="drop")
+    with pytest.warns(SteepestWarning, match="1 record with a field too few or too many"):
+        assert len(steepest.load("m.json").predict(source)) == 3
 
 
 @pytest.mark.parametrize("source", ["new.csv", "new.parquet"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from fractions import Fraction
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from tests.problems import correlated
 
 import steepest
 from steepest import terms
-from steepest.errors import EmptySourceError, SteepestError, SteepestWarning
+from steepest.errors import CheckpointError, EmptySourceError, SteepestError, SteepestWarning
 
 PENGUINS = "examples/penguins.csv"
 
@@ -106,6 +108,62 @@ def test_levels_that_the_model_has_not_seen(penguins):
     assert (found.rows, found.unseen) == (333, {"species": 4})
     with pytest.raises(SteepestError, match="unseen='ignore' is not known"):
         penguins.score(frame, unseen="ignore")
+
+
+def write_parts(folder):
+    """The penguins in four files, of which the last has a level that no fit has seen."""
+    frame = pd.read_csv(PENGUINS)
+    frame.loc[frame.index[-3:], "species"] = "Emperor"
+    for i in range(4):
+        frame[i * 86 : (i + 1) * 86].to_csv(folder / f"{i}.csv", index=False)
+    return str(folder / "*.csv"), frame
+
+
+def test_workers_score_parts(penguins, tmp_path):
+    """What is counted on the way comes back from another process too."""
+    files, frame = write_parts(tmp_path)
+    alone = penguins.score(frame, unseen="null")
+    assert alone.unseen == {"species": 3}
+    with ThreadPoolExecutor(2) as threads:
+        assert penguins.score(files, unseen="null", executor=threads) == alone
+    with ProcessPoolExecutor(1, get_context("spawn")) as processes:
+        assert penguins.score(files, unseen="null", executor=processes) == alone
+        assert penguins.score(frame, unseen="null", executor=processes) == alone
+
+
+def test_a_score_goes_on_from_its_checkpoint(penguins, tmp_path):
+    files, frame = write_parts(tmp_path)
+    kept = tmp_path / "kept.part"
+    with pytest.raises(SteepestError, match="'Emperor' in row 84"):
+        penguins.score(files, checkpoint=kept)
+    asked = {"source": files, "checkpoint": kept}
+    with pytest.raises(CheckpointError, match="what a null or an unseen level does was refuse"):
+        penguins.score(unseen="null", **asked)
+    other = quiet(PENGUINS, target="body_mass_g", l2=0.1)
+    with pytest.raises(CheckpointError, match="the model was"):
+        other.score(**asked)
+    with pytest.raises(CheckpointError, match="the weights was"):
+        penguins.score(weights="bill_length_mm", **asked)
+    kept.unlink()
+    assert penguins.score(unseen="reference", **asked) == penguins.score(frame, unseen="reference")
+    assert not kept.exists()
+
+
+def test_rows_that_count_nothing_have_no_levels():
+    table = {"x": ["a", "b", "b", "a"], "z": [1.0, 2.0, 4.0, 7.0], "y": [1.0, 2.0, 3.0, 5.0]}
+    model = quiet(table, target="y", features=["x"])
+    rows = {"x": ["a", "c", "c"], "y": [1.0, 2.0, 3.0], "w": [1.0, 1.0, 0.0]}
+    found = model.score(rows, weights="w", unseen="reference")
+    assert (found.rows, found.unseen) == (2, {"x": 1})
+
+
+def test_records_left_out_are_counted(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,1\n2,2,9\n3,3\n")
+    model = steepest.fit({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 3.0]}, target="y")
+    source = steepest.open_table(tmp_path / "t.csv", ragged="drop")
+    found = model.score(source)
+    assert found.notes == ("1 record with a field too few or too many was left out.",)
+    assert found.rows == 2
 
 
 def test_what_cannot_be_scored(penguins):

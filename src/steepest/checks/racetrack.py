@@ -15,7 +15,7 @@ from ..data.design import Block, Design, Selected
 from ..data.expressions import label
 from ..data.filters import check_condition
 from ..data.predictor import LinearPredictor, Manner
-from ..data.table import Batch, Kind, Source
+from ..data.table import Batch, Kind, Part, Source
 from ..data.terms import Term
 from ..descent.quadratic import Coordinates
 from ..errors import SourceError, TooLargeError
@@ -72,8 +72,8 @@ class Surveyor:
         design = np.empty((n, len(self.problem.terms) + skip))
         design[:, :skip] = 1.0
         y, weights, at = np.empty(n), np.ones(n), 0
-        for batch, where, row in self._read():
-            block = self._plan.block(batch, where, row, exact=False)
+        for batch, part, row in self._read():
+            block = self._plan.block(batch, part.where, row, exact=False)
             used = np.flatnonzero(self._find_used(block))
             end = at + len(used)
             if end > n:
@@ -81,10 +81,10 @@ class Surveyor:
             places = used if block.places is None else block.places[used]
             chosen = Selected(batch, places)
             for j, column in enumerate(self._columns):
-                design[at:end, skip + j] = column(chosen, where, row, AS_KNOWN)
-            y[at:end] = self._target(chosen, where, row, AS_KNOWN)
+                design[at:end, skip + j] = column(chosen, part, row, AS_KNOWN)
+            y[at:end] = self._target(chosen, part, row, AS_KNOWN)
             if self._offset is not None:
-                y[at:end] -= self._offset(chosen, where, row, AS_KNOWN)
+                y[at:end] -= self._offset(chosen, part, row, AS_KNOWN)
             if block.weights is not None:
                 weights[at:end] = block.weights[used]
             at = end
@@ -112,12 +112,12 @@ class Surveyor:
                 y -= own.target_mean
             features /= own.spread
 
-    def _read(self) -> Iterator[tuple[Batch, str, int]]:
+    def _read(self) -> Iterator[tuple[Batch, Part, int]]:
         reads = self._plan.reads
         for part in self.source.parts():
             row = part.first_row
             for batch, _ in part.batches(reads.numbers, reads.categories, times=reads.times):
-                yield batch, part.where, row
+                yield batch, part, row
                 row += batch.n_rows
 
     def _find_used(self, block: Block) -> NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
@@ -16,9 +18,17 @@ FILES = {"duckdb": duckdb.open_file, "sqlite": sqlite.open_file}
 """Databases that are files, by the scheme of their URLs."""
 
 
+NEARLY = re.compile(
+    r"(jdbc|odbc|postgres(ql)?|sqlite|duckdb)(\+\w+)?:|.*password=", re.IGNORECASE | re.DOTALL
+)
+"""What is no URL, nor the name of a file, but was meant to be a database, and may hold a secret."""
+
+
 def is_url(source: object) -> bool:
     """Whether something is the URL of a database, or of nothing that is known."""
-    return isinstance(source, str) and scheme_of(source) not in (*SCHEMES, *WEB, "file", "")
+    if not isinstance(source, str) or scheme_of(source):
+        return isinstance(source, str) and scheme_of(source) not in (*SCHEMES, *WEB, "file")
+    return bool(NEARLY.match(source)) and not os.path.lexists(source.partition("\0")[0])
 
 
 def is_connection(source: object) -> bool:
@@ -31,14 +41,16 @@ def open_url(url: str, table: str | None, query: str | None) -> Source:
 
     DatabaseError for another scheme, SourceNotFoundError where there is no such file.
     """
-    scheme = scheme_of(url)
+    scheme = scheme_of(url).partition("+")[0]  # others name their driver behind it
     if scheme in server.SCHEMES:
         pairs = (option.partition("=") for option in server.split_url(url)[3])
         asked = {name: unquote_plus(value) for name, _, value in pairs}
-    elif scheme in FILES and (found := urlsplit(url)).netloc == "":
+    elif scheme in FILES and (found := urlsplit(url)).netloc == "" and len(found.path) > 1:
         asked = {name: values[0] for name, values in parse_qs(found.query).items()}
-    else:
+    elif scheme and scheme not in FILES:
         raise DatabaseError.scheme(scheme)
+    else:
+        raise DatabaseError.no_url()
     table = asked.get("table") if table is None else table
     query = asked.get("query") if query is None else query
     check_one(table, query)

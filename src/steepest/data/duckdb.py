@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import DatabaseError, PackageError
 from .ahead import read_ahead
 from .portions import Asked, Held, Span
-from .selection import HERE, name_asked, quote_name, write_select
+from .selection import HERE, cut_statement, name_asked, quote_name, write_select
 from .states import FileState
 from .streams import Stream, from_relation, translated
 from .table import Schema, Source
@@ -18,7 +18,6 @@ from .table import Schema, Source
 PART_ROWS = 983_040
 """Rows of a part: eight groups as DuckDB stores them."""
 
-ENDS = ("min(rowid)", "max(rowid)")
 ENDS = ("min(rowid)", "max(rowid)")
 TABLES = "select table_name from information_schema.tables order by 1"
 
@@ -53,12 +52,12 @@ def _find_asked(
         return [name for (name,) in connection.sql(TABLES).fetchall()]
 
     where = name_asked(database, table, query, list_tables)
-    asked = quote_name(str(table)) if query is None else query
+    asked = quote_name(str(table))
     with translated(where):
-        statements = connection.extract_statements(asked if query else write_select(asked))
+        statements = connection.extract_statements(write_select(asked) if query is None else query)
         if [statement.type.name for statement in statements] != ["SELECT"]:
             raise DatabaseError.no_select(where)
-    return where, asked
+    return where, asked if query is None else cut_statement(statements[0].query)
 
 
 class File:

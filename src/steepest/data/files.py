@@ -5,11 +5,14 @@ from __future__ import annotations
 import lzma
 import os
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
+from typing import Any
 
 from ..errors import SourceError, counted, listed
+from ..store import holds_model
 from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
 from .file import File
@@ -20,7 +23,7 @@ from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import Found, check_readable, find_files, is_own
 from .places import Place, Stamp, measure, open_bytes
-from .spool import Spool, Spooled, read_pieces, spool
+from .spool import PIECE, Spool, Spooled, read_pieces, spool
 from .stores import reaching
 from .table import Kind, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
 
@@ -130,9 +133,10 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
             continue
         found = find_files(pattern)
         data = [one for one in found if not is_own(one.path)]
-        if data:  # else what is meant is one of ours, and is refused by its ending
-            own += [one.path for one in found if one not in data]
-            found = data
+        own += [one.path for one in found if one not in data]
+        if not data:
+            raise (SourceError.model if holds_model(own[-1]) else SourceError.scanned)(own[-1])
+        found = data
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files and _tell_apart(one) not in seen:
@@ -206,12 +210,34 @@ def _open_text(
 
 def _unpack_xz(path: str, title: str, most: int | None) -> Spool:
     try:
-        with open_bytes(path) as raw, lzma.open(raw) as stream:
-            held = spool(_guard(read_pieces(stream), title, most))
+        with open_bytes(path) as raw:
+            held = spool(_guard(_read_xz(raw), title, most))
     except (lzma.LZMAError, EOFError) as error:
         raise SourceError.unreadable(title, "xz", str(error)) from None
     check_readable(held.path, title)
     return held
+
+
+def _read_xz(raw: Any) -> Iterator[bytes]:
+    """What the streams of a file unpack to; Python's own reader passes over what is behind one.
+
+    LZMAError, EOFError for what is no whole stream; zeros may stand behind one.
+    """
+    stream, held = lzma.LZMADecompressor(lzma.FORMAT_XZ), b""
+    for packed in read_pieces(raw):
+        held += packed
+        while held:
+            if stream.eof:
+                held = held.lstrip(b"\0")
+                if not held:
+                    break
+                stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+            yield stream.decompress(held, PIECE)
+            while not (stream.eof or stream.needs_input):
+                yield stream.decompress(b"", PIECE)
+            held = stream.unused_data
+    if not stream.eof:
+        raise EOFError("the file ends before its end is marked")
 
 
 def _decode(path: str, packing: str, title: str, dialect: Dialect) -> Spool:
@@ -236,19 +262,28 @@ def _guard(pieces: Iterable[bytes], title: str, most: int | None) -> Iterator[by
 
 def _guess_format(path: str, title: str) -> Callable[..., Source]:
     with File(path, title).reading(), open_unpacked(path, find_packing(path)) as (stream, _):
-        return LinesFile if stream.read(1 << 12).lstrip().startswith(b"{") else DelimitedFile
+        head = stream.read(1 << 12).removeprefix(BOM_UTF8).lstrip()
+        return LinesFile if head.startswith(b"{") else DelimitedFile
 
 
 def _find_format(path: str) -> Callable[..., Source]:
     """What reads a file, by its ending."""
-    endings = [ending for ending in FORMATS if path.lower().endswith(ending)]
-    if not endings:
+    ending = _find_ending(path)
+    if not ending:
         raise SourceError.format_unknown(path)
-    return FORMATS[max(endings, key=len)]
+    return FORMATS[ending]
+
+
+def _find_ending(path: str) -> str:
+    """How a file of a known format ends; empty for others."""
+    endings = [ending for ending in FORMATS if path.lower().endswith(ending)]
+    return max(endings, key=len, default="")
 
 
 def _check_one_format(pattern: str, paths: Sequence[str]) -> None:
-    """SourceError for a pattern or a folder that mixes formats."""
-    for path in paths:
-        if _find_format(path) is not _find_format(paths[0]):
-            raise SourceError.mixed(pattern, paths[0], path)
+    """SourceError for a pattern or a folder that mixes formats, or holds other files too."""
+    formats = {path: FORMATS.get(_find_ending(path)) for path in paths}
+    first = next((path for path, opened in formats.items() if opened), "")
+    for path, opened in formats.items():
+        if first and opened is not formats[first]:
+            raise SourceError.mixed(pattern, first, path, _find_ending(first))

@@ -225,6 +225,8 @@ def open_table(
         opened = databases.open_url if databases.is_url(source) else databases.open_connection
         return opened(source, table, query)
     if asked:
+        if _is_path(source):
+            _open_places(source, dialect)  # the file of a database is told as such
         name, value = ("query", query) if table is None else ("table", table)
         raise OptionError.outside(name, value, "for what is no database", f"leave {name} unset.")
     if _is_path(source) or _are_paths(source):

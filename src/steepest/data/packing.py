@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..store import MOMENTS_HEAD
 from .places import open_bytes
 
 STARTS = {
@@ -19,13 +20,16 @@ STARTS = {
 }
 """How a file begins that is packed, as regular expressions."""
 
-NO_TEXTS = {
-    b"PAR1": "Parquet",
-    b"ARROW1": "Arrow IPC",
-    b"SQLite format 3\0": "SQLite",
-    b"PK\3\4": "a zip archive, such as a spreadsheet",
+NO_TABLES = {
+    "Parquet": rb"PAR1",
+    "Arrow IPC": rb"ARROW1",
+    "an Arrow stream": rb"\xff\xff\xff\xff",
+    "SQLite": rb"SQLite format 3\x00",
+    "a zip archive, such as a spreadsheet": rb"PK\x03\x04",
+    "a file of moments": re.escape(MOMENTS_HEAD[:9]),
+    "a web page": rb"(\xef\xbb\xbf)?\s*<(?i:!doctype html|html)",
 }
-"""How a file begins that is neither text nor packed text."""
+"""How a file begins that holds no rows of text, as regular expressions."""
 
 ENDINGS = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz")
 """What stands behind the ending of a file that is packed."""
@@ -39,10 +43,10 @@ def find_packing(path: str) -> str:
 
 
 def find_format(path: str) -> str:
-    """What a file is by its first bytes, where that is no text and known; else empty."""
+    """What a file is by its first bytes, where that is no table of text and known; else empty."""
     with open_bytes(path) as file:
-        head = bytes(file.read(16))
-    return next((name for start, name in NO_TEXTS.items() if head.startswith(start)), "")
+        head = bytes(file.read(32))
+    return next((name for name, start in NO_TABLES.items() if re.match(start, head)), "")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from .ahead import PARTING_SECONDS, read_ahead, work_aside
 from .arrow import ArrowBatch
 from .numerals import read_numerals
 from .revisions import Revision
-from .selection import quote_name, write_select
+from .selection import cut_statement, quote_name, write_select
 from .server import Held, Server, Session, driver_error, speaking
 from .servertypes import Given, describe_columns, refuse_endless
 from .table import Batch, Kind, Schema
@@ -259,12 +259,12 @@ def _open_table(session: Session, server: Server | Held, table: str | None, wher
 
 def _wrap(session: Session, query: str, where: str) -> str:
     """A query as what a table may stand for, so that it can be nothing that writes."""
-    text = query.rstrip().rstrip(";").rstrip()
+    text = cut_statement(query)
     wrapped = f"(\n{text}\n) as asked"
     try:
         session.describe(query)  # what is wrong with it is told as it stands
     except driver_error() as error:
-        if "multiple commands" in str(error) or not text:
+        if "multiple commands" in str(error) or not text.strip():
             raise DatabaseError.no_select(where) from None
         raise
     try:

@@ -55,7 +55,7 @@ def _stream(
         row = part.first_row
         for batch, fraction in part.batches(reads.numbers, reads.categories, cells, reads.times):
             cast = casts.apply(batch, part.where, row)
-            values = predictor(cast, part.where, row, manner)
+            values = predictor(cast, part, row, manner)
             outside = None
             if manner.flag_extrapolation:
                 outside = predictor.find_outside(cast, part.where, row)

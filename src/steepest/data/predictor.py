@@ -17,7 +17,7 @@ from .casting import Casts, find_casts
 from .design import Reads, join_reads, read_for
 from .expressions import BETWEEN, Product, label, times_of
 from .forming import Rows, rows_of
-from .table import Batch, Column, Kind, Schema
+from .table import Batch, Column, Kind, Part, Schema, Source, remarks_of, tell_infinite
 from .terms import RARE, Term, settle
 
 UNSEEN = ("refuse", "null", "reference")
@@ -38,6 +38,8 @@ class Manner:
     flag_extrapolation: bool = False
     rows_unseen: Counter[str] = field(default_factory=Counter, compare=False)
     """Rows with an unseen level by column, counted while rows are predicted."""
+    last_unseen: dict[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
+    """Which rows of the last batch these were, by column."""
 
     def __post_init__(self) -> None:
         if self.unseen not in UNSEEN:
@@ -96,6 +98,15 @@ class LinearPredictor:
         return reduce(join_reads, found, Reads((), (), ()))
 
     @property
+    def categories(self) -> list[str]:
+        """The columns, crossed ones too, whose levels it looks up."""
+        return list(self._first_of)
+
+    def note_reads(self, source: Source) -> list[str]:
+        """What a table takes for granted in giving what it takes."""
+        return remarks_of(source, self.reads.numbers, (*self.reads.categories, *self.reads.times))
+
+    @property
     def sources(self) -> list[str]:
         """The columns of a table that it needs."""
         return list(dict.fromkeys(n for column in self.used.values() for n in column.sources))
@@ -114,13 +125,19 @@ class LinearPredictor:
         groups = [Group(*key, *own) for key, own in found.items()]
         return sorted(groups, key=lambda group: bool(group.category))
 
-    def __call__(self, batch: Batch, where: str, first_row: int, manner: Manner) -> Floats:
-        """Predictions for a batch, shape (n_rows,).
+    def __call__(self, batch: Batch, part: Part, first_row: int, manner: Manner) -> Floats:
+        """Predictions for a batch of a part, shape (n_rows,).
 
-        ValueFoundError at an unseen level or a null where the manner is to refuse them, and for
-        a value that is not defined.
+        ValueFoundError for an infinity and a value that is not defined, and at an unseen level or
+        a null where the manner is to refuse them.
         """
-        rows = rows_of(batch, self.reads.numbers, where, first_row)
+        manner.last_unseen.clear()
+        rows = rows_of(batch, self.reads.numbers, part.where, first_row)
+        for name, values in rows.numbers.items():
+            infinite = np.isinf(values)
+            if infinite.any():
+                value = float(values[np.argmax(infinite)])
+                raise tell_infinite(part, value, name, rows.row(infinite))
         eta = np.full(batch.n_rows, self.intercept)
         if self.offset:
             eta += self._form(rows, self.offset, manner, fills=False)
@@ -218,6 +235,7 @@ class LinearPredictor:
                 raise ValueFoundError.unseen(name, level, rows.where, rows.row(met), seen)
             if group is self._first_of[name]:
                 manner.rows_unseen[name] += int(np.count_nonzero(met))
+                manner.last_unseen[name] = met
             if manner.unseen == "null":
                 values[new] = np.nan
         return values[codes]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from ..errors import DatabaseError
 
 HERE = "the database"
 """What messages call one that is open, and has no name."""
+
+
+PIECE = re.compile(
+    r"[eE]'(?:[^'\\]|\\.|'')*'|'[^']*'|\"[^\"]*\"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/|;",
+    re.DOTALL,
+)
+"""What holds semicolons that end no statement; or one that does."""
 
 
 def name_asked(
@@ -34,6 +42,16 @@ def check_one(table: str | None, query: str | None) -> None:
 def write_select(source: str, shown: Sequence[str] = ()) -> str:
     """What is shown of a source, both as SQL writes them; all of it where nothing is said."""
     return " ".join(("select", ", ".join(shown) or "*", "from", source))
+
+
+def cut_statement(query: str) -> str:
+    """A query of PostgreSQL's or DuckDB's without the semicolon that ends it, and what follows.
+
+    >>> cut_statement("select ';' as x; -- a semicolon")
+    "select ';' as x"
+    """
+    ends = [piece.start() for piece in PIECE.finditer(query) if piece[0] == ";"]
+    return query[: ends[0]] if ends else query
 
 
 def quote_name(name: str) -> str:

@@ -62,7 +62,11 @@ def spool(pieces: Iterable[bytes]) -> Spool:
     return held
 
 
+PIECE = 1 << 20
+"""Bytes or characters that are read at once."""
+
+
 def read_pieces(stream: IO[AnyStr]) -> Iterator[AnyStr]:
     """A stream front to back, a megabyte at a time."""
-    while piece := stream.read(1 << 20):
+    while piece := stream.read(PIECE):
         yield piece

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol, Self
 
-from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError
+from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError, ValueFoundError
 from ..typing import Codes
 from .expansions import Expansion
 from .expressions import Expression, Name, sources
@@ -117,23 +117,28 @@ class Schema:
         shown = self.example(column.name) if self.example else ""
         return f"{self.where} ({shown})" if shown else self.where
 
+    def _find_both(self, other: Schema, name: str) -> None:
+        """ColumnNotFoundError for a name that one of the two has not."""
+        if (name in self._by_name) == (name in other._by_name):
+            self.find(name)
+            return
+        has, lacks = (self, other) if name in self._by_name else (other, self)
+        raise ColumnNotFoundError.elsewhere(name, has.where, lacks.where, lacks.names)
+
     def join(self, other: Schema, wanted: Sequence[str] | None) -> Schema:
         """The one schema of two files: the same names, each of one kind; order is free.
 
         Only the columns ``wanted`` need to agree (None: all).  A column without any value
         takes the kind that the other file gives it.
         """
-        names = wanted if wanted is not None else self.names
-        for name in names:
-            other.find(name)
-        if wanted is None:
-            for name in other.names:
-                self.find(name)
+        names = wanted if wanted is not None else (*self.names, *other.names)
+        for name in filter(None, names):
+            self._find_both(other, name)
         joined, asked = [], frozenset(names)
         for column in self.columns:
             if column.name not in asked:
                 continue
-            twin = other.find(column.name)
+            twin = other.find(column.name) if column.name else column
             unused = wanted is None and column.kind is twin.kind is Kind.TIME
             if column.kind is Kind.NULL:
                 joined.append(twin)
@@ -210,6 +215,13 @@ class Part(Protocol):
         they are, ``times`` as Arrow's.
         """
         ...
+
+
+def tell_infinite(part: Part, value: float, name: str, row: int) -> Exception:
+    """The error for an infinity in a part, as it is written there where the part knows that."""
+    tell = getattr(part, "tell_infinite", None)
+    told: Exception | None = tell(value, name, row) if tell else None
+    return told or ValueFoundError.infinite(value, name, part.where, row)
 
 
 def name_whole(part: Part) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..typing import Floats
 from .arrow import ArrowBatch
-from .expansions import LARGEST_WHOLE, Expansion
+from .expansions import LARGEST_WHOLE, Expansion, distil
+from .table import Batch, beneath
 
 WHOLE = re.compile(r"[ \t]*([+-]?)([0-9]+)[ \t]*")
 
@@ -80,6 +81,14 @@ class TextBatch(ArrowBatch):
     def _doubles(self, name: str) -> Floats:
         found: Floats = self.numbers([name]).columns[0]
         return found
+
+
+def rounds(batch: Batch, name: str) -> bool:
+    """Whether doubles alone leave something of whole numbers of a column."""
+    rests: Rests | None = beneath(batch, "rests", None)
+    found = batch.expansion(name)
+    several = found is not None and not found.tens and len(distil(found.parts)) > 1
+    return several or (rests is not None and name in rests.rounded)
 
 
 def find_large(numbers: Floats) -> NDArray[np.int64]:

@@ -55,7 +55,7 @@ from .stores import StoreError
 from .studies import FoldsError, StudyError
 from .sums import MomentsError
 from .tables import SourceError, SourceNotFoundError
-from .words import SteepestError, SteepestWarning, counted, listed, nearest
+from .words import SteepestError, SteepestWarning, counted, listed, nearest, visible
 
 __all__ = [
     "CheckpointError",
@@ -95,4 +95,5 @@ __all__ = [
     "is_whole",
     "listed",
     "nearest",
+    "visible",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .words import SteepestError, listed
+from .words import SteepestError, listed, shown
 
 
 class ValueFoundError(SteepestError, ValueError):
@@ -22,12 +22,13 @@ class ValueFoundError(SteepestError, ValueError):
     def beyond(
         cls, value: float, name: str, where: str, row: int, line: int, text: str
     ) -> ValueFoundError:
-        shown = text if len(text) <= 40 else text[:40] + "..."
+        missing = f"null=[{text!r}] if it means missing: its row is then dropped and counted."
         held = f"{value:+.0f}".removeprefix("+")
         return cls(
-            f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has '{shown}'.",
+            f"column '{name}' of {where} holds {held} in row {row:,}: line {line:,} has "
+            f"'{shown(text)}'.",
             "Doubles end at 1.8e308, and an infinity makes every sum infinite.",
-            f"null=[{shown!r}] if it means missing: its row is then dropped and counted.",
+            missing if len(text) <= 40 else "mend that cell, or leave it empty.",
         )
 
     @classmethod
@@ -144,7 +145,7 @@ class ValueFoundError(SteepestError, ValueError):
         return cls(
             f"'C({name})' of {where} would have the level {value:.17g} in row {row:,}.",
             "Doubles do not tell whole numbers from 2⁵³ on apart, so levels could run together.",
-            f"turn '{name}' into text first.",
+            f"take it as text, in a file of text by steepest.open_table(path, text=['{name}'])",
         )
 
     @classmethod

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .words import SteepestError, counted, listed, nearest
+from .words import SteepestError, counted, listed, nearest, shown
 
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+SEPARATORS = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "bars",
+    ",": "commas",
+    ":": "colons",
+    " ": "blanks",
+}
+"""What may stand between the fields of a file whose header seems to be one name."""
 
 
 class ColumnNotFoundError(SteepestError, KeyError):
@@ -14,18 +22,34 @@ class ColumnNotFoundError(SteepestError, KeyError):
 
     @classmethod
     def of(cls, role: str, name: str, where: str, names: Sequence[str]) -> ColumnNotFoundError:
-        meant = nearest(name, names)
-        columns = counted(len(names), "column")
-        choice = listed(names, "or") if len(names) <= 6 else "one of them"
+        own = [known for known in names if known]
+        meant = nearest(name, own)
+        choice = listed(own, "or") if len(own) <= 6 else "one of them"
         hint = f"did you mean '{meant}'?" if meant else f"choose {choice}."
-        between = [mark for mark in SEPARATORS if len(names) == 1 and mark in names[0]]
-        if between:
-            word = SEPARATORS[between[0]]
-            hint = f"its fields seem to be separated by {word}; open_table(..., delimiter='...')."
+        if names and not own:
+            hint = "check its header."
+        for mark, word in SEPARATORS.items():
+            if len(names) == 1 and mark in names[0]:
+                hint = f"steepest.open_table(path, delimiter={mark!r}) if {word} part its fields."
+                break
         return cls(
             f"{role} column '{name}' is not in {where}.",
-            f"It has {columns}: {listed(names)}." if names else "It has no columns.",
+            f"It has {counted(len(names), 'column')}: {listed(names)}."
+            if names
+            else "It has no columns.",
             hint,
+        )
+
+    @classmethod
+    def elsewhere(
+        cls, name: str, first: str, second: str, names: Sequence[str]
+    ) -> ColumnNotFoundError:
+        """The second of two files has these names, and lacks a column of the first."""
+        return cls(
+            f"column '{name}' of {first} is not in {second}.",
+            f"That has {counted(len(names), 'column')}: {listed(names)}. Files of one table are "
+            "matched by the names of their columns.",
+            "name columns that both have, columns=[...], or leave one of the two out.",
         )
 
     @classmethod
@@ -165,10 +189,9 @@ class ColumnKindError(SteepestError, TypeError):
     def cell(
         cls, name: str, where: str, word: str, line: str | None, value: str
     ) -> ColumnKindError:
-        shown = _shorten(value)
         place = f" in line {int(line):,}" if line else ""
         return cls(
-            f"column '{name}' of {where} is a {word} at first, but '{shown}'{place}.",
+            f"column '{name}' of {where} is a {word} at first, but '{shown(value)}'{place}.",
             "One column has one kind in every row.",
             f"mend that cell, leave it empty, or leave '{name}' out.",
         )
@@ -196,16 +219,15 @@ class ColumnKindError(SteepestError, TypeError):
     ) -> ColumnKindError:
         """A cell of another kind than its column, each with its line."""
         line, value = cell
-        shown = _shorten(value)
-        as_in = f", as '{_shorten(example[1])}' in line {example[0]:,}" if example else " elsewhere"
+        as_in = f", as '{shown(example[1])}' in line {example[0]:,}" if example else " elsewhere"
         skip = ", skip_rows=1 if that line is no row" if under_header else ""
-        missing = f"null=[{value!r}] if '{value}' means missing, or "
+        missing = f"null=[{value!r}] if '{shown(value)}' means missing, or "
+        sayable = len(value) <= 40 and "\0" not in value
         return cls(
-            f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown}' in line {line:,} is "
-            f"{odd}.",
+            f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown(value)}' in line "
+            f"{line:,} is {odd}.",
             "One column has one kind in every row.",
-            ("" if len(value) > 40 else missing)
-            + f"text=[{name!r}] if all of '{name}' is text{skip}.",
+            (missing if sayable else "") + f"text=[{name!r}] if all of '{name}' is text{skip}.",
         )
 
     @classmethod
@@ -227,7 +249,3 @@ class ColumnKindError(SteepestError, TypeError):
             "One column has one kind in every part.",
             f"{text}convert one of the two, or leave '{name}' out.",
         )
-
-
-def _shorten(value: str) -> str:
-    return value if len(value) <= 40 else value[:40] + "..."

@@ -20,6 +20,14 @@ class DatabaseError(SourceError):
         )
 
     @classmethod
+    def no_url(cls) -> DatabaseError:
+        return cls(
+            "what was meant to be a database is no URL of one.",
+            "It is not repeated here: it may hold a password.",
+            "write it as one of sqlite:///path, duckdb:///path and postgresql://user@host/db",
+        )
+
+    @classmethod
     def among_files(cls) -> DatabaseError:
         return cls(
             "a database stands among several sources.",

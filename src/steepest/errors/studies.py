@@ -28,6 +28,14 @@ class FoldsError(SteepestError, ValueError):
         )
 
     @classmethod
+    def large(cls, name: str, value: float) -> FoldsError:
+        return cls(
+            f"'{name}' would make a fold of {value:.17g}.",
+            "Doubles do not tell whole numbers from 2⁵³ on apart, so folds could run together.",
+            f"take it as text, in a file of text by steepest.open_table(path, text=['{name}'])",
+        )
+
+    @classmethod
     def empty(cls, labels: Sequence[str], rule: str, where: str) -> FoldsError:
         folds = "fold" if len(labels) == 1 else "folds"
         return cls(

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from . import words
 from .words import SteepestError, counted, listed, nearest, sentence
 
 READERS = {
@@ -21,6 +22,9 @@ DATABASES = {(".db", ".sqlite", ".sqlite3", ".db3"): "sqlite", (".duckdb", ".ddb
 """Whose files end so, as URLs call it."""
 
 
+INPUT = "standard input"
+
+
 class SourceError(SteepestError, OSError):
     """A file or table that cannot be read as what it is said to be."""
 
@@ -33,12 +37,12 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def mixed(cls, pattern: str, first: str, other: str) -> SourceError:
-        folder, name = first.rsplit("/", 1) if "/" in first else (".", first)
+    def mixed(cls, pattern: str, first: str, other: str, ending: str) -> SourceError:
+        folder = first.rsplit("/", 1)[0] if "/" in first else "."
         return cls(
             f"'{pattern}' holds files of several formats, such as '{first}' and '{other}'.",
             "They are hardly one table.",
-            f"name those of one format: '{folder}/*{name[name.find('.') :]}'",
+            f"name those of one format: '{folder}/*{ending}'",
         )
 
     @classmethod
@@ -76,9 +80,11 @@ class SourceError(SteepestError, OSError):
     @classmethod
     def no_text(cls, path: str, what: str) -> SourceError:
         return cls(
-            f"'{path}' is no text: it begins as {what} does.",
+            f"'{path}' is no table of text: it begins as {what} does.",
             "How a file is read follows from its ending, and this one says text.",
-            f"name it as what it is; head -c 16 '{path}' shows how it begins.",
+            "cat > table.parquet keeps standard input in a file, which is then named as what it is."
+            if path == INPUT
+            else f"name it as what it is; head -c 16 '{path}' shows how it begins.",
         )
 
     @classmethod
@@ -124,8 +130,17 @@ class SourceError(SteepestError, OSError):
     def scanned(cls, path: str) -> SourceError:
         return cls(
             f"'{path}' holds moments, not rows.",
-            "They were scanned already.",
-            f"steepest merge '{path}' other.moments -o all.moments",
+            "They were scanned already, and are fitted, added and shown as they are.",
+            f"steepest merge {shlex.quote(path)} other.moments -o all.moments adds them to others; "
+            f"load({path!r}) gives them to a fit in Python.",
+        )
+
+    @classmethod
+    def model(cls, path: str) -> SourceError:
+        return cls(
+            f"'{path}' holds a model, not rows.",
+            "Rows are read from tables.",
+            f"steepest show {shlex.quote(path)} prints it; load({path!r}) gives it in Python.",
         )
 
     @classmethod
@@ -180,12 +195,13 @@ class SourceError(SteepestError, OSError):
     @classmethod
     def not_utf8(cls, path: str, encoding: str = "", line: int | None = None) -> SourceError:
         said = (encoding or "latin1").lower()
+        iconv = f"iconv -f {encoding or 'latin1'} -t utf-8"
         place = f" in line {line:,}" if line else ""
         return cls(
             f"'{path}' is {encoding or 'not UTF-8'}{place}.",
             "Text is read as UTF-8 unless something else is said.",
-            f"steepest.open_table({path!r}, encoding='{said}'), or "
-            f"iconv -f {encoding or 'latin1'} -t utf-8 '{path}' > utf8.csv",
+            f"steepest.open_table({path!r}, encoding='{said}')"
+            + ("." if path == INPUT else f", or {iconv} '{path}' > utf8.csv"),
         )
 
     @classmethod
@@ -216,28 +232,37 @@ class SourceError(SteepestError, OSError):
 
     @classmethod
     def ragged(cls, path: str, line: int, expected: int, got: int) -> SourceError:
+        hint = "mend that line, or ragged='drop' leaves such lines out and counts them."
+        if expected == 1:
+            hint = "skip_lines=1 if the first line is no header."
         return cls(
-            f"line {line:,} of '{path}' has {counted(got, 'field')}, where {expected:,} are "
-            "expected.",
+            f"line {line:,} of '{path}' has {counted(got, 'field')}, where {expected:,} "
+            f"{'is' if expected == 1 else 'are'} expected.",
             "A line with a field too few or too many cannot be matched to its columns.",
-            "mend that line, or ragged='drop' leaves such lines out and counts them.",
+            hint,
         )
 
     @classmethod
     def unclosed_quote(cls, path: str, line: int, shown: str) -> SourceError:
         return cls(
-            f"the quote that opens in line {line:,} of '{path}' is not closed there: {shown}.",
+            f"the quote that opens in line {line:,} of '{path}' is not closed there: "
+            f"{words.shown(shown, 80)}.",
             "All that follows would belong to that field, line ends too.",
             "close it, or quote='' if quotes are plain text in this file.",
         )
 
     @classmethod
     def stray_quote(cls, path: str, line: int, shown: str) -> SourceError:
-        cut = shown if len(shown) <= 60 else shown[:60] + "..."
+        hint = "double the quote and put the field in quotes, or quote='' if quotes are plain text."
+        if line == 1 and shown.lstrip().startswith(('{"', '[{"')):
+            hint = (
+                "it begins as JSON does: lines of one object each are named .jsonl, and an array "
+                "is made such lines by jq -c '.[]'."
+            )
         return cls(
-            f"line {line:,} of '{path}' has a quote out of place: {cut}.",
+            f"line {line:,} of '{path}' has a quote out of place: {words.shown(shown, 60)}.",
             "A field is in quotes as a whole, with quotes inside doubled, or has none.",
-            "double the quote and put the field in quotes, or quote='' if quotes are plain text.",
+            hint,
         )
 
     @classmethod

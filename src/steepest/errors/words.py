@@ -22,6 +22,7 @@ class SteepestError(Exception):
     exit_code = 1
 
     def __init__(self, found: str, why: str, hint: str) -> None:
+        found, why, hint = visible(found), visible(why), visible(hint)
         super().__init__(found, why, hint)
         self.found, self.why, self.hint = found, why, hint
 
@@ -36,6 +37,33 @@ class SteepestError(Exception):
 
 class SteepestWarning(UserWarning):
     """Something a result would be misread without: rows dropped, a column left out."""
+
+
+CONTROLS = {
+    code: f"\\x{code:02x}" if code < 128 else f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160))
+    if chr(code) != "\n"
+}
+"""What a terminal would obey, not show."""
+
+
+def visible(text: str) -> str:
+    """Text that does nothing to a terminal but stand there.
+
+    >>> print(visible("a bell\a"))
+    a bell\x07
+    """
+    return text.translate(CONTROLS)
+
+
+def shown(cell: str, most: int = 40) -> str:
+    """A cell as a message has it: on one line, no longer than that, its blanks told apart.
+
+    >>> print(shown("1\xa0000\nkm"))
+    1\xa0000\nkm
+    """
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cell[:most])
+    return plain if len(cell) <= most else f"{plain}..."
 
 
 def listed(names: Iterable[str], word: str = "and", limit: int = 12) -> str:

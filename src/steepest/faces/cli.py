@@ -17,7 +17,7 @@ from .inputs import check_apart
 from .interruption import interruptible, keeping_scan
 from .manual import Command, Group
 from .moments import forget, merge, scan, show
-from .options import print_json, say
+from .options import print_json, print_lines, say
 from .predicting import predict, score
 from .racing import race
 from .speeds import rates
@@ -39,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         return conclude(
             lambda: steepest.main(list(arguments), prog_name="steepest", standalone_mode=False),
             steepest,
+            arguments[0] if arguments else "",
         )
 
 
@@ -128,7 +129,7 @@ def fit(
     from ..models.several import list_notes
     from .terminal import describe_fit
 
-    click.echo("\n\n".join("\n".join(describe_fit(model)) for model in models.values()))
+    print_lines(["\n\n".join("\n".join(describe_fit(model)) for model in models.values())])
     if not quiet:
         say(list_notes(models))
 
@@ -184,7 +185,7 @@ def descend(
 
         print_json({**model_object(model), "path": epoch_rows(model, shown)})
         return
-    click.echo("\n".join(epoch_table(model, shown)))
+    print_lines(epoch_table(model, shown))
     if not quiet:
         value = f"{model.learning_rate:.6g}: " if model.learning_rate > 0 else ""
         rate = f"learning rate {value}{model.learning_rate_reason}."

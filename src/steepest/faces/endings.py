@@ -21,10 +21,10 @@ NO_MEMORY = re.compile("start new thread|map segment|[Cc]annot allocate memory")
 """What packages say where memory is missing, and raise as something else."""
 
 
-def conclude(work: Callable[[], Any], command: click.Command) -> int:
+def conclude(work: Callable[[], Any], command: click.Group, chosen: str = "") -> int:
     """Do the work of a command, and say in its exit code and in one message how it ended.
 
-    Hints speak of the options of ``command``.
+    Hints speak of the options of the commands, first of those of the chosen one.
     """
     try:
         code = _listen(work)
@@ -35,7 +35,7 @@ def conclude(work: Callable[[], Any], command: click.Command) -> int:
         error.show()
         return error.exit_code
     except SteepestError as error:
-        click.echo(f"steepest: {_in_flags(error, command)}", err=True)
+        click.echo(f"steepest: {_in_flags(error, command, chosen)}", err=True)
         return error.exit_code
     except (BrokenPipeError, SystemExit):  # click turns a closed pipe into the second
         _close_stdout()
@@ -67,9 +67,9 @@ def conclude(work: Callable[[], Any], command: click.Command) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _in_flags(error: SteepestError, command: click.Command) -> str:
+def _in_flags(error: SteepestError, command: click.Group, chosen: str) -> str:
     said, mark, hint = str(error).rpartition("\n\nHint: ")
-    return said + mark + in_flags(hint, find_flags(command))
+    return said + mark + in_flags(hint, find_flags(command, chosen))
 
 
 def _listen(work: Callable[[], Any]) -> Any:

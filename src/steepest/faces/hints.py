@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from ..errors import visible
+
 ALIASES = {"columns": "features", "references": "reference"}
 """Arguments whose options have another name."""
 
@@ -35,19 +37,23 @@ PIECES = re.compile(
 )
 
 
-def find_flags(command: click.Command) -> dict[str, click.Option]:
-    """The options of a command, and of those below it, by the arguments that they stand for."""
-    found: dict[str, click.Option] = {}
-    for below in command.commands.values() if isinstance(command, click.Group) else ():
-        found |= find_flags(below)
-    own = {p.name: p for p in command.params if isinstance(p, click.Option) and p.name}
-    return found | own
+def find_flags(command: click.Group, chosen: str = "") -> dict[str, click.Option]:
+    """The options of all commands by the arguments that they stand for, those of one first."""
+    commands = [*command.commands.values(), command]
+    found = {name: option for one in commands for name, option in _list_options(one).items()}
+    own = _list_options(command.commands[chosen]) if chosen in command.commands else {}
+    aliases = {name: found[other] for name, other in ALIASES.items() if other in found}
+    return found | aliases | own
+
+
+def _list_options(command: click.Command) -> dict[str, click.Option]:
+    return {p.name: p for p in command.params if isinstance(p, click.Option) and p.name}
 
 
 def in_flags(hint: str, flags: Mapping[str, click.Option]) -> str:
     """A hint with options for arguments; what is quoted, and what has no option, stays.
 
-    >>> @click.command()
+    >>> @click.group()
     ... @click.option("--learning-rate")
     ... @click.option("--folds")
     ... @click.option("--no-header", is_flag=True)
@@ -112,7 +118,7 @@ def _turn_call(piece: re.Match[str], flags: Mapping[str, click.Option]) -> str:
 
 def _name(argument: str, flags: Mapping[str, click.Option]) -> str | None:
     """The option of an argument, the longer of its names."""
-    option = flags.get(ALIASES.get(argument, argument))
+    option = flags.get(argument)
     return None if option is None else max(option.opts, key=len)
 
 
@@ -123,7 +129,7 @@ def _write(argument: str, value: Any, flags: Mapping[str, click.Option]) -> str 
     name = _name(argument, flags)
     if name is None or value is True:
         return name
-    option = flags[ALIASES.get(argument, argument)]
+    option = flags[argument]
     if isinstance(value, dict):
         return " ".join(f"{name} {shlex.quote(f'{k}={v}')}" for k, v in value.items())
     if isinstance(value, list) and option.multiple and option.type.name == "text":
@@ -154,4 +160,7 @@ def _say(value: Any) -> str:
 
 def _quote(text: str) -> str:
     """A word for a shell, in double quotes where that is easier to read."""
+    if visible(text) != text or "\n" in text:
+        escaped = text.replace("\\", r"\\").replace("'", r"\'").replace("\n", r"\n")
+        return f"$'{visible(escaped)}'"
     return f'"{text}"' if "'" in text and not re.search(r'["$`\\!]', text) else shlex.quote(text)

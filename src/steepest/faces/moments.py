@@ -145,26 +145,45 @@ def forget(whole: str, files: Sequence[str], output: str, as_json: bool, quiet: 
 
 
 @click.command(cls=Command)
-@click.argument("file", metavar="MOMENTS")
+@click.argument("file", metavar="MOMENTS|MODEL")
 @options.output
 def show(file: str, as_json: bool, quiet: bool) -> None:
-    """Show what moments know: columns, correlations, parts.
+    """Show what moments know, columns, correlations, parts; or a saved model.
 
     \b
     Examples:
       steepest show june.moments
       steepest show june.moments --json
+      steepest show price.json
     """
+    from ..store import holds_model
     from ..sums.archive import read_moments
     from .overview import describe_moments, list_notes, view_moments
 
+    if holds_model(file):
+        _show_model(file, as_json=as_json, quiet=quiet)
+        return
     moments = read_moments(file)
     if as_json:
         options.print_json(view_moments(moments))
         return
-    click.echo("\n".join(describe_moments(moments)))
+    options.print_lines(describe_moments(moments))
     if not quiet:
         options.say(list_notes(moments))
+
+
+def _show_model(file: str, *, as_json: bool, quiet: bool) -> None:
+    from ..models.record import load_model
+    from .overview import model_object
+    from .terminal import describe_fit
+
+    model = load_model(file)
+    if as_json:
+        options.print_json(model_object(model))
+        return
+    options.print_lines(describe_fit(model))
+    if not quiet:
+        options.say(model.notes)
 
 
 def _check_place(output: str, inputs: Sequence[str]) -> None:
@@ -181,6 +200,6 @@ def _print(moments: Moments, output: str, *, as_json: bool, quiet: bool) -> None
     if as_json:
         options.print_json({"output": output, **summary_object(moments)})
         return
-    click.echo("\n".join(summary_lines(moments)))
+    options.print_lines(summary_lines(moments))
     if not quiet:
         options.say(list_notes(moments))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import reduce
 from typing import Any, TypeVar
 
 import click
 
-from ..errors import listed
+from ..errors import listed, visible
 from .dialects import split_names, written
 from .hints import find_flags, in_flags
 
@@ -306,8 +306,15 @@ def print_json(value: dict[str, Any]) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output, in which names and levels do nothing to a terminal."""
+    click.echo(visible("\n".join(lines)))
+
+
 def say(notes: Sequence[str]) -> None:
     """Notes, to standard error, with options for the arguments that they speak of."""
-    flags = find_flags(click.get_current_context().find_root().command)
+    context = click.get_current_context()
+    program = context.find_root().command
+    flags = find_flags(program, str(context.info_name)) if isinstance(program, click.Group) else {}
     for note in notes:
-        click.echo(f"note: {in_flags(note, flags)}", err=True)
+        click.echo(f"note: {visible(in_flags(note, flags))}", err=True)

@@ -11,7 +11,7 @@ import click
 from . import options
 from .dialects import take_said, written
 from .manual import Command
-from .options import print_json, say
+from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from ..models.scoring import Score
@@ -93,7 +93,7 @@ def predict(
         source = open_source(open_files(files, take_said(chosen)))
         written_rows = write_predictions(loaded, source, output, manner, kept, on_progress, raw=raw)
     if not quiet:
-        say(note_written(manner, *written_rows))
+        say([*note_written(manner, *written_rows), *loaded.predictor.note_reads(source)])
 
 
 @click.command(cls=Command)
@@ -103,7 +103,7 @@ def predict(
 @written
 @click.option("--weights", metavar="COLUMN", help="The column that says how much a row counts.")
 @_manner
-@options.progress
+@options.scanning
 @options.output
 def score(
     model: str,
@@ -111,6 +111,8 @@ def score(
     weights: str | None,
     unseen: str,
     strict: bool,
+    executor: str | None,
+    checkpoint: str | None,
     progress: str,
     as_json: bool,
     quiet: bool,
@@ -124,28 +126,39 @@ def score(
     Examples:
       steepest score model.json examples/penguins.csv
       steepest score model.json 'new/*.parquet' --json
+      steepest score model.json 'years/*.csv' --executor processes:4 --checkpoint years.part
     """
     from ..data.predictor import Manner
     from ..models.model import note_unseen
     from ..models.record import load_model
-    from .inputs import open_files
+    from .inputs import check_apart, open_files
+    from .interruption import keeping_scan
     from .progress import show_progress
+    from .workers import hiring
 
+    check_apart(checkpoint, None, [model, *files])
     loaded = load_model(model)
-    with show_progress(progress, quiet=quiet) as on_progress:
+    with (
+        keeping_scan(checkpoint) as kept,
+        hiring(executor) as workers,
+        show_progress(progress, quiet=quiet) as on_progress,
+    ):
         found = loaded.score(
             open_files(files, take_said(chosen)),
             weights=weights,
             unseen=unseen,
             strict=strict,
+            executor=workers,
+            checkpoint=kept,
             on_progress=on_progress,
         )
     if as_json:
         print_json(_score_object(loaded.target, found))
         return
-    click.echo("\n".join(_describe_score(loaded.target, found)))
+    print_lines(_describe_score(loaded.target, found))
     if not quiet:
-        say(note_unseen(Manner(unseen, rows_unseen=Counter(found.unseen))))
+        met = Manner(unseen, rows_unseen=Counter(found.unseen))
+        say([*note_unseen(met), *found.notes])
 
 
 def _score_object(target: str, found: Score) -> dict[str, Any]:
@@ -159,6 +172,7 @@ def _score_object(target: str, found: Score) -> dict[str, Any]:
         "rows": found.rows,
         "nulls": found.nulls,
         "unseen": found.unseen,
+        "notes": list(found.notes),
     }
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..data.predictor import Manner
-from ..data.table import Source
+from ..data.table import Source, beneath
 from ..errors import ColumnNameError, OutputError
 from ..models.model import Model, note_unseen
 from ..store import check_writable, replacing
@@ -83,7 +83,7 @@ def write_predictions(
             cells = [batch.cells(name) for name in kept]
             write([*cells, pa.array(values, from_pandas=True), *flags])
             rows, nulls = rows + len(values), nulls + int(np.isnan(values).sum())
-            dropped += getattr(batch, "dropped", 0)
+            dropped += beneath(batch, "dropped", 0)
         if not rows:
             flags = [pa.array([], pa.bool_())] if manner.flag_extrapolation else []
             write([*(pa.nulls(0) for _ in kept), pa.array([], pa.float64()), *flags])
@@ -95,7 +95,9 @@ def note_written(manner: Manner, rows: int, nulls: int, dropped: int) -> list[st
     notes = [*note_unseen(manner), *note_dropped(dropped)]
     if nulls:
         reason = " or holds an unseen level" if manner.unseen == "null" else ""
-        notes.append(f"{nulls:,} of {rows:,} predictions are null: a used column is null{reason}.")
+        verb = "is" if nulls == 1 else "are"
+        told = f"{nulls:,} of {rows:,} predictions {verb} null"
+        notes.append(f"{told}: a used column is null{reason}.")
     return notes
 
 

@@ -12,7 +12,7 @@ import click
 from . import options
 from .dialects import take_said
 from .manual import Command
-from .options import print_json, say
+from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from ..checks.races import OnTurn, Race
@@ -86,7 +86,7 @@ def _print(result: Race, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(race_object(result))
         return
-    click.echo("\n".join(describe_race(result)))
+    print_lines(describe_race(result))
     if not quiet:
         say(result.model.notes)
 

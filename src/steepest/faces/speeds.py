@@ -12,7 +12,7 @@ from ..store import finite
 from . import options
 from .dialects import take_said
 from .manual import Command
-from .options import print_json
+from .options import print_json, print_lines
 
 if TYPE_CHECKING:
     from ..descent.speeds import Rates
@@ -34,7 +34,7 @@ SHOWN, LOADINGS, SMALL = 5, 3, 0.1
     metavar="SHARE",
     help="Say when this share of the height above the minimum is left.  Default: 0.01.",
 )
-@options.progress
+@options.scanning
 @options.output
 def rates(
     files: Sequence[str],
@@ -44,6 +44,8 @@ def rates(
     learning_rate: float | None,
     epochs: int | None,
     tolerance: float,
+    executor: str | None,
+    checkpoint: str | None,
     progress: str,
     as_json: bool,
     quiet: bool,
@@ -62,14 +64,23 @@ def rates(
       steepest rates homes.parquet --target price --scale none --learning-rate 1e-6
     """
     from ..models.outlook import rates as find_rates
-    from .inputs import read_inputs
+    from .inputs import check_apart, read_inputs
+    from .interruption import keeping_scan
     from .progress import show_progress
+    from .workers import hiring
 
     options.require_target(chosen["target"], chosen["formula"])
+    check_apart(checkpoint, None, files)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
-    with show_progress(progress, quiet=quiet) as on_progress:
+    with (
+        keeping_scan(checkpoint) as kept,
+        hiring(executor) as workers,
+        show_progress(progress, quiet=quiet) as on_progress,
+    ):
         found = find_rates(
             source,
+            executor=workers,
+            checkpoint=kept,
             features=options.join_names(features),
             references=dict(reference),
             intercept=not no_intercept,
@@ -80,7 +91,7 @@ def rates(
     if as_json:
         print_json(view)
         return
-    click.echo("\n".join(describe_rates(found, view)))
+    print_lines(describe_rates(found, view))
 
 
 def view_rates(

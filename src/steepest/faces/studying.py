@@ -10,7 +10,7 @@ import click
 from . import options
 from .dialects import take_said
 from .manual import Command
-from .options import print_json, say
+from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -121,7 +121,7 @@ def study(
     if as_json:
         print_json({**study_object(found), **({} if output is None else {"output": output})})
         return
-    click.echo("\n".join(describe_study(found)))
+    print_lines(describe_study(found))
     if not quiet:
         say([*found.notes, *(model.notes if model is not None else ())])
 
@@ -196,7 +196,7 @@ def select(
     if as_json:
         print_json({**selection_object(found), **({} if output is None else {"output": output})})
         return
-    click.echo("\n".join(describe_selection(found)))
+    print_lines(describe_selection(found))
     if not quiet:
         say([*found.notes, *(model.notes if model is not None else ())])
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..descent.path import name_coefficients
 from ..descent.rules import GradientDescent
 from ..descent.schedules import describe_schedule, is_constant
-from ..errors import counted
+from ..errors import counted, visible
 from ..store import finite
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ COLUMNS_SHOWN = 6
 
 def align(rows: Sequence[Sequence[str]], *, words: bool = False) -> list[str]:
     """Rows of cells as lines: the first column to the left, others right, but a last of words."""
+    rows = [[visible(cell).replace("\n", "\\n") for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     last = len(widths) - 1
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,13 +16,15 @@ from ..data.expressions import Product
 from ..data.open import open_source
 from ..data.predictions import Predicted, stream_predictions
 from ..data.predictor import LinearPredictor, Manner
-from ..data.table import Source
+from ..data.table import Source, beneath
 from ..data.terms import Term
 from ..descent.certified import Certificate, Optimum
 from ..descent.path import Path, name_coefficients
 from ..descent.speeds import Rates
 from ..errors import MomentsError, OptionError, SteepestWarning
 from ..store import write_json
+from ..sums.checkpoints import Checkpoint, keeping
+from ..sums.observations import note_dropped
 from ..sums.problem import Problem, Rows
 from ..typing import Floats, OnProgress
 from .inference import Errors
@@ -252,9 +255,13 @@ class Model:
         OptionError
             An unknown ``unseen``.
         """
-        manner = Manner(unseen, strict)
-        pieces = [found.values for found in self.stream(open_source(source, names), manner)]
-        for note in note_unseen(manner):
+        manner, opened = Manner(unseen, strict), open_source(source, names)
+        pieces, dropped = [], 0
+        for values, _, batch in self.stream(opened, manner):
+            pieces.append(values)
+            dropped += beneath(batch, "dropped", 0)
+        notes = [*note_unseen(manner), *note_dropped(dropped), *self.predictor.note_reads(opened)]
+        for note in notes:
             warnings.warn(note, SteepestWarning, stacklevel=2)
         return np.concatenate(pieces) if pieces else np.zeros(0)
 
@@ -266,6 +273,8 @@ class Model:
         weights: str | None = None,
         unseen: str = "refuse",
         strict: bool = False,
+        executor: Executor | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
         on_progress: OnProgress | None = None,
     ) -> Score:
         """How well the predictions of a table do: root mean square of the errors, R², and more.
@@ -276,7 +285,7 @@ class Model:
             As for :meth:`predict`; the table has to have the target too.
         weights : str, optional
             A column of numbers that says how much each row counts.
-        on_progress : callable, optional
+        executor, checkpoint, on_progress : optional
             As for :func:`steepest.scan`.
 
         Returns
@@ -294,15 +303,18 @@ class Model:
         -----
         One pass, in bounded memory.  The sums are exact, so that order and batches never show.
         """
-        return score_rows(
-            self.predictor,
-            self.problem.columns[self.target],
-            open_source(source, names),
-            weights=weights,
-            unseen=unseen,
-            strict=strict,
-            on_progress=on_progress,
-        )
+        with keeping(checkpoint) as kept:
+            return score_rows(
+                self.predictor,
+                self.problem.columns[self.target],
+                open_source(source, names),
+                weights=weights,
+                unseen=unseen,
+                strict=strict,
+                executor=executor,
+                checkpoint=kept,
+                on_progress=on_progress,
+            )
 
     def stream(
         self,

@@ -96,6 +96,7 @@ def note_overflow(epoch: int, asked: int) -> str:
 def note_rounding(problem: Problem, moments: Moments) -> list[str]:
     """Whole numbers that doubles could not hold."""
     used = {name for term in problem.terms for name in term.columns} | {problem.target}
+    used.add(moments.weights)
     rounded = sorted(used & moments.rounded)
     if not rounded:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -14,6 +15,7 @@ from ..data.expressions import Expression, Interaction
 from ..descent.rules import LinearRule
 from ..descent.speeds import Rates
 from ..errors import OptionError, SteepestWarning
+from ..sums.checkpoints import Checkpoint
 from ..typing import OnProgress
 from .fitting import fit
 from .model import Model
@@ -43,6 +45,7 @@ def rates(
     names: Sequence[str] | None = None,
     precision: str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     on_progress: OnProgress | None = None,
 ) -> Rates:
     """Which learning rates a fit allows, which are best, and what makes it slow.
@@ -54,7 +57,9 @@ def rates(
     ----------
     source, target, features, formula, offset, weights, weight_kind, where : object
         The table or its moments, and the columns: as for :func:`steepest.fit`.
-    missing, rare, max_levels, references, names, precision, executor, on_progress : object
+    missing, rare, max_levels, references, names, precision : object
+        The same.
+    executor, checkpoint, on_progress : object
         The same.
     rule : str or LinearRule, optional
         ``"gradient-descent"``, ``"momentum"`` or ``"nesterov"``, or one of :mod:`steepest.rules`.
@@ -118,6 +123,7 @@ def rates(
             names=names,
             precision=precision,
             executor=executor,
+            checkpoint=checkpoint,
             on_progress=on_progress,
         )
     return model.rates

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..data.design import LEVELS_UNASKED, Block, Design, join_blocks
 from ..data.pruning import is_out_of_reach
-from ..data.table import Batch, Kind, Part, beneath
+from ..data.table import Batch, Kind, Part, beneath, tell_infinite
+from ..data.wholes import rounds
 from ..errors import MomentsError, ValueFoundError
 from ..typing import Floats
 from .double import Accumulator
@@ -93,9 +94,11 @@ def collect(
             if watch:
                 watch(part, part.known_rows, 1.0)
             return collector.finish()
-        dropped, fraction = 0, 0.0
+        dropped, fraction, rounded = 0, 0.0, frozenset[str]()
         for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
             dropped += beneath(batch, "dropped", 0)
+            if design.weights and not rounded and rounds(batch, design.weights):
+                rounded = frozenset({design.weights})
             if batch.n_rows:
                 collector.add(batch)
             if watch:
@@ -103,7 +106,9 @@ def collect(
         if watch and part.size and fraction < 1.0:
             watch(part, 0, 1.0)
     found: Moments = collector.finish()
-    return replace(found, observed=replace(found.observed, dropped=dropped)) if dropped else found
+    if dropped:
+        found = replace(found, observed=replace(found.observed, dropped=dropped))
+    return replace(found, rounded=found.rounded | rounded) if rounded else found
 
 
 class Collector:
@@ -224,10 +229,7 @@ class Collector:
         if infinite.size:
             i, column = (int(place) for place in infinite[0])
             name, row = self.design.numbers[column], int(places[i])
-            tell = getattr(self._part, "tell_infinite", None)
-            value = float(block.numbers[i, column])
-            told = tell(value, name, row) if tell else None
-            raise told or ValueFoundError.infinite(value, name, self._part.where, row)
+            raise tell_infinite(self._part, float(block.numbers[i, column]), name, row)
         null = np.isnan(block.numbers)
         missing = {name: null[:, j] for j, name in enumerate(self.design.numbers)}
         for name, (own, _) in zip(self.design.categories, block.codes, strict=True):

@@ -51,7 +51,7 @@ class Moments(Content):
     left_out : mapping
         Columns of the table that were not scanned, with the reason.
     rounded : frozenset of str
-        Integer columns with values beyond 2⁵³, which double precision cannot hold.
+        Integer columns with values beyond 2⁵³, which double precision cannot hold; weights too.
     condition : str
         What rows had to meet to be taken; ``filtered`` did not.
     remarks : tuple of str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
@@ -207,9 +207,13 @@ def scan_source(
     precision: str | None = None,
     executor: Executor | None = None,
     checkpoint: Checkpoint | None = None,
+    settings: Mapping[str, str] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Moments:
-    """The moments of a source's columns: those named, each with its role, or all that serve."""
+    """The moments of a source's columns: those named, each with its role, or all that serve.
+
+    ``settings``: what else makes the scan the same one, for its checkpoint.
+    """
     choose_precision(precision, 0)
     source = allow_mixed(source, wanted.categories)
     refuse_too_wide(source, wanted, precision)
@@ -233,7 +237,8 @@ def scan_source(
         folds, parts = deal_parts(source, parts, schema, design, folds, executor, recall=recall)
     tree = PairwiseSum(design)
     if checkpoint is not None:
-        tree = checkpoint.resume(name_settings(design, chosen, folds), design)
+        named = {**name_settings(design, chosen, folds), **(settings or {})}
+        tree = checkpoint.resume(named, design)
     watch = Watch(parts, on_progress, tree.n_parts, tree.n_read)
     work: Callable[[Part], Moments] = partial(
         collect, design, chosen, watch=watch if here else None, kind=Dealer if folds else None
