@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,17 @@ MOST_PLACES = 76
 """Places of a decimal, before or behind the point, that is a number and no damage."""
 
 BATCH_CELLS = 1 << 20
-"""Numbers in a batch, so that a batch of float64 stays within 8 MB, near the cache."""
+"""Numbers in a batch, about: 8 MB of float64, near the cache."""
 
 
 def batch_rows(columns: int) -> int:
-    """Rows in a batch of so many columns: 4,096 to 65,536."""
-    return max(4_096, min(65_536, BATCH_CELLS // max(columns, 1)))
+    """Rows in a batch of so many columns: 4,096 to 65,536.
+
+    They are a power of two, as the room is that Arrow makes for a column: less would be copied
+    once more, to give back what is left.
+    """
+    rows = 1 << round(math.log2(BATCH_CELLS / max(columns, 1)))
+    return max(4_096, min(65_536, rows))
 
 
 def make_room(room: Floats | None, columns: int, rows: int) -> Floats:
