@@ -57,7 +57,7 @@ def visible(text: str) -> str:
 
 
 def shown(cell: str, most: int = 40) -> str:
-    """A cell as a message has it: on one line, no longer than that, its blanks told apart.
+    r"""A cell as a message has it: on one line, no longer than that, its blanks told apart.
 
     >>> print(shown("1\xa0000\nkm"))
     1\xa0000\nkm
