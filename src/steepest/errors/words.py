@@ -48,7 +48,7 @@ CONTROLS = {
 
 
 def visible(text: str) -> str:
-    """Text that does nothing to a terminal but stand there.
+    r"""Text that does nothing to a terminal but stand there.
 
     >>> print(visible("a bell\a"))
     a bell\x07
