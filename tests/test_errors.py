@@ -267,6 +267,7 @@ SPECIAL = {
     ("FormulaError", "no_terms", "text"): "y ~ 0",
     ("SourceError", "no_header", "names"): ["3.5", "2", "1995"],
     ("SourceNotFoundError", "of", "path"): "hoems.csv",
+    ("SourceNotFoundError", "link", "to"): "../homes.csv",
     ("ModelFileError", "moments", "path"): "june.moments",
     ("MomentsError", "repeated", "part"): "8f6a104b9b21ac09",
     ("MomentsError", "repeated", "source"): "'june.csv'",

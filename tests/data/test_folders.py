@@ -217,3 +217,19 @@ def test_a_file_counts_once_under_all_its_names(tmp_path: Path, write: Any) -> N
         (tmp_path / "kept" / key).mkdir(parents=True)
         (tmp_path / "kept" / key / "a.csv").symlink_to(path)
     assert steepest.scan(tmp_path / "kept").n_rows == 4
+
+
+@pytest.mark.parametrize("asked", ["b.csv", "*.csv", "."])
+def test_a_link_to_nothing_is_not_passed_over(asked: str, write: Any, refused: Any) -> None:
+    folder = Path(write("a.csv", "x\n1\n2\n")).parent
+    (folder / "b.csv").symlink_to("gone.csv")
+    with refused(errors.SourceNotFoundError, "b.csv' is a link to 'gone.csv'"):
+        steepest.scan(str(folder / asked))
+
+
+def test_a_pipe_that_a_pattern_matches(write: Any, refused: Any) -> None:
+    folder = Path(write("a.csv", "x\n1\n2\n")).parent
+    os.mkfifo(folder / "b.csv")
+    (folder / "c.csv").mkdir()
+    with refused(errors.SourceError, "b.csv' is not a regular file"):
+        steepest.scan(str(folder / "*.csv"))

@@ -339,3 +339,11 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
             if meant
             else "check the path; relative ones start from the current folder.",
         )
+
+    @classmethod
+    def link(cls, path: str, to: str) -> SourceNotFoundError:
+        return cls(
+            f"'{path}' is a link to '{to}', where there is no file.",
+            "What it held is not among the rows, which would be missing.",
+            f"mend the link, or remove it: rm {shlex.quote(path)}",
+        )
