@@ -338,3 +338,20 @@ def test_flags_of_files_that_are_no_text(run: Any, tmp_path: Any) -> None:
     done = run("fit", str(place), "--target", "y", "--null", "-")
     assert done.returncode == 1
     assert "for moments" in done.stderr
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_empty_field_at_the_very_end_stands_in_no_quotes(
+    compiled: bool, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stood in quotes before it, and wherever the text is cut off."""
+    if not compiled:
+        monkeypatch.setattr(DoublesReader, "serves", lambda *_: False)
+    for end in ("", "\n"):
+        path = write("a.csv", f'x,"c",d\n"1","u",\n"2","v",w\n3,"u",{end}')
+        moments = steepest.scan(path)
+        assert [(c.name, str(c.kind)) for c in moments.columns][::2] == [
+            ("x", "number"), ("d", "category"),
+        ]  # fmt: skip
+        assert (moments.n_rows, moments.n_read, moments.levels("d")) == (1, 3, {"w": 1})
+        assert steepest.scan(write("b.csv", f'x,y\n"1",{end}')).columns[1].type_name == "null"
