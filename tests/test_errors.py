@@ -111,6 +111,7 @@ SPECIAL = {
     ("SourceError", "mixed", "first"): "homes/1.csv",
     ("SourceError", "mixed", "other"): "homes/2.parquet",
     ("SourceError", "mixed", "ending"): ".csv",
+    ("SourceNotFoundError", "dangling", "target"): "nowhere.csv",
     ("ColumnNotFoundError", "elsewhere", "first"): "'2026.csv'",
     ("ColumnNotFoundError", "elsewhere", "second"): "'2025.csv'",
     ("SourceError", "altered", "before"): 1_234,

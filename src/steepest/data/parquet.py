@@ -116,7 +116,7 @@ class ParquetFile(File):
         from pyarrow import parquet
 
         return parquet.ParquetFile(
-            open_bytes(self.path) if isinstance(self.path, Place) else self.path,
+            open_bytes(self.path),
             read_dictionary=list(texts) or None,
             pre_buffer=False,
             buffer_size=FAR_BYTES if isinstance(self.path, Place) else READ_BYTES,

@@ -31,6 +31,8 @@ def find_files(pattern: str) -> list[Found]:
 
     SourceNotFoundError where there is none, SourceError for what is no regular file.
     """
+    if not pattern:
+        raise SourceNotFoundError.of(pattern, False, [])
     if is_store(pattern):
         return [Found(place, _read_keys(folders)) for place, folders in find_objects(pattern)]
     if scheme_of(pattern) == "file":
@@ -45,9 +47,13 @@ def find_files(pattern: str) -> list[Found]:
     if found:
         _check_regular(path)
         return [Found(str(path))]
+    if path.is_symlink():
+        _check_regular(path)
     is_pattern = glob.has_magic(pattern)
     names = sorted(set(glob.glob(str(path), recursive=True))) if is_pattern else []
-    matches = [name for name in names if Path(name).is_file()]
+    matches = [name for name in names if not Path(name).is_dir()]
+    for name in matches:
+        _check_regular(Path(name))
     if not matches:
         folder = path.parent if path.parent.is_dir() else None
         beside = [entry.name for entry in folder.iterdir()] if folder else []
@@ -110,6 +116,8 @@ def _read_keys(folders: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _check_regular(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise SourceNotFoundError.dangling(str(path), str(path.readlink()))
     if not path.is_file():
         raise SourceError.not_regular(str(path))
 

@@ -331,3 +331,11 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
             if meant
             else "check the path; relative ones start from the current folder.",
         )
+
+    @classmethod
+    def dangling(cls, path: str, target: str) -> SourceNotFoundError:
+        return cls(
+            f"'{path}' is a link to '{target}', and nothing can be reached there.",
+            "It leads nowhere, or in a circle.",
+            f"ls -l {shlex.quote(path)} shows it; name the file itself.",
+        )
