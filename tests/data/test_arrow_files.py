@@ -267,6 +267,23 @@ def test_batches_that_claim_what_they_have_not(tmp_path: Path) -> None:
             at = data.find(lengths, at + 8)
 
 
+def test_names_that_differ_between_head_and_end(tmp_path: Path, refused: Any) -> None:
+    path = tmp_path / "t.arrow"
+    feather.write_feather(pa.table({"one": [1.0, 2.0], "x": [1, 2]}), path, compression="lz4")
+    path.write_bytes(path.read_bytes().replace(b"one", b"two", 1))
+    with refused(errors.SourceError, str(path)):
+        steepest.scan(path)
+
+
+def test_a_decimal_of_more_places_than_there_are(tmp_path: Path, refused: Any) -> None:
+    path = tmp_path / "t.arrow"
+    places = pa.array([Decimal(1)], pa.decimal128(10, 0)).view(pa.decimal128(10, 65_538))
+    feather.write_feather(pa.table({"d": places, "x": [1.0]}), path)
+    assert set(steepest.scan(path).left_out) == {"d"}
+    with refused(errors.ColumnKindError, "decimal128(10, 65538)"):
+        steepest.scan(path, columns=["d"])
+
+
 MEMORY = """
 import resource, sys, steepest
 steepest.scan({"x": [1.0, 2.0], "c": ["a", "b"]})

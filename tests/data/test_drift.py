@@ -184,6 +184,35 @@ def test_what_has_no_end_is_refused_at_once(
             steepest.scan(name)
 
 
+TIMES = {
+    "time in a zone": [pa.timestamp("ms", "UTC"), pa.timestamp("ns", "Europe/Oslo")],
+    "time without a zone": [pa.timestamp("us"), pa.timestamp("s"), pa.date32(), pa.date64()],
+    "time of day": [pa.time32("s"), pa.time64("ns")],
+    "duration": [pa.duration("ms")],
+}
+
+
+@pytest.mark.parametrize(("first", "then"), [(a, b) for a in TIMES for b in TIMES])
+def test_times_that_are_counted_otherwise(first: str, then: str, save: Any, refused: Any) -> None:
+    """Whole days, so that all of a kind can be written as each other."""
+    days = pa.array([0, 0, 0], pa.int64())
+    for kind in TIMES[first]:
+        for other in TIMES[then]:
+            paths = [
+                save(
+                    f"{i}.arrow",
+                    t=days.cast(pa.int32()).cast(t) if "32" in str(t) else days.cast(t),
+                )
+                for i, t in enumerate((kind, other))
+            ]
+            assert set(steepest.scan(paths).left_out) == {"t"}
+            if first != then:
+                with refused(errors.ColumnKindError, f"a {first} in", f"a {then} in"):
+                    steepest.scan(paths, formula="y ~ days(t)")
+            elif first != "time of day":
+                assert steepest.scan(paths, formula="y ~ days(t)").mean[1] == 0
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
 def test_no_permission(name: str, save: Any, refused: Any) -> None:
     path = save(name, x=[1.0, 2.0, 3.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+MOST_PLACES = 76
+"""Places of a decimal, before or behind the point, that is a number and no damage."""
+
 BATCH_CELLS = 1 << 20
-"""Numbers in a batch, so that a batch of float64 stays within 8 MB, near the cache."""
+"""Numbers in a batch, about: 8 MB of float64, near the cache."""
 
 
 def batch_rows(columns: int) -> int:
-    """Rows in a batch of so many columns: 4,096 to 65,536."""
-    return max(4_096, min(65_536, BATCH_CELLS // max(columns, 1)))
+    """Rows in a batch of so many columns: 4,096 to 65,536.
+
+    They are a power of two, as the room is that Arrow makes for a column: less would be copied
+    once more, to give back what is left.
+    """
+    rows = 1 << round(math.log2(BATCH_CELLS / max(columns, 1)))
+    return max(4_096, min(65_536, rows))
 
 
 def make_room(room: Floats | None, columns: int, rows: int) -> Floats:
@@ -60,8 +69,10 @@ def arrow_kind(kind: pa.DataType) -> Kind:
     if types.is_dictionary(kind):
         kind = kind.value_type
         return Kind.CATEGORY if arrow_kind(kind) is not Kind.OTHER else Kind.OTHER
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_integer(kind) or types.is_floating(kind):
         return Kind.NUMBER
+    if types.is_decimal(kind):
+        return Kind.NUMBER if abs(kind.scale) <= MOST_PLACES else Kind.OTHER
     if (
         types.is_boolean(kind)
         or types.is_string(kind)
@@ -146,7 +157,7 @@ def arrow_expansion(array: Any) -> Expansion | None:
     if not types.is_decimal(array.type):
         return None
     if array.type.scale < 0:
-        array = array.cast(pa.decimal256(76, 0))
+        array = array.cast(pa.decimal256(MOST_PLACES, 0))
     bits = array.type.bit_width
     if bits < 64:
         words = np.frombuffer(array.buffers()[1], dtype=np.int32).astype(np.int64).view(np.uint64)

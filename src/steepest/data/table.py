@@ -32,6 +32,15 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+TIMES = {
+    "tz=": "time in a zone",
+    "timestamp": "time without a zone",
+    "date": "time without a zone",
+    "time": "time of day",
+}
+"""What a time is called, by what the name of its type holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: its name, its kind, and the name of the type it came in."""
@@ -60,7 +69,12 @@ class Column:
 
     @property
     def word(self) -> str:
-        """The kind in words; booleans and text are both categories, and do not mix."""
+        """The kind in words; booleans and text are both categories, and do not mix.
+
+        Nor do times that are counted otherwise.
+        """
+        if self.kind is Kind.TIME:
+            return next((w for part, w in TIMES.items() if part in self.type_name), "duration")
         return "boolean" if self.is_boolean else str(self.kind)
 
 
@@ -125,9 +139,10 @@ class Schema:
             if column.name not in asked:
                 continue
             twin = other.find(column.name) if column.name else column
+            unused = wanted is None and column.kind is twin.kind is Kind.TIME
             if column.kind is Kind.NULL:
                 joined.append(twin)
-            elif twin.kind is Kind.NULL or twin.word == column.word:
+            elif twin.kind is Kind.NULL or twin.word == column.word or unused:
                 joined.append(column)
             else:
                 first, second = self.show(column), other.show(twin)

@@ -49,7 +49,7 @@ CONTROLS |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(128, 256)}
 
 
 def visible(text: str) -> str:
-    """Text that does nothing to a terminal but stand there.
+    r"""Text that does nothing to a terminal but stand there.
 
     >>> print(visible("a bell\a"))
     a bell\x07
@@ -58,7 +58,7 @@ def visible(text: str) -> str:
 
 
 def shown(cell: str, most: int = 40) -> str:
-    """A cell as a message has it: on one line, no longer than that, its blanks told apart.
+    r"""A cell as a message has it: on one line, no longer than that, its blanks told apart.
 
     >>> print(shown("1\xa0000\nkm"))
     1\xa0000\nkm
