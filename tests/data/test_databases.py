@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -159,6 +160,63 @@ def test_no_such_table(url: str, refused: Any) -> None:
     for name in ("the_table", "x'; drop table t; --", "/etc/passwd", ""):
         with refused(errors.DatabaseError, f"there is no table '{name}'", "'the table'"):
             open_table(url, table=name)
+
+
+def test_tables_of_other_schemas(tmp_path: Path, refused: Any) -> None:
+    with duckdb.connect(str(tmp_path / "o.duckdb")) as con:
+        con.execute("create table apart as select 4 as x")
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as con:
+        con.execute('create schema s; create schema "o.dd"')
+        for name, value in {"t": 1, "s.t": 2, '"o.dd"."a"".b"': 3, "s.only": 5}.items():
+            con.execute(f"create table {name} as select {value} as x")
+    url = f"duckdb:///{tmp_path}/t.duckdb"
+    expected = {"t": 1, "main.t": 1, "s.t": 2, 'o.dd.a".b': 3, "s.only": 5}
+    for name, value in expected.items():
+        assert steepest.scan(open_table(url, table=name)).mean == [value]
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as con:
+        con.execute(f"attach '{tmp_path}/o.duckdb' as o; create temp table t as select 6 as x")
+        for name, value in (expected | {"t": 6, "temp.t": 6, "o.apart": 4}).items():
+            assert steepest.scan(open_table(con, table=name)).mean == [value]
+    with pytest.raises(errors.SourceError, match="already been closed"):
+        open_table(con, table="t")
+    with refused(errors.DatabaseError, "there is no table 'only'", "did you mean 's.only'?"):
+        open_table(url, table="only")
+    with refused(errors.DatabaseError, """It has 'o.dd.a".b', 's.only', 's.t' and 't'."""):
+        open_table(url)
+
+
+def test_tables_that_are_attached(tmp_path: Path, refused: Any) -> None:
+    with closing(sqlite3.connect(tmp_path / "o.db")) as con, con:
+        con.execute("create table apart as select 4 as x")
+        con.execute("create table t as select 5 as x")
+    with closing(sqlite3.connect(tmp_path / "t.db")) as con:
+        con.execute("create table t as select 1 as x")
+        con.execute("attach ? as 'o.dd'", [str(tmp_path / "o.db")])
+        expected = {"t": 1, "main.t": 1, "apart": 4, "o.dd.apart": 4, "o.dd.t": 5}
+        for name, value in expected.items():
+            assert steepest.scan(open_table(con, table=name)).mean == [value]
+        con.execute("create temp table t as select 6 as x")
+        for name, value in (expected | {"t": 6, "temp.t": 6}).items():
+            assert steepest.scan(open_table(con, table=name)).mean == [value]
+        with refused(errors.DatabaseError, "It has 'apart', 'main.t', 'o.dd.t' and 't'."):
+            open_table(con)
+
+
+def test_a_refusal_leaves_nothing_open(tmp_path: Path) -> None:
+    """Not even where nobody clears up behind Python: others may write again."""
+    place = str(tmp_path / "t.duckdb")
+    with duckdb.connect(place) as con:
+        con.execute("create table t (x uhugeint)")
+        con.execute(f"insert into t values (1), ({2**127})")
+    gc.disable()
+    try:
+        for columns in (["x"], ["y"], None):
+            for options in ({"table": "t"}, {"query": "select * from t"}, {"query": "select no"}):
+                with pytest.raises(errors.SteepestError):
+                    steepest.scan(open_table(f"duckdb:///{place}", **options), columns=columns)
+                duckdb.connect(place).close()
+    finally:
+        gc.enable()
 
 
 def test_nothing_or_too_much_is_asked(url: str, refused: Any) -> None:
@@ -447,7 +505,7 @@ def test_a_database_that_somebody_writes_to(
     with subprocess.Popen([sys.executable, "-uc", script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        with refused(errors.DatabaseError, "cannot be opened", "nobody is writing to it"):
+        with refused(errors.DatabaseError, "cannot be opened", "nobody writes to it"):
             steepest.scan(f"duckdb:///{tmp_path}/d.db?table=the+table")
         process.kill()
 

@@ -71,7 +71,10 @@ def read_ahead(
             if word == "end":
                 return
             if word == "error":
-                raise found
+                try:
+                    raise found
+                finally:
+                    del found  # else error and frame hold each other, and what was read
             yield found
     finally:
         left.set()

@@ -19,7 +19,12 @@ PART_ROWS = 983_040
 """Rows of a part: eight groups as DuckDB stores them."""
 
 ENDS = ("min(rowid)", "max(rowid)")
-TABLES = "select table_name from information_schema.tables order by 1"
+TABLES = """
+select table_catalog, table_schema, table_name, table_catalog = current_database() as is_current,
+table_catalog = 'temp' or is_current and table_schema = current_schema()
+from information_schema.tables order by table_catalog <> 'temp', 1, 2, 3
+"""
+"""The tables, those first that are meant first by a bare name."""
 
 
 def is_connection(source: object) -> bool:
@@ -47,17 +52,29 @@ def _find_asked(
     connection: Any, database: str, table: str | None, query: str | None
 ) -> tuple[str, str]:
     """What is read, in words and in SQL."""
-
-    def list_tables() -> list[str]:
-        return [name for (name,) in connection.sql(TABLES).fetchall()]
-
-    where = name_asked(database, table, query, list_tables)
-    asked = quote_name(str(table))
-    with translated(where):
-        statements = connection.extract_statements(write_select(asked) if query is None else query)
+    where, asked = name_asked(database, table, query, lambda: _list_tables(connection, database))
+    if query is not None:
+        with translated(where):
+            statements = connection.extract_statements(query)
         if [statement.type.name for statement in statements] != ["SELECT"]:
             raise DatabaseError.no_select(where)
-    return where, asked if query is None else cut_statement(statements[0].query)
+        asked = cut_statement(statements[0].query)
+    return where, asked
+
+
+def _list_tables(connection: Any, database: str) -> dict[str, str]:
+    """The tables by the names they go by, as SQL writes them."""
+    found: dict[str, str] = {}
+    with translated(database):
+        tables = connection.sql(TABLES).fetchall()
+    for catalog, schema, name, is_current, is_visible in tables:
+        is_first = is_visible and name not in found
+        own = quote_name(name) if is_first else quote_name(catalog, schema, name)
+        if is_first:
+            found[name] = own
+        place = schema if is_current else catalog if schema == "main" else f"{catalog}.{schema}"
+        found.setdefault(f"{place}.{name}", own)
+    return found
 
 
 class File:

@@ -20,7 +20,7 @@ from .ahead import PARTING_SECONDS, read_ahead, work_aside
 from .arrow import ArrowBatch
 from .numerals import read_numerals
 from .revisions import Revision
-from .selection import cut_statement, quote_name, write_select
+from .selection import cut_statement, find_table, quote_name, write_select
 from .server import Held, Server, Session, driver_error, speaking
 from .servertypes import Given, describe_columns, refuse_endless
 from .table import Batch, Kind, Schema
@@ -235,7 +235,7 @@ def list_tables(session: Session) -> dict[str, tuple[str, str, float]]:
     """The tables by the names they go by: as SQL writes them, what they are, about their rows."""
     found = {}
     for space, name, kind, is_visible, rows in session.ask(TABLES):
-        known = f"{quote_name(space)}.{quote_name(name)}", str(kind), float(rows)
+        known = quote_name(space, name), str(kind), float(rows)
         if is_visible:
             found[name] = known
         found.setdefault(f"{space}.{name}", known)
@@ -244,12 +244,8 @@ def list_tables(session: Session) -> dict[str, tuple[str, str, float]]:
 
 def _open_table(session: Session, server: Server | Held, table: str | None, where: str) -> Rows:
     known = list_tables(session)
-    short = {asked: name for name, (asked, *_) in reversed(known.items())}.values()
-    if table is None:
-        raise DatabaseError.nothing_asked(server.name, sorted(short))
-    if table not in known:
-        raise DatabaseError.no_table(table, server.name, sorted(short))
-    asked, kind, rows = known[table]
+    find_table(table, server.name, {name: asked for name, (asked, *_) in known.items()})
+    asked, kind, rows = known[str(table)]
     ((version,),) = session.ask("select current_setting('server_version_num')::int4")
     splits = kind == "r" and server.is_one and version >= FIRST_TO_SPLIT
     return Rows(

@@ -19,18 +19,26 @@ PIECE = re.compile(
 
 
 def name_asked(
-    database: str, table: str | None, query: str | None, list_tables: Callable[[], Sequence[str]]
-) -> str:
-    """What is read, in words; DatabaseError unless it is one table that there is, or a query."""
+    database: str, table: str | None, query: str | None, list_tables: Callable[[], dict[str, str]]
+) -> tuple[str, str]:
+    """What is read, in words and in SQL; DatabaseError unless it is one table or a query."""
     if query is not None:
         check_one(table, query)
-        return "the query" if database == HERE else f"the query of {database}"
-    known = list_tables()
+        return "the query" if database == HERE else f"the query of {database}", query
+    return f"table '{table}' of {database}", find_table(table, database, list_tables())
+
+
+def find_table(table: str | None, database: str, known: dict[str, str]) -> str:
+    """A table as SQL writes it, of those by their names; of several names the first is shown.
+
+    DatabaseError unless there is one of that name.
+    """
+    shown = sorted({asked: name for name, asked in reversed(known.items())}.values())
     if table is None:
-        raise DatabaseError.nothing_asked(database, known)
+        raise DatabaseError.nothing_asked(database, shown)
     if table not in known:
-        raise DatabaseError.no_table(table, database, known)
-    return f"table '{table}' of {database}"
+        raise DatabaseError.no_table(table, database, shown)
+    return known[table]
 
 
 def check_one(table: str | None, query: str | None) -> None:
@@ -54,6 +62,6 @@ def cut_statement(query: str) -> str:
     return query[: ends[0]] if ends else query
 
 
-def quote_name(name: str) -> str:
-    """A name of a column or table as SQL writes it, whatever it holds."""
-    return '"' + name.replace('"', '""') + '"'
+def quote_name(*names: str) -> str:
+    """A name of a column or table as SQL writes it, whatever it holds, behind those it is in."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)

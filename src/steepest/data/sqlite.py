@@ -48,7 +48,7 @@ HELD_CONNECTIONS = 4
 TRIES = 10
 """So often a state is looked for that nobody writes to meanwhile."""
 
-TABLES = "select name from sqlite_master where type in ('table', 'view') order by 1"
+TABLES = "select name from {}.sqlite_master where type in ('table', 'view') order by 1"
 KIND = "select type, sql from sqlite_master where name = ?"
 ROW_NUMBERS = ("rowid", "_rowid_", "oid")
 """What the number of a row is called, unless a column of the table has the name."""
@@ -89,14 +89,26 @@ def _find_asked(
 ) -> tuple[str, str]:
     """What is read, in words and in SQL."""
 
-    def list_tables() -> list[str]:
+    def list_tables() -> dict[str, str]:
         with translated(database), connect() as connection:
-            return [name for (name,) in _ask(connection, TABLES)]
+            return _list_tables(connection)
 
-    where = name_asked(database, table, query, list_tables)
+    where, asked = name_asked(database, table, query, list_tables)
     if query is not None and not SELECT.match(query):
         raise DatabaseError.no_select(where)
-    return where, quote_name(str(table)) if query is None else query
+    return where, asked
+
+
+def _list_tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """The tables by the names they go by, as SQL writes them."""
+    found: dict[str, str] = {}
+    places = [place for _, place, _ in _ask(connection, "pragma database_list")]
+    for place in sorted(places, key="temp".__ne__):  # as SQLite looks for a bare name
+        for (name,) in _ask(connection, TABLES.format(quote_name(place))).fetchall():
+            own = quote_name(place, name) if name in found else quote_name(name)
+            found.setdefault(name, own)
+            found[f"{place}.{name}"] = own
+    return found
 
 
 def _write_query(

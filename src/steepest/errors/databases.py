@@ -40,7 +40,7 @@ class DatabaseError(SourceError):
         return cls(
             f"the database '{path}' cannot be opened.",
             sentence(reason),
-            "check that it is whole, and that nobody is writing to it.",
+            "check that it is whole, and that nobody writes to it; or hand over your connection.",
         )
 
     @classmethod

@@ -53,8 +53,7 @@ def map_parts(
 
     def take() -> R:
         nonlocal size
-        part, future = waiting.popleft()
-        found: R = _await(workers, future, part)
+        found: R = _await(workers, *waiting.popleft())
         size = max(size, _weigh(found))
         return found
 
@@ -111,16 +110,18 @@ def _hand_out(
         raise WorkerError.died(part.where) from None
 
 
-def _await(workers: Executor, future: Future[Any], part: Part) -> Any:
-    if runs_here(workers):
-        return future.result()
+def _await(workers: Executor, part: Part, future: Future[Any]) -> Any:
     try:
+        if runs_here(workers):
+            return future.result()
         if is_cluster(workers):
             found = await_result(workers, future, part.where)
         else:
             found = future.result()
     except BrokenExecutor:
         raise WorkerError.died(part.where) from None
+    finally:
+        del future  # else its error and this frame hold each other, and what was read
     if not isinstance(found, bytes):
         return found
     digest, packed = found[:DIGEST], found[DIGEST:]
