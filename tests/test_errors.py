@@ -127,6 +127,7 @@ SPECIAL = {
     ("SourceError", "failed", "where"): "the relation",
     ("SourceError", "failed", "reason"): "Conversion Error: 'abc' is no INT32",
     ("SourceError", "exhausted", "where"): "the reader",
+    ("SourceError", "shuffled", "where"): "the loader",
     ("SourceError", "line", "number"): 7,
     ("SourceError", "undecodable", "encoding"): "ascii",
     ("SourceError", "undecodable", "reason"): "'ascii' codec can't decode byte 0xc3 in position 2",

@@ -307,6 +307,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def shuffled(cls, where: str) -> SourceError:
+        return cls(
+            f"{where} gives its rows in another order each time.",
+            "Predictions come in the order of the rows, so that none would be known by its place.",
+            "pass loader.dataset, or a loader with shuffle=False.",
+        )
+
+    @classmethod
     def not_a_table(cls, kind: str) -> SourceError:
         return cls(
             f"a {kind} is not a table that steepest can read.",
