@@ -219,31 +219,6 @@ def test_a_file_counts_once_under_all_its_names(tmp_path: Path, write: Any) -> N
     assert steepest.scan(tmp_path / "kept").n_rows == 4
 
 
-@pytest.mark.parametrize("pattern", ["b.csv", "*.csv", ""], ids=["name", "star", "folder"])
-@pytest.mark.parametrize("target", ["nowhere.csv", "b.csv"])
-def test_a_link_that_leads_nowhere(
-    target: str, pattern: str, tmp_path: Path, write: Any, refused: Any
-) -> None:
-    """It is not passed over beside files that are there."""
-    write("a.csv", "x\n1\n")
-    (tmp_path / "b.csv").symlink_to(target)
-    found = f"'{tmp_path / 'b.csv'}' is a link to '{target}'"
-    with refused(errors.SourceNotFoundError, found):
-        steepest.scan(str(tmp_path / pattern))
-
-
-def test_what_a_pattern_matches_is_not_passed_over(
-    tmp_path: Path, write: Any, refused: Any
-) -> None:
-    write("a.csv", "x\n1\n")
-    os.mkfifo(tmp_path / "b.csv")
-    with refused(errors.SourceError, "b.csv' is not a regular file"):
-        steepest.scan(str(tmp_path / "*.csv"))
-    (tmp_path / "b.csv").unlink()
-    (tmp_path / "b.csv").mkdir()
-    assert steepest.scan(str(tmp_path / "*.csv")).n_rows == 1
-
-
 def test_no_name_is_no_folder(
     tmp_path: Path, write: Any, refused: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,3 +252,19 @@ def test_a_name_that_is_no_text(ending: str, tmp_path: Path) -> None:
         steepest.fit(path, target="z")
     assert model.score(path).rows == 3
     assert steepest.scan(path, checkpoint=tmp_path / "c.part") == steepest.scan(frame)
+
+
+@pytest.mark.parametrize("asked", ["b.csv", "*.csv", "."])
+def test_a_link_to_nothing_is_not_passed_over(asked: str, write: Any, refused: Any) -> None:
+    folder = Path(write("a.csv", "x\n1\n2\n")).parent
+    (folder / "b.csv").symlink_to("gone.csv")
+    with refused(errors.SourceNotFoundError, "b.csv' is a link to 'gone.csv'"):
+        steepest.scan(str(folder / asked))
+
+
+def test_a_pipe_that_a_pattern_matches(write: Any, refused: Any) -> None:
+    folder = Path(write("a.csv", "x\n1\n2\n")).parent
+    os.mkfifo(folder / "b.csv")
+    (folder / "c.csv").mkdir()
+    with refused(errors.SourceError, "b.csv' is not a regular file"):
+        steepest.scan(str(folder / "*.csv"))

@@ -341,9 +341,9 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
         )
 
     @classmethod
-    def dangling(cls, path: str, target: str) -> SourceNotFoundError:
+    def link(cls, path: str, to: str) -> SourceNotFoundError:
         return cls(
-            f"'{path}' is a link to '{target}', and nothing can be reached there.",
-            "It leads nowhere, or in a circle.",
-            f"ls -l {shlex.quote(path)} shows it; name the file itself.",
+            f"'{path}' is a link to '{to}', where there is no file.",
+            "What it held is not among the rows, which would be missing.",
+            f"mend the link, or remove it: rm {shlex.quote(path)}",
         )
