@@ -383,4 +383,5 @@ def test_an_empty_field_at_the_very_end_stands_in_no_quotes(
             ("x", "number"), ("d", "category"),
         ]  # fmt: skip
         assert (moments.n_rows, moments.n_read, moments.levels("d")) == (1, 3, {"w": 1})
-        assert steepest.scan(write("b.csv", f'x,y\n"1",{end}')).columns[1].type_name == "null"
+        empty = steepest.scan(write("b.csv", f'x,y\n"1",{end}'), columns=["x", "y"])
+        assert (empty.columns[1].type_name, empty.n_rows) == ("null", 0)
