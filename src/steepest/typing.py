@@ -26,7 +26,8 @@ class Progress(NamedTuple):
     fraction: float | None
     """Share of the whole that is read, 0 to 1; None where the size is not known."""
     doing: str = "reading"
-    """``reading``, or ``training``: models of rows that have all been read, which count none."""
+    """``reading``; ``training``: models of rows that have all been read, which count none; or what
+    comes before reading and takes long, such as to look where the records of a text end."""
 
 
 OnProgress = Callable[[Progress], None]

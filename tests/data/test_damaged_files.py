@@ -19,6 +19,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, ipc, parquet
 
+import steepest
+from steepest import errors
+
 FILES = Path(__file__).parent / "damaged"
 READER = Path(__file__).parent / "damaged_reader.py"
 
@@ -197,3 +200,34 @@ def test_a_row_group_of_two_gigabytes(tmp_path: Path) -> None:
     assert found["rows"] == n
     mean = 499.5 + (n - 1) / 2 * 2.0**-40
     assert found["mean"] == pytest.approx({f"x{j}": mean for j in range(k)}, rel=1e-14)
+
+
+def varint(number: int) -> bytes:
+    """A number as the heads of pages have it: seven bits a byte, the sign last."""
+    return (
+        b""
+        if not number
+        else bytes([number & 127 | (128 if number > 127 else 0)]) + varint(number >> 7)
+    )
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
+def test_a_page_that_claims_to_be_of_gigabytes(
+    compression: str, tmp_path: Path, refused: Any
+) -> None:
+    """No more memory is taken than the file could fill."""
+    path = tmp_path / "t.parquet"
+    table = pa.table({"x": np.random.default_rng(0).normal(size=3_000)})
+    parquet.write_table(table, path, compression=compression, use_dictionary=False)
+    column = parquet.ParquetFile(path).metadata.row_group(0).column(0)
+    data, at = path.read_bytes(), column.data_page_offset
+    head = bytes([0x15, 0x00, 0x15])  # a page of data; then its bytes, unpacked and packed
+    assert data[at : at + 3] == head
+    ends = [i for i in range(at + 3, at + 20) if data[i] < 128]
+    large = varint((2**31 - 1) << 1)
+    path.write_bytes(data[: at + 3] + large + b"\x15" + large + data[ends[2] + 1 :])
+    pool = pa.default_memory_pool()
+    most = pool.max_memory()
+    with refused(errors.SourceError, str(path)):
+        steepest.scan(path)
+    assert pool.max_memory() - most < 1 << 20

@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 import torch
 from pyarrow import dataset
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import steepest
 from steepest import errors
@@ -97,6 +97,36 @@ def test_tables(name: str) -> None:
 def test_a_loader_of_arrays() -> None:
     loader = DataLoader(Rows(), 2, collate_fn=lambda x: np.array(x)[:, None])
     assert steepest.scan(loader, names=["x"]) == steepest.scan(TABLE)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f2", "i8", "u1"])
+def test_arrays_of_other_types_than_doubles(dtype: str) -> None:
+    """Whatever is asked of some of their columns."""
+    values = np.random.default_rng(3).integers(0, 99, (60, 4)).astype(dtype)
+    names = ["x", "y", "w", "z"]
+    doubles = values.astype(float)
+    for options in ({}, {"weights": "w"}, {"where": "z > 20"}, {"formula": "y ~ x + w^2 + x:z"}):
+        kept = [steepest.scan(table, names=names, **options) for table in (values, doubles)]
+        assert kept[0].fingerprint == kept[1].fingerprint
+    model = steepest.fit(doubles, names=names, target="y", features=["x"])
+    for table in (values, scipy.sparse.csr_array(doubles.astype("f4"))):
+        assert model.score(table, names=names) == model.score(doubles, names=names)
+        assert (model.predict(table, names=names) == model.predict(doubles, names=names)).all()
+
+
+@pytest.mark.parametrize("chance", [{"shuffle": True}, {"sampler": [2, 0, 1, 3, 4]}, {}])
+def test_predictions_need_an_order(chance: dict[str, Any], refused: Any) -> None:
+    rows = TensorDataset(torch.arange(10.0).reshape(5, 2))
+    model = steepest.fit({"x": [0.0, 2, 5], "y": [1.0, 3, 4]}, target="y")
+    loader = DataLoader(rows, 2, **chance)
+    expected = model.predict(rows, names=["x", "y"])
+    assert model.score(loader, names=["x", "y"]) == model.score(rows, names=["x", "y"])
+    if "shuffle" in chance:
+        with refused(errors.SourceError, "the loader gives its rows in another order"):
+            model.predict(loader, names=["x", "y"])
+    else:  # an order that stays is the user's
+        order = chance.get("sampler", range(5))
+        assert model.predict(loader, names=["x", "y"]).tolist() == expected[list(order)].tolist()
 
 
 def test_a_scanner_is_read_again() -> None:

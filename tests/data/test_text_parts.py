@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import pickle
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,11 +21,13 @@ from tests.tiers import law, thinned
 
 import steepest
 from steepest import open_table
-from steepest.data import blocks, boundaries, delimited, fragments, lines, objects
+from steepest.data import blocks, boundaries, delimited, fragments, lines, objects, spool
 from steepest.data.boundaries import Marks, Tally, plan_cuts
+from steepest.data.onlooker import Preparation, looked_on
 from steepest.data.open import open_source
 from steepest.data.records import iterate
 from steepest.data.strips import columns_of
+from steepest.typing import Progress
 
 CITIES = ["Oslo", "Zürich", "東京", "a,b", 'say "x"', "two\nlines", "CR\rLF\r\n", "é"]
 
@@ -306,3 +310,28 @@ def test_blocks_of_a_packed_file_hold_whole_records(write: Any) -> None:
     )
     assert b"".join(block.text for block in found) == text[4:]
     assert all(block.text.count(b'"') % 2 == 0 for block in found)
+
+
+def test_what_comes_before_reading_is_told(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it takes long, which is any time here."""
+    at_once = partial(Preparation, patience=0.0)
+    monkeypatch.setattr(boundaries, "Preparation", at_once)
+    monkeypatch.setattr(spool, "Preparation", at_once)
+    monkeypatch.setattr(delimited, "PART_BYTES", 1_000)
+    text = "x,y\n" + "".join(f"{i},{2 * i}\n" for i in range(1_000))
+    seen: list[Progress] = []
+    steepest.scan(write("t.csv", text), on_progress=seen.append)
+    ready = [one for one in seen if one.doing == "looking where records end"]
+    assert ready == seen[: len(ready)]
+    assert [one.fraction for one in ready] == sorted(one.fraction or 0.0 for one in ready)
+    assert (ready[-1].fraction, seen[-1]) == (1.0, Progress(1_000, 1.0))
+    seen.clear()
+    with looked_on(seen.append):
+        steepest.scan(write("t.csv.xz", lzma.compress(text.encode())))
+    assert seen[0] == Progress(0, None, "taking in, 0 MB so far")
+
+
+def test_nobody_is_told_of_a_moment(write: Any) -> None:
+    seen: list[Progress] = []
+    steepest.scan(write("t.csv", "x\n1\n2\n"), on_progress=seen.append)
+    assert {one.doing for one in seen} == {"reading"}

@@ -228,9 +228,10 @@ def _valid(array: Any) -> NDArray[np.bool_]:
 
 
 def _with_nulls(codes: NDArray[Any], array: Any) -> Codes:
+    if not array.null_count:
+        return codes.astype(np.int32, copy=False)
     codes = codes.astype(np.int32)
-    if array.null_count:
-        codes[~_valid(array)] = -1
+    codes[~_valid(array)] = -1
     return codes
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .library import find_function
+from .onlooker import Preparation
 
 Places = NDArray[np.int64]
 
@@ -168,7 +169,10 @@ def plan_cuts(read: Reads, start: int, size: int, step: int, marks: Marks) -> li
     places = [start, *range(start + step, size, step), size]
     count = partial(_tally, read, start, size, marks)
     with ThreadPoolExecutor(2 if size - start > SPREAD_BYTES else 1) as workers:
-        tallies = list(workers.map(count, places[:-1], places[1:]))
+        tallies, work = [], Preparation()
+        for place, tally in zip(places[1:], workers.map(count, places, places[1:]), strict=True):
+            tallies.append(tally)
+            work.tell("looking where records end", (place - start) / max(size - start, 1))
     ends, firsts = [start], [1]
     inside, rows = 0, 0
     for place, tally in zip(places, tallies, strict=False):

@@ -94,7 +94,7 @@ class Matrix:
         values = self.values
         if tuple(names) != self.names:
             values = values[:, [self.names.index(name) for name in names]]
-        if self.room is None:
+        if self.room is None or self.room.shape[1] != len(names):
             return np.asarray(values, dtype=np.float64)
         room = self.room[: self.n_rows]
         room[:] = values

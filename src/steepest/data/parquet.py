@@ -23,6 +23,12 @@ PART_ROWS = 1 << 17
 READ_BYTES = 1 << 14
 """Columns of a row group are read page by page; larger pieces would be copied once more."""
 
+WHOLE_BYTES = 1 << 24
+"""Columns of a row group up to here are read whole: then no page can claim to be larger than that.
+
+Arrow makes room for as many bytes as the head of a page says, damaged or not.
+"""
+
 FAR_BYTES = 1 << 21
 """Bytes of a column that are read at once from a store, where each piece is a request."""
 
@@ -89,7 +95,7 @@ class ParquetFile(File):
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(numbers), rows))
         known: dict[str, Any] = {}
-        with self.reading(), self._open(self._find_texts({*categories} - {*cells})) as file:
+        with self.reading(), self._open_for({*categories} - {*cells}) as file:
             for batch in file.iter_batches(
                 batch_size=rows,
                 row_groups=list(self.groups),
@@ -102,23 +108,27 @@ class ParquetFile(File):
                 done += batch.num_rows
                 yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)
 
-    def _find_texts(self, categories: Collection[str]) -> list[str]:
-        """Columns of text, which the file holds as codes and texts, and may be read as such."""
+    def _open_for(self, categories: Collection[str]) -> parquet.ParquetFile:
+        """The file, to read its row groups; texts that it holds as codes and texts, as such."""
         from pyarrow import types
 
-        if not categories:
-            return []
         with self._open() as file:
-            schema = file.schema_arrow
-        return [name for name in categories if types.is_string(schema.field(name).type)]
+            schema, data = file.schema_arrow, file.metadata
+        texts = [name for name in categories if types.is_string(schema.field(name).type)]
+        size = max((data.row_group(group).total_byte_size for group in self.groups), default=0)
+        return self._open(texts, data, whole=size <= WHOLE_BYTES)
 
-    def _open(self, texts: Sequence[str] = ()) -> parquet.ParquetFile:
+    def _open(
+        self, texts: Sequence[str] = (), metadata: Any = None, *, whole: bool = False
+    ) -> parquet.ParquetFile:
         from pyarrow import parquet
 
+        piece = FAR_BYTES if isinstance(self.path, Place) else READ_BYTES
         return parquet.ParquetFile(
-            open_bytes(self.path) if isinstance(self.path, Place) else self.path,
-            read_dictionary=list(texts) or None,
+            open_bytes(self.path),
+            metadata=metadata,
+            read_dictionary=texts or None,
             pre_buffer=False,
-            buffer_size=FAR_BYTES if isinstance(self.path, Place) else READ_BYTES,
+            buffer_size=0 if whole else piece,
             page_checksum_verification=True,
         )

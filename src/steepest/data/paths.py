@@ -31,6 +31,8 @@ def find_files(pattern: str) -> list[Found]:
 
     SourceNotFoundError where there is none, SourceError for what is no regular file.
     """
+    if not pattern:
+        raise SourceNotFoundError.of(pattern, False, [])
     if is_store(pattern):
         return [Found(place, _read_keys(folders)) for place, folders in find_objects(pattern)]
     if scheme_of(pattern) == "file":
@@ -42,12 +44,14 @@ def find_files(pattern: str) -> list[Found]:
         raise SourceNotFoundError.of(pattern, False, []) from None
     if path.is_dir():
         return _list_folder(path)
-    if found:
+    if found or path.is_symlink():
         _check_regular(path)
         return [Found(str(path))]
     is_pattern = glob.has_magic(pattern)
     names = sorted(set(glob.glob(str(path), recursive=True))) if is_pattern else []
-    matches = [name for name in names if Path(name).is_file()]
+    matches = [name for name in names if not Path(name).is_dir()]
+    for match in matches:
+        _check_regular(Path(match))
     if not matches:
         folder = path.parent if path.parent.is_dir() else None
         beside = [entry.name for entry in folder.iterdir()] if folder else []
@@ -110,6 +114,8 @@ def _read_keys(folders: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _check_regular(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        raise SourceNotFoundError.link(str(path), str(path.readlink()))
     if not path.is_file():
         raise SourceError.not_regular(str(path))
 

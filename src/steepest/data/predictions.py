@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import SourceError
 from ..typing import Floats, OnProgress, Progress
 from .casting import Casts
 from .predictor import LinearPredictor, Manner, check_columns
@@ -32,6 +33,8 @@ def stream_predictions(
     on_progress: OnProgress | None,
 ) -> Iterator[Predicted]:
     """Predictions in the order of the rows, in bounded memory; the columns are checked at once."""
+    if getattr(source, "is_shuffled", False):
+        raise SourceError.shuffled(str(getattr(source, "where", "the table")))
     source = allow_mixed(source, predictor.reads.categories)
     schema = source.schema([*predictor.sources, *cells])
     casts = check_columns(predictor, schema)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, AnyStr
 
 from ..drafts import drop_draft, make_draft
+from .onlooker import Preparation
 from .table import Part, Schema, allow_mixed, count_numbers, remarks_of
 
 
@@ -58,7 +59,10 @@ def spool(pieces: Iterable[bytes]) -> Spool:
     path = make_draft(Path(tempfile.gettempdir()), "steepest-", ".spool")
     held = Spool(str(path))
     with path.open("wb") as file:
-        file.writelines(pieces)
+        size, work = 0, Preparation()
+        for piece in pieces:
+            size += file.write(piece)
+            work.tell(f"taking in, {size / 1e6:,.0f} MB so far")
     return held
 
 

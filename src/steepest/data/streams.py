@@ -43,6 +43,8 @@ class Stream:
     """It is read by the thread that asks for it, and cannot be sent to a process."""
     first_row = 1
     size = 0.0
+    is_shuffled = False
+    """Whether each pass has an order of its own."""
 
     def __init__(
         self,

@@ -39,7 +39,18 @@ def from_dataset(
         del columns
         return map(open_one, source)
 
-    return Stream(where, start)
+    found = Stream(where, start)
+    found.is_shuffled = _shuffles(source)
+    return found
+
+
+def _shuffles(loader: Any) -> bool:
+    """Whether a loader takes its rows by chance."""
+    from torch.utils import data
+
+    chance = data.RandomSampler | data.SubsetRandomSampler | data.WeightedRandomSampler
+    samplers = loader.sampler, getattr(loader.batch_sampler, "sampler", None)
+    return any(isinstance(sampler, chance) for sampler in samplers)
 
 
 def open_batch(batch: Any, names: Sequence[str] | None) -> Source:

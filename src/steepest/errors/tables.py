@@ -307,6 +307,14 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
+    def shuffled(cls, where: str) -> SourceError:
+        return cls(
+            f"{where} gives its rows in another order each time.",
+            "Predictions come in the order of the rows, so that none would be known by its place.",
+            "pass loader.dataset, or a loader with shuffle=False.",
+        )
+
+    @classmethod
     def not_a_table(cls, kind: str) -> SourceError:
         return cls(
             f"a {kind} is not a table that steepest can read.",
@@ -330,4 +338,12 @@ class SourceNotFoundError(SourceError, FileNotFoundError):
             f"did you mean '{path[: len(path) - len(name)]}{meant}'?"
             if meant
             else "check the path; relative ones start from the current folder.",
+        )
+
+    @classmethod
+    def link(cls, path: str, to: str) -> SourceNotFoundError:
+        return cls(
+            f"'{path}' is a link to '{to}', where there is no file.",
+            "What it held is not among the rows, which would be missing.",
+            f"mend the link, or remove it: rm {shlex.quote(path)}",
         )

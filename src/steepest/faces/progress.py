@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import click
 
+from ..data.onlooker import looked_on
 from ..typing import OnProgress, Progress
 
 INTERVAL = 10.0
@@ -38,7 +39,8 @@ def show_progress(
     if quiet or mode == "off" or (mode == "live" and prints and sys.stdout.isatty()):
         yield None
         return
-    with _show_live() if mode == "live" else _show_plain() as on_progress:
+    shown = _show_live() if mode == "live" else _show_plain()
+    with shown as on_progress, looked_on(on_progress):
         yield on_progress
 
 

@@ -148,7 +148,9 @@ class Collector:
         where, row = self._part.where, self._row
         block = self.design.block(batch, where, row, exact=exact)
         self._row += batch.n_rows
-        return block, row + (np.arange(batch.n_rows) if block.places is None else block.places)
+        if block.places is None:
+            return block, np.arange(row, self._row)
+        return block, row + block.places
 
     def keep(self, block: Block, rows: NDArray[np.int64]) -> None:
         """Add rows that are taken, many at a time where there are many columns."""

@@ -45,7 +45,7 @@ BLOCK_ROWS = 4_096
 KERNEL_COLUMNS = 200
 """Up to here the compiled kernel is faster than BLAS."""
 
-CENTRE_ROWS = 1_024
+CENTRE_ROWS = 256
 """Rows that the centre is chosen from."""
 
 TOGETHER = 64

@@ -16,6 +16,7 @@ from ..data.choice import Wanted, choose_columns, name_columns
 from ..data.design import MOST_LEVELS
 from ..data.folds import Rule, list_columns, read_folds
 from ..data.formula import parse_formula
+from ..data.onlooker import looked_on
 from ..data.open import open_source
 from ..data.table import Part, Source, allow_mixed, count_numbers, remarks_of
 from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning, TooLargeError
@@ -221,7 +222,8 @@ def scan_source(
     executor = choose_executor(source, executor)
     here = runs_here(executor)
     watching = partial(Watch, on_progress=on_progress) if here else None
-    parts: list[Part] = list(source.parts())
+    with looked_on(on_progress):
+        parts: list[Part] = list(source.parts())
     if checkpoint is not None:
         checkpoint.open(parts, schema.where)
     recall = checkpoint.recall if checkpoint else ask_anew
