@@ -443,6 +443,37 @@ def test_a_cell_of_another_kind_late(given: str, tmp_path: Path, refused: Any) -
         assert found.left_out == {"b": "it has type binary"}
 
 
+def test_a_connection_is_as_it_was_when_an_error_is_kept(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db")) as con:
+        con.execute("create table t (x)")
+        con.execute("insert into t values (9e999)")
+        with pytest.raises(errors.ValueFoundError) as kept:
+            steepest.scan(open_table(con, table="t"))
+        con.execute("insert into t values (2)")
+        assert "inf" in str(kept.value)
+
+
+def test_columns_of_no_kind_that_nobody_asks_for(tmp_path: Path, refused: Any) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as con:
+        con.execute("create table t (x, a, b)")
+        cells = [(1, b"0", 1), (2, "u", None), (4, None, "late")]
+        con.executemany("insert into t values (?, ?, ?)", cells)
+        for source in (con, f"sqlite:///{tmp_path}/t.db"):
+            table = open_table(source, table="t")
+            assert steepest.scan(table, columns=["x"]).mean == [7 / 3]
+            for columns in (["x", "b"], None):
+                with refused(errors.ColumnKindError, "'b' of", "row 1 has 1, and row 3 has 'late'"):
+                    steepest.scan(table, columns=columns)
+
+
+def test_a_file_of_sqlite_as_one_of_duckdb(tmp_path: Path) -> None:
+    """DuckDB would fetch an extension for it."""
+    make_sqlite(tmp_path / "t.db")
+    with pytest.raises(errors.DatabaseError, match="cannot be opened") as caught:
+        steepest.scan(f"duckdb:///{tmp_path}/t.db?table=the table")
+    assert "download" not in str(caught.value)
+
+
 def test_a_text_that_is_not_utf8(tmp_path: Path, refused: Any) -> None:
     with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as con:
         con.execute("create table t (x real, s text)")

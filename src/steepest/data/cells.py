@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from ..errors import ColumnKindError, counted
 from . import memory
 from .expansions import LARGEST_WHOLE
-from .table import Schema
+from .table import Batch, Schema
 
 
-def check_cells(name: str, where: str, values: Sequence[Any], first_row: int) -> None:
-    """ColumnKindError where numbers, texts and blobs meet in a column, which SQLite allows."""
+def gather_cells(
+    columns: Mapping[str, Sequence[Any]], where: str, first_row: int
+) -> Iterator[Fetched]:
+    """Some rows as tables; of a column in which kinds meet, as SQLite allows, the first one."""
+    mixed = {
+        name: _refuse_mixed(name, where, values, first_row) for name, values in columns.items()
+    }
+    held = {
+        name: values if mixed[name] is None else _keep_first_kind(values)
+        for name, values in columns.items()
+    }
+    refusals = {name: error for name, error in mixed.items() if error is not None}
+    for start, stop in pairwise(cut_rows(held.values())):
+        piece = {name: values[start:stop] for name, values in held.items()}
+        found = memory.gather_columns(piece, where)
+        yield Fetched(found.columns, where, start=first_row + start, refusals=refusals)
+
+
+def _refuse_mixed(
+    name: str, where: str, values: Sequence[Any], first_row: int
+) -> ColumnKindError | None:
+    """What to tell of a column where numbers, texts and blobs meet."""
     if len({_word(kind) for kind in set(map(type, values))} - {""}) < 2:
-        return
+        return None
     rows = ((row, value) for row, value in enumerate(values, first_row) if value is not None)
     one = next(rows)
     other = next(found for found in rows if _word(type(found[1])) != _word(type(one[1])))
-    raise ColumnKindError.beside(name, where, _show(*one), _show(*other))
+    return ColumnKindError.beside(name, where, _show(*one), _show(*other))
+
+
+def _keep_first_kind(values: Sequence[Any]) -> list[Any]:
+    first = _word(type(next(value for value in values if value is not None)))
+    return [value if _word(type(value)) == first else None for value in values]
 
 
 def cut_rows(columns: Iterable[Sequence[Any]]) -> list[int]:
@@ -49,6 +75,23 @@ class Fetched(memory.Columns):
 
     start: int = 1
     """The number of the first row."""
+    refusals: Mapping[str, ColumnKindError] = field(default_factory=dict)
+    """Of columns that are not of one kind: what is told where they are asked for."""
+
+    def parts(self) -> Sequence[Fetched]:
+        return [self]
+
+    def batches(
+        self,
+        numbers: Sequence[str],
+        categories: Sequence[str],
+        cells: Sequence[str] = (),
+        times: Sequence[str] = (),
+    ) -> Iterator[tuple[Batch, float]]:
+        for name in (*numbers, *categories, *cells, *times):
+            if name in self.refusals:
+                raise self.refusals[name]
+        yield from super().batches(numbers, categories, cells, times)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         def show(name: str) -> str:

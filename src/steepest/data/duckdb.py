@@ -15,6 +15,9 @@ from .states import FileState
 from .streams import Stream, from_relation, translated
 from .table import Schema, Source
 
+SHUT = {"python_enable_replacements": False, "autoinstall_known_extensions": False}
+"""Nothing is read of Python's variables, nor fetched from the web for a file of another kind."""
+
 PART_ROWS = 983_040
 """Rows of a part: eight groups as DuckDB stores them."""
 
@@ -97,9 +100,7 @@ class File:
         except ImportError:
             raise PackageError.missing("DuckDB", "duckdb") from None
         try:
-            connection = duckdb.connect(
-                self.path, read_only=True, config={"python_enable_replacements": False}
-            )
+            connection = duckdb.connect(self.path, read_only=True, config=SHUT)
             connection.execute("set enable_external_access = false")
         except duckdb.Error as error:
             raise DatabaseError.unopened(self._name, str(error).partition("\n")[0]) from None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,9 +14,8 @@ from urllib.parse import quote
 from weakref import finalize
 
 from ..errors import ColumnNameError, DatabaseError, SourceError
-from . import memory
 from .ahead import read_ahead
-from .cells import Fetched, check_cells, cut_rows
+from .cells import gather_cells
 from .portions import Asked, Held, Span
 from .selection import HERE, name_asked, quote_name, write_select
 from .states import FileState
@@ -265,12 +264,7 @@ def _read(connection: sqlite3.Connection, asked: str, where: str) -> Generator[S
     first = 1
     while batch := _fetch(rows, connection, asked, where):
         columns = dict(zip(names, zip(*batch, strict=True), strict=True))
-        for name, values in columns.items():
-            check_cells(name, where, values, first)
-        for start, stop in pairwise(cut_rows(columns.values())):
-            piece = {name: values[start:stop] for name, values in columns.items()}
-            found = memory.gather_columns(piece, where)
-            yield Fetched(found.columns, where, start=first + start)
+        yield from gather_cells(columns, where, first)
         first += len(batch)
 
 

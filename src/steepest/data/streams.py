@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from ..errors import (
@@ -86,7 +85,7 @@ class Stream:
                     break
         if not held:
             raise EmptySourceError.no_rows(self.where)
-        self._held.append(chain(held, batches))
+        self._held.append(_follow(held, batches))
         return Schema(tuple(columns.values()), self.where)
 
     def batches(
@@ -100,7 +99,7 @@ class Stream:
         known = self.schema(asked)
         looked = [*asked, *self._passed_over(known, asked)]
         tables = self._held.pop() if self._held else self._begin(asked)
-        with translated(self.where, by_arrow=self._is_arrow):
+        with translated(self.where, by_arrow=self._is_arrow), _left(tables):
             for i, table in enumerate(tables, 1):
                 found = replace(table.schema(looked), where=f"batch {i:,} of {self.where}")
                 check_kinds(known, found, looked)
@@ -120,6 +119,21 @@ class Stream:
         self._begun = True
         with translated(self.where, by_arrow=self._is_arrow):
             return self._start(columns)
+
+
+def _follow(held: Sequence[Source], others: Iterator[Source]) -> Iterator[Source]:
+    yield from held
+    yield from others
+
+
+@contextmanager
+def _left(tables: Iterator[Source]) -> Iterator[None]:
+    """Leave what gives tables at the end, well or not, and not when nobody knows of it any more."""
+    try:
+        yield
+    finally:
+        if isinstance(tables, Generator):
+            tables.close()
 
 
 @contextmanager
