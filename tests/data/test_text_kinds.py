@@ -376,3 +376,21 @@ def test_times_of_a_column_without_any(rows: str, write: Any) -> None:
         steepest.fit(path, formula="y ~ days(z)")
     both = [path, write("b.csv", "y,z\n3,2026-01-01\n4,2026-01-03\n")]
     assert steepest.scan(both, formula="y ~ days(z)").n_rows == 2
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_empty_field_at_the_very_end_stands_in_no_quotes(
+    compiled: bool, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stood in quotes before it, and wherever the text is cut off."""
+    if not compiled:
+        monkeypatch.setattr(DoublesReader, "serves", lambda *_: False)
+    for end in ("", "\n"):
+        path = write("a.csv", f'x,"c",d\n"1","u",\n"2","v",w\n3,"u",{end}')
+        moments = steepest.scan(path)
+        assert [(c.name, str(c.kind)) for c in moments.columns][::2] == [
+            ("x", "number"), ("d", "category"),
+        ]  # fmt: skip
+        assert (moments.n_rows, moments.n_read, moments.levels("d")) == (1, 3, {"w": 1})
+        empty = steepest.scan(write("b.csv", f'x,y\n"1",{end}'), columns=["x", "y"])
+        assert (empty.columns[1].type_name, empty.n_rows) == ("null", 0)

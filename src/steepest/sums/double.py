@@ -228,8 +228,7 @@ def _choose_centre(block: Floats) -> Floats | None:
     mean = np.dot(np.ones(len(block)), block) / len(block)
     square = np.einsum("ij,ij->j", block, block) / len(block)
     near = np.abs(mean - block[0]) <= NEARLY_CONSTANT * np.abs(mean)
-    with np.errstate(over="ignore"):
-        far = ~(5 * mean * mean <= 4 * square) | near
+    far = ~(5 * mean * mean <= 4 * square) | near
     return np.where(far, np.where(near, block[0], mean), 0.0) if far.any() else None
 
 
