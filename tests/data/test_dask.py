@@ -91,7 +91,7 @@ def test_other_processes(kind: str, frame: pd.DataFrame, tmp_path: Path) -> None
 
 
 @pytest.mark.exhaustive
-def test_a_cluster(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_cluster(frame: pd.DataFrame, tmp_path: Path, refused: Any) -> None:
     """As partitions that its workers compute, and as ones that they hold."""
     expected = steepest.scan(frame)
     with (
@@ -99,13 +99,15 @@ def test_a_cluster(frame: pd.DataFrame, tmp_path: Path) -> None:
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
             silence_logs=50,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
         made = in_files(frame, tmp_path)
         assert steepest.scan(made, executor=client.get_executor()) == expected
-        held = made.persist()
-        assert steepest.scan(held, executor=client.get_executor()) == expected
+        held = client.persist(made)
+        assert steepest.scan(held, executor=client) == expected
         assert steepest.scan(held) == expected
+    with refused(SourceError, "partition 1 of the Dask DataFrame", "Client is closed"):
+        steepest.scan(held)
 
 
 def test_fits_and_predictions(frame: pd.DataFrame) -> None:
@@ -133,6 +135,22 @@ def test_nothing_is_computed_before_it_is_read(frame: pd.DataFrame) -> None:
     assert not computed
     next(iter(parts[2].batches(["x"], [])))
     assert len(computed) == 1
+
+
+def test_the_graph_of_the_whole_is_looked_at_once(
+    frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for each of its partitions, of which there may be thousands."""
+    made = dd.from_pandas(frame, npartitions=40)
+    optimize, seen = type(made).optimize, []
+
+    def note(own: Any, *args: Any, **named: Any) -> Any:
+        seen.append(own.npartitions)
+        return optimize(own, *args, **named)
+
+    monkeypatch.setattr(type(made), "optimize", note)
+    assert steepest.scan(made, columns=["y"]).n_read == ROWS
+    assert seen.count(40) == 1
 
 
 def test_kinds_that_change(refused: Any) -> None:

@@ -193,3 +193,35 @@ def test_options_of_files_that_are_no_text(options: Any, tmp_path: Any, refused:
 def test_options_of_json_lines(write: Any, refused: Any) -> None:
     with refused(errors.OptionError, "decimal=','", "t.jsonl"):
         open_table(write("t.jsonl", '{"x":1}\n'), decimal=",")
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "", "rot13", "hex", "undefined", "zlib"])
+def test_encodings_of_no_text(encoding: str, write: Any, refused: Any) -> None:
+    """Python has codecs that make bytes of bytes, too."""
+    with refused(errors.OptionError, f"encoding='{encoding}' is not one", "encoding='latin1'"):
+        open_table(write("t.csv", "x\n1\n"), encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ({"skip_rows": -1}, "skip_rows=1"),
+        ({"skip_lines": -3}, "skip_lines=1"),
+        ({"max_bytes": 0}, "max_bytes=1_000_000_000"),
+        ({"quote": "''"}, 'quote="\'"'),
+        ({"delimiter": ";;"}, "delimiter=';'"),
+    ],
+)
+def test_a_hint_is_not_refused_itself(said: Any, hint: str, write: Any, refused: Any) -> None:
+    path = write("t.csv", "x\n1\n2\n")
+    with refused(errors.OptionError, hint):
+        open_table(path, **said)
+    open_table(path, **eval(f"dict({hint})"))
+
+
+def test_a_header_under_names_that_were_given(write: Any, refused: Any) -> None:
+    path = write("t.csv", "a,b\n1,2\n3,4\n")
+    with refused(errors.ColumnKindError, "'a' in line 1", "skip_rows=1 if that line is no row"):
+        steepest.scan(open_table(path, names=["x", "y"]))
+    found = steepest.scan(open_table(path, names=["x", "y"], skip_rows=1))
+    assert found.mean.tolist() == [2.0, 3.0]

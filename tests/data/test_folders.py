@@ -219,6 +219,41 @@ def test_a_file_counts_once_under_all_its_names(tmp_path: Path, write: Any) -> N
     assert steepest.scan(tmp_path / "kept").n_rows == 4
 
 
+def test_no_name_is_no_folder(
+    tmp_path: Path, write: Any, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("a.csv", "x\n1\n")
+    monkeypatch.chdir(tmp_path)
+    with refused(errors.SourceNotFoundError, "there is no file ''"):
+        steepest.scan("")
+    assert steepest.scan(".").n_rows == 1
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".jsonl", ".parquet", ".arrow"])
+def test_a_name_that_is_no_text(ending: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, 4.0], "y": [2.0, 3.0, 7.0]})
+    plain = tmp_path / f"plain{ending}"
+    if ending == ".jsonl":
+        frame.to_json(plain, orient="records", lines=True)
+    elif ending == ".parquet":
+        frame.to_parquet(plain)
+    elif ending == ".arrow":
+        frame.to_feather(plain)
+    else:
+        frame.to_csv(plain, index=False)
+    path = tmp_path / os.fsdecode(b"caf\xe9" + ending.encode())
+    plain.rename(path)
+    model = steepest.fit(path, target="y")
+    assert model.provenance.source.endswith(rf"caf\xe9{ending}'")
+    model.save(tmp_path / "m.json")
+    assert steepest.load(tmp_path / "m.json").coefficients == model.coefficients
+    assert model.coefficients == steepest.fit(frame, target="y").coefficients
+    with pytest.raises(errors.ColumnNotFoundError, match=r"caf\\xe9"):
+        steepest.fit(path, target="z")
+    assert model.score(path).rows == 3
+    assert steepest.scan(path, checkpoint=tmp_path / "c.part") == steepest.scan(frame)
+
+
 @pytest.mark.parametrize("asked", ["b.csv", "*.csv", "."])
 def test_a_link_to_nothing_is_not_passed_over(asked: str, write: Any, refused: Any) -> None:
     folder = Path(write("a.csv", "x\n1\n2\n")).parent

@@ -12,6 +12,7 @@ import pytest
 import steepest
 from steepest import errors, open_table
 from steepest.data.doubles import DoublesReader
+from steepest.data.table import Kind
 from steepest.faces import cli
 
 LATE = 300_000
@@ -280,6 +281,34 @@ def test_quoted_numbers_and_nulls_beside_quoted_text(write: Any) -> None:
     assert nulls == {"x": 1, "code": 40_000, "c": 40_000}
 
 
+@pytest.mark.parametrize("cell", ['""', '"NA"', '"NA"\n1,'])
+@pytest.mark.parametrize("value", ["4", '"4"', "true", '"2026-03-01"', '"u"'])
+def test_what_comes_after_quoted_nulls_decides(
+    value: str, cell: str, write: Any, late: Callable[[int], int]
+) -> None:
+    """However late it comes: Python's csv writes "" for nothing where all is quoted."""
+    lines, more = late(250_000), f"2,{value}\n" * 9
+    path = write("a.csv", "x,z\n" + f"1,{cell}\n" * lines + more)
+    kind = open_table(path).schema().find("z").kind
+    assert kind is open_table(write("b.csv", "x,z\n" + more)).schema().find("z").kind
+    if kind is Kind.TIME:
+        return
+    found = steepest.scan(path)
+    assert found.n_read == lines * len(cell.split("\n")) + 9
+    if value == '"u"':  # in text a word in quotes is a level
+        assert found.levels("z") == {cell.partition("\n")[0].strip('"'): lines, "u": 9}
+    else:
+        assert found.n_rows == 9
+
+
+def test_a_column_of_quoted_nothing_in_one_of_two_files(write: Any) -> None:
+    files = [write("a.csv", '"x","z"\n"1",""\n"2",""\n'), write("b.csv", '"x","z"\n"3","4"\n')]
+    found = steepest.scan(files)
+    assert (found.n_read, found.n_rows, found.mean.tolist()) == (3, 1, [3.0, 4.0])
+    files[1] = write("c.csv", '"x","z"\n"3","u"\n')
+    assert steepest.scan(files).levels("z") == {"": 2, "u": 1}
+
+
 # ------------------------------------------------------------------ the command line
 
 
@@ -338,3 +367,21 @@ def test_flags_of_files_that_are_no_text(run: Any, tmp_path: Any) -> None:
     done = run("fit", str(place), "--target", "y", "--null", "-")
     assert done.returncode == 1
     assert "for moments" in done.stderr
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_empty_field_at_the_very_end_stands_in_no_quotes(
+    compiled: bool, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stood in quotes before it, and wherever the text is cut off."""
+    if not compiled:
+        monkeypatch.setattr(DoublesReader, "serves", lambda *_: False)
+    for end in ("", "\n"):
+        path = write("a.csv", f'x,"c",d\n"1","u",\n"2","v",w\n3,"u",{end}')
+        moments = steepest.scan(path)
+        assert [(c.name, str(c.kind)) for c in moments.columns][::2] == [
+            ("x", "number"), ("d", "category"),
+        ]  # fmt: skip
+        assert (moments.n_rows, moments.n_read, moments.levels("d")) == (1, 3, {"w": 1})
+        empty = steepest.scan(write("b.csv", f'x,y\n"1",{end}'), columns=["x", "y"])
+        assert (empty.columns[1].type_name, empty.n_rows) == ("null", 0)

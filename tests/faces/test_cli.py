@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -571,3 +572,20 @@ def test_levels_do_nothing_to_a_terminal(cli: Callable[..., Ran], workplace: Pat
         ran = cli(*words)
         assert ran.code == 0, ran.err
         assert all(c.isprintable() or c == "\n" for c in ran.out + ran.err), (words, ran)
+
+
+@pytest.mark.parametrize("command", ["fit", "predict", "scan"])
+def test_streams_that_are_closed(command: str, model: Path) -> None:
+    """Nothing is lost in silence, and messages that nobody can hear do no harm."""
+    words = {"fit": "fit {} --target body_mass_g", "predict": "predict model.json {}",
+             "scan": "scan {} -o p.moments"}[command]  # fmt: skip
+    line = f"{sys.executable} -m steepest {words.format('examples/penguins.csv')}"
+    shell = partial(subprocess.run, shell=True, capture_output=True, text=True, check=False)
+    done = shell(f"{line} >&-")
+    assert done.returncode == 1
+    assert "'standard output' cannot be written: it is closed." in done.stderr
+    assert shell(f"{line} >&- 2>&- <&-").returncode == 1
+    done, heard = shell(f"{line} 2>&-"), shell(line)
+    assert (done.returncode, done.stdout, done.stderr) == (0, heard.stdout, "")
+    done = shell(f"{line.replace('examples/penguins.csv', '-')} <&-")
+    assert "'standard input' is empty" in done.stderr

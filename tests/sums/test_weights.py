@@ -17,6 +17,7 @@ import steepest
 from steepest.data import memory
 from steepest.errors import (
     ColumnKindError,
+    ColumnNameError,
     EmptySourceError,
     MomentsError,
     OptionError,
@@ -223,6 +224,15 @@ def test_weights_are_named_apart():
         )
     with pytest.raises(OptionError, match="weights='x'"):
         steepest.fit(weighed, target="x", weights="x")
+
+
+@pytest.mark.parametrize("role", ["target", "offset"])
+@pytest.mark.parametrize("features", [None, ["x"]])
+def test_weights_are_neither_target_nor_offset(role, features):
+    table = {"x": [1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0], "w": [1.0, 2.0, 1.0]}
+    asked = {"target": "y", "features": features, "weights": "w"} | {role: "w"}
+    with pytest.raises(ColumnNameError, match="'w' is asked for as a column and as the weights"):
+        steepest.fit(table, **asked)
 
 
 def test_equal_decimals_are_equal_whatever_their_scale():

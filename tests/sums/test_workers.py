@@ -110,6 +110,17 @@ def test_errors_of_a_part_come_back(client: Client, refused: Any) -> None:
         steepest.scan(table, executor=client.get_executor())
 
 
+def test_a_client_is_taken_for_its_executor(table: Path, client: Client) -> None:
+    own: Any = client
+    assert steepest.scan(table, executor=own) == steepest.scan(table)
+
+
+def test_what_is_no_executor(table: Path, refused: Any) -> None:
+    wrong: Any = "threads:4"
+    with refused(steepest.errors.OptionError, "executor='threads:4' is not an executor"):
+        steepest.scan(table, executor=wrong)
+
+
 def test_a_client_that_is_closed(table: Path, client: Client, refused: Any) -> None:
     address = client.scheduler.address
     with (

@@ -95,7 +95,8 @@ def choose_columns(schema: Schema, wanted: Wanted) -> Design:
         column = schema.find(weights, "weights")
         if column.kind not in (Kind.NUMBER, Kind.NULL):
             raise ColumnKindError.weights(weights, column.type_name)
-        if weights in (wanted.named or {}) or weights in _factors(wanted):
+        named = wanted.terms is None and Name(weights) in (wanted.target, wanted.offset)
+        if named or weights in (wanted.named or {}) or weights in _factors(wanted):
             raise ColumnNameError.weights_among_columns(weights)
         if wanted.weight_kind not in WEIGHT_KINDS:
             raise OptionError.unknown("weight_kind", wanted.weight_kind, WEIGHT_KINDS)

@@ -176,7 +176,9 @@ class DelimitedFile(File):
             places = fresh if block.start == self._layout.start else left
             if places:
                 found = self._show_block(block, () if len(places) == len(names) else places)
-                known.update(zip(places, found, strict=True))
+                for i, one in zip(places, found, strict=True):
+                    if i not in known or not pa.types.is_null(one.type):
+                        known[i] = one
             left = [i for i in left if _is_null(known.get(i))]
             if not left:
                 break
@@ -264,4 +266,4 @@ def _is_null(shown: Shown | None) -> bool:
     """Whether a column shows nothing, or was not looked at."""
     import pyarrow as pa
 
-    return shown is None or bool(pa.types.is_null(shown.type))
+    return shown is None or shown.open or bool(pa.types.is_null(shown.type))

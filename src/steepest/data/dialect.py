@@ -54,7 +54,8 @@ class Dialect:
         for name in ("delimiter", "quote"):
             mark = getattr(self, name)
             if mark and (len(mark) != 1 or not mark.isascii() or mark in "\r\n\0"):
-                raise OptionError.outside(name, mark, "one character", f"{name}='|'")
+                usual = "delimiter=';'" if name == "delimiter" else 'quote="\'"'
+                raise OptionError.outside(name, mark, "one character", usual)
         if self.decimal not in ("", ".", ","):
             raise OptionError.outside("decimal", self.decimal, "a point or a comma", "decimal=','")
         if self.delimiter and self.delimiter in (self.decimal, self.quote):
@@ -63,15 +64,17 @@ class Dialect:
             )
         if self.ragged not in ("refuse", "drop"):
             raise OptionError.unknown("ragged", self.ragged, ("refuse", "drop"))
-        for name, least in (("skip_lines", 0), ("skip_rows", 0), ("max_bytes", 1)):
+        for name, least, usual in (
+            ("skip_lines", 0, "skip_lines=1"),
+            ("skip_rows", 0, "skip_rows=1"),
+            ("max_bytes", 1, "max_bytes=1_000_000_000"),
+        ):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or value < least):
-                raise OptionError.outside(
-                    name, value, f"a whole number of at least {least}", f"{name}={least or 10**9}"
-                )
+                raise OptionError.outside(name, value, f"a whole number of at least {least}", usual)
         try:
-            codecs.lookup(self.encoding)
-        except LookupError:
+            "x".encode(self.encoding)  # there are codecs of bytes too
+        except (LookupError, UnicodeError):
             raise OptionError.outside(
                 "encoding", self.encoding, "one that Python knows", "encoding='latin1'"
             ) from None

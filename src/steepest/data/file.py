@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ..errors import SourceError, SteepestError, StoreError
+from ..errors import SourceError, SteepestError, StoreError, visible
 from .places import Place, Stamp
 
 
@@ -44,7 +44,7 @@ class File:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return self.title or self.path
+        return self.title or visible(self.path)
 
     @property
     def where(self) -> str:

@@ -24,8 +24,14 @@ class Frame:
     @property
     def stays(self) -> bool:
         """Whether a cluster holds it, to which only this process knows the way."""
+        return self._client is not None
+
+    @cached_property
+    def _client(self) -> Any:
+        """That of the cluster that holds it, if one does."""
         graph = self.frame.optimize().__dask_graph__()
-        return any(type(task).__name__ == "Future" for task in graph.values())
+        held = (task for task in graph.values() if type(task).__name__ == "Future")
+        return next((future.client for future in held), None)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
@@ -48,7 +54,8 @@ class Frame:
         return [self._part(place, self._schema) for place in range(self.frame.npartitions)]
 
     def _part(self, place: int, known: Schema) -> FramePart:
-        return FramePart(f"partition {place + 1:,} of {self.where}", known, self.frame, place)
+        where = f"partition {place + 1:,} of {self.where}"
+        return FramePart(where, known, self.frame, place, self._client)
 
 
 def _is_empty(column: Any) -> bool:
@@ -64,6 +71,8 @@ class FramePart:
     known: Schema
     frame: Any
     place: int
+    client: Any = None
+    """That of the cluster that computes it."""
 
     first_row = 1
     size = 1.0
@@ -74,9 +83,8 @@ class FramePart:
 
         labels = {str(label): label for label in self.frame.columns}
         chosen = self.frame[[labels[name] for name in names]].partitions[self.place]
-        own = {"scheduler": "synchronous"} if not Frame(self.frame).stays else {}
         with translated(self.where):
-            (rows,) = dask.compute(chosen, **own)
+            (rows,) = dask.compute(chosen, scheduler=self.client or "synchronous")
             return memory.from_pandas(rows)
 
     def batches(

@@ -125,7 +125,7 @@ class ParquetFile(File):
 
         piece = FAR_BYTES if isinstance(self.path, Place) else READ_BYTES
         return parquet.ParquetFile(
-            open_bytes(self.path) if isinstance(self.path, Place) else self.path,
+            open_bytes(self.path),
             metadata=metadata,
             read_dictionary=texts or None,
             pre_buffer=False,

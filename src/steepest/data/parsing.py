@@ -224,6 +224,8 @@ def _read_columns(
         return {str(i): pa.array([], kind or pa.null()) for i, kind in empty.items()}
     if text.startswith(BOM_UTF8):  # Arrow takes one away, which is none of a block's
         text = BOM_UTF8 + text
+    if text[-1:] not in (b"", b"\n", b"\r"):  # else an empty last field is in quotes if one was
+        text += b"\n"
     table = csv.read_csv(
         pa.BufferReader(text),
         csv.ReadOptions(

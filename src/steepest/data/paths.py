@@ -31,6 +31,8 @@ def find_files(pattern: str) -> list[Found]:
 
     SourceNotFoundError where there is none, SourceError for what is no regular file.
     """
+    if not pattern:
+        raise SourceNotFoundError.of(pattern, False, [])
     if is_store(pattern):
         return [Found(place, _read_keys(folders)) for place, folders in find_objects(pattern)]
     if scheme_of(pattern) == "file":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -63,4 +64,6 @@ def open_bytes(path: str) -> Any:
     """
     import pyarrow as pa
 
-    return path.store.open_input_file(path.key) if isinstance(path, Place) else pa.OSFile(path)
+    if isinstance(path, Place):
+        return path.store.open_input_file(path.key)
+    return pa.OSFile(os.fsencode(path))  # a name of a file may be no text

@@ -22,6 +22,8 @@ class Shown(NamedTuple):
 
     type: pa.DataType
     mixed: bool = False
+    open: bool = False
+    """Whether words for null in quotes are all: what else the column holds decides."""
 
 
 def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
@@ -37,6 +39,10 @@ def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
             shown.append(Shown(column.type))
             continue
         values = set(column.to_pylist()) - {None, *layout.nulls}
+        if not values:
+            words = set(column.to_pylist()) - {None, ""}
+            shown.append(Shown(column.type, open=True) if words else Shown(pa.null()))
+            continue
         odd = Counter(layout.find_odd(value) for value in values)
         found = next((word for word in TYPES if odd[word]), "")
         kind = pa.type_for_alias(TYPES[found]) if found else column.type

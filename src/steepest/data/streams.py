@@ -23,7 +23,7 @@ from .parquet import FAR_BYTES, READ_BYTES
 from .selection import quote_name
 from .table import Batch, Column, Kind, Schema, Source
 
-FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3")
+FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3", "distributed")
 """The packages whose errors are put in the house's own words; those of an iterator are its own."""
 
 HELD_ROWS = 1 << 20

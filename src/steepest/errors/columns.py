@@ -220,7 +220,7 @@ class ColumnKindError(SteepestError, TypeError):
         """A cell of another kind than its column, each with its line."""
         line, value = cell
         as_in = f", as '{shown(example[1])}' in line {example[0]:,}" if example else " elsewhere"
-        skip = ", skip_rows=1 if that line is no row" if under_header else ""
+        skip = ", skip_rows=1 if that line is no row" if under_header or line == 1 else ""
         missing = f"null=[{value!r}] if '{shown(value)}' means missing, or "
         sayable = len(value) <= 40 and "\0" not in value
         return cls(

@@ -44,7 +44,8 @@ CONTROLS = {
     for code in (*range(32), *range(127, 160))
     if chr(code) != "\n"
 }
-"""What a terminal would obey, not show."""
+CONTROLS |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(128, 256)}
+"""What a terminal would obey, not show; and bytes of a file's name that are no text."""
 
 
 def visible(text: str) -> str:

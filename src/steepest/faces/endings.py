@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ def conclude(work: Callable[[], Any], command: click.Group, chosen: str = "") ->
 
     Hints speak of the options of the commands, first of those of the chosen one.
     """
+    _open_streams()
     try:
         code = _listen(work)
         sys.stdout.flush()
@@ -72,7 +74,16 @@ def _in_flags(error: SteepestError, command: click.Group, chosen: str) -> str:
     return said + mark + in_flags(hint, find_flags(command, chosen))
 
 
+def _open_streams() -> None:
+    """Something to read and to write messages to, where whoever began this process closed it."""
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # for good
+
+
 def _listen(work: Callable[[], Any]) -> Any:
+    if getattr(sys, "stdout", None) is None:
+        raise OutputError.of("standard output", "it is closed")
     try:
         return work()
     except Exception:

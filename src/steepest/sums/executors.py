@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+from ..errors import OptionError
+
 R = TypeVar("R")
+
+EXECUTORS = "pass concurrent.futures.ThreadPoolExecutor(4), or a Client of Dask's"
 
 
 class Caller(Executor):
@@ -23,8 +27,16 @@ class Caller(Executor):
 
 
 def choose_executor(source: object, executor: Executor | None) -> Executor | None:
-    """Who reads a source: the executor that was asked for, or the caller where it cannot move."""
-    return Caller() if getattr(source, "stays", False) else executor
+    """Who reads a source: the executor that was asked for, or the caller where it cannot move.
+
+    OptionError for something that no work can be submitted to.
+    """
+    chosen: Any = executor
+    if executor is not None and not hasattr(executor, "submit"):
+        raise OptionError.outside("executor", executor, "an executor", EXECUTORS)
+    if hasattr(chosen, "get_executor"):  # a client of Dask's
+        chosen = chosen.get_executor()
+    return Caller() if getattr(source, "stays", False) else chosen
 
 
 def runs_here(executor: Executor | None) -> bool:
