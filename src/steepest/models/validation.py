@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..data.expressions import Expression, Product
+from ..data.table import Kind
 from ..data.terms import RARE
 from ..descent.heldout import Best, HeldOut, build_held_out, find_mean_gap
-from ..errors import EmptySourceError
+from ..errors import ColumnKindError, EmptySourceError
 from ..store import finite
 from ..sums.double import LevelSums
 from ..sums.moments import Moments
@@ -105,6 +106,7 @@ class Held:
 
         ``centred`` says that the intercept is at its best at every epoch.
         """
+        self._check_kinds(trained)
         try:
             problem = self.moments.problem(
                 self.target,
@@ -123,6 +125,16 @@ class Held:
             gap, target_gap = find_mean_gap(problem, trained)
             found = replace(found, gap=gap, target_gap=target_gap)
         return found, self._note_unseen(trained)
+
+    def _check_kinds(self, trained: Problem) -> None:
+        """ColumnKindError for a column that is of another kind in the rows trained on."""
+        for own in self.moments.columns:
+            known = trained.columns.get(own.name)
+            if known and {known.kind, own.kind} == {Kind.NUMBER, Kind.CATEGORY}:
+                if "null" in (known.type_name, own.type_name):
+                    continue
+                first, second = "the rows trained on", self.moments.where
+                raise ColumnKindError.differs(own.name, first, known.word, second, own.word)
 
     def _note_unseen(self, trained: Problem) -> list[str]:
         """Levels that the rows trained on do not have: their rows count as the reference level."""
