@@ -396,3 +396,13 @@ def test_columns_of_any_size(size):
 def test_a_few_rows_may_all_fall_on_one_side():
     with pytest.raises(ValidationError, match=r"validation=0\.99 with seed 0 leaves one side"):
         fit({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}, validation=0.99)
+
+
+def test_a_constant_alone_is_held_out_too():
+    """Where no term is left there is nothing to lift."""
+    table = {"x": ["u"] * 8, "y": [2.0**60, 1.0, 2.0, 4.0, 3.0, 5.0, 1.0, 0.0]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SteepestWarning)
+        model = steepest.fit(table, target="y", validation=0.5)
+    assert model.names == ()
+    assert model.validation.rows + model.rows.used == 8

@@ -129,7 +129,7 @@ class Held:
         known: dict[str, set[str]] = {
             name: {*levels, *trained.pooled.get(name, ())}
             for name, levels in trained.references.items()
-            if not isinstance(trained.columns[name].formed, Product)
+            if _is_single(trained, name)
         }
         for term in (*trained.terms, *trained.absorbed):
             if term.category in known:
@@ -140,10 +140,15 @@ class Held:
         return note_unseen(+met)
 
 
+def _is_single(problem: Problem, name: str) -> bool:
+    """Whether a category is in the model, and none that others are crossed to."""
+    column = problem.columns.get(name)
+    return column is not None and not isinstance(column.formed, Product)
+
+
 def count_levels(moments: Moments, problem: Problem) -> dict[str, Counter[str]]:
     """Rows by level, for each category of a problem; those that it pools are one."""
-    own = problem.references
-    names = [name for name in own if not isinstance(problem.columns[name].formed, Product)]
+    names = [name for name in problem.references if _is_single(problem, name)]
     met: dict[str, Counter[str]] = {}
     for sums in moments.patterns.values():
         for name in (name for name in names if name in sums.levels):
