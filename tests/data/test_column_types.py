@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -115,3 +116,19 @@ def test_booleans_are_0_and_1_and_keep_their_names(ending: str, tmp_path: Path) 
     path = save(tmp_path, ending, pa.array([True, False, True, None]))
     assert steepest.scan(path).levels("x") == {"false": 1, "true": 2}
     assert steepest.fit(path, target="y").coefficients == {"intercept": 2.0, "x[true]": 0.5}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.timestamp("us"), pa.date32(), pa.date64(), pa.duration("s"), pa.time32("s")],
+    ids=str,
+)
+def test_what_a_hint_says_of_a_time_can_be_formed(kind: pa.DataType) -> None:
+    whole = pa.int32() if kind in (pa.date32(), pa.time32("s")) else pa.int64()
+    table = pa.table({"t": pa.array([0, 0, 0], whole).cast(kind), "y": [1.0, 2.0, 4.0]})
+    with pytest.raises(errors.ColumnKindError) as caught:
+        steepest.scan(table, columns=["t"])
+    parts = re.findall(r"\w+\(t\)", caught.value.hint)
+    assert parts
+    for part in parts:
+        assert steepest.scan(table, formula=f"y ~ {part}").n_rows == 3

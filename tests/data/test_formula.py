@@ -167,3 +167,10 @@ def test_what_a_formula_cannot_ask_for():
         steepest.scan({"x": many, "y": [1.0, 2.0]}, formula="y ~ x^18")
     with pytest.raises(ValueFoundError, match="row 2"):
         steepest.scan({"x": [1.0, 1e200], "y": [1.0, 2.0]}, formula="y ~ x^5")
+
+
+def test_a_factor_that_cannot_be_split_is_refused(tmp_path):
+    """1e308 · 1e-300 is 1e8; but the halves of 1e308 would not be doubles on the way."""
+    table = {"x": [1.0, 2.0, 1e-300], "z": [2.0, 3.0, 1e308], "y": [1.0, 2.0, 4.0]}
+    with pytest.raises(ValueFoundError, match=r"in row 3: 1e-300 times 1e\+308"):
+        steepest.fit(table, formula="y ~ x:z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections import deque
 from decimal import Decimal
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 import torch
-from pyarrow import dataset
+from pyarrow import dataset, ipc
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import steepest
@@ -189,6 +190,24 @@ DAMAGED = {
     "code": pa.DictionaryArray.from_arrays(pa.array([0, 7, 1]), pa.array(["a", "b"]), safe=False),
     "sign": pa.DictionaryArray.from_arrays(pa.array([0, -1, 1]), pa.array(["a", "b"]), safe=False),
 }
+
+
+def test_offsets_that_go_backwards(refused: Any) -> None:
+    offsets, text = pa.array([0, 9, 2, 4], pa.int32()).buffers()[1], pa.py_buffer(b"abcdefghi")
+    whole = pa.Array.from_buffers(pa.string(), 3, [None, offsets, text])
+    for column in (whole, pa.chunked_array([whole, whole])):
+        with refused(errors.SourceError, "column 'c' of the table is damaged"):
+            steepest.scan(pa.table({"c": column, "y": np.arange(float(len(column)))}))
+
+
+def test_a_name_that_is_no_text(refused: Any) -> None:
+    sink = io.BytesIO()
+    with ipc.new_stream(sink, TABLE.rename_columns(["unusual"]).schema) as writer:
+        writer.write_table(TABLE.rename_columns(["unusual"]))
+    data = sink.getvalue().replace(b"unusual", b"\xffnusual")
+    for source in (ipc.open_stream(data), ipc.open_stream(data).read_all()):
+        with refused(errors.SourceError, "name of a column is not UTF-8"):
+            steepest.scan(source)
 
 
 @pytest.mark.parametrize("name", DAMAGED)

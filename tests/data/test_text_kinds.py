@@ -369,6 +369,15 @@ def test_flags_of_files_that_are_no_text(run: Any, tmp_path: Any) -> None:
     assert "for moments" in done.stderr
 
 
+@pytest.mark.parametrize("rows", ["", "1,\n2,\n"])
+def test_times_of_a_column_without_any(rows: str, write: Any) -> None:
+    path = write("a.csv", "y,z\n" + rows)
+    with pytest.raises(errors.EmptySourceError):
+        steepest.fit(path, formula="y ~ days(z)")
+    both = [path, write("b.csv", "y,z\n3,2026-01-01\n4,2026-01-03\n")]
+    assert steepest.scan(both, formula="y ~ days(z)").n_rows == 2
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_an_empty_field_at_the_very_end_stands_in_no_quotes(
     compiled: bool, write: Any, monkeypatch: pytest.MonkeyPatch

@@ -228,3 +228,11 @@ def test_extrapolation_is_flagged(cli: Any) -> None:
     assert found["extrapolated"].to_pylist() == [True, True, True, True, False]
     ran = cli("predict", "f.json", "f.csv", "--flag-extrapolation", "--keep", "extrapolated")
     assert ran.code == 1
+
+
+def test_nothing_is_printed_before_the_first_rows_are_read(saved: Path, cli: Any) -> None:
+    Path("null.csv").write_text("x,city\n,a\n")
+    ran = cli("predict", "m.json", "null.csv", "--strict")
+    assert (ran.code, ran.out) == (1, "")
+    Path("none.csv").write_text("x,city\n")
+    assert cli("predict", "m.json", "none.csv").out == "prediction\n"

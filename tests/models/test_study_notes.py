@@ -101,3 +101,12 @@ def test_levels_of_one_fold_alone_are_counted_once():
         pooled = steepest.study(table, "y", folds="contiguous:3", l2=0.1, features=["city", "x"],
                                 rare=5)  # fmt: skip
     assert pooled.notes == ()
+
+
+def test_a_category_of_one_level_is_no_category():
+    table = {"x": [1.0, 5.0, 2.0, 8.0], "y": [3.0, 1.0, 2.0, 9.0], "c": ["u"] * 4}
+    for asked in ({}, {"features": ["x", "c"]}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SteepestWarning)
+            found = steepest.study(table, "y", folds="contiguous:2", l2=[0, 1], **asked)
+        assert len(found.candidates) == 2

@@ -18,7 +18,7 @@ from tests.problems import Table, correlated, naive_loop
 
 import steepest
 from steepest.descent.heldout import find_best
-from steepest.errors import OptionError, SteepestWarning, ValidationError
+from steepest.errors import ColumnKindError, OptionError, SteepestWarning, ValidationError
 from steepest.store import read_json, write_json
 
 
@@ -396,3 +396,24 @@ def test_columns_of_any_size(size):
 def test_a_few_rows_may_all_fall_on_one_side():
     with pytest.raises(ValidationError, match=r"validation=0\.99 with seed 0 leaves one side"):
         fit({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]}, validation=0.99)
+
+
+def test_a_constant_alone_is_held_out_too():
+    """Where no term is left there is nothing to lift."""
+    table = {"x": ["u"] * 8, "y": [2.0**60, 1.0, 2.0, 4.0, 3.0, 5.0, 1.0, 0.0]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SteepestWarning)
+        model = steepest.fit(table, target="y", validation=0.5)
+    assert model.names == ()
+    assert model.validation.rows + model.rows.used == 8
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_rows_of_another_kind_are_refused(swapped):
+    text = {"c": ["u", "v", "u", "v", "u"], "x": [1.0, 4.0, 2.0, 5.0, 3.0]}
+    numbers = {"c": [5, 6, 7, 9], "x": [2.0, 3.0, 1.0, 1.0]}
+    first, other = (numbers, text) if swapped else (text, numbers)
+    with pytest.raises(ColumnKindError, match=r"'c' is a .* in the rows trained on but a"):
+        steepest.fit(first, target="x", validation=other)
+    with pytest.raises(ColumnKindError, match="'c' is a"):
+        steepest.fit(steepest.scan(first), target="x", validation=steepest.scan(other))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import SourceError
 from ..typing import Codes, Floats
 from .expansions import Expansion, expand_integers, expand_words
 from .strips import Strips
@@ -58,7 +59,11 @@ def _strip(values: NDArray[Any], room: Floats) -> Floats:
 
 
 def arrow_schema(schema: pa.Schema, where: str) -> Schema:
-    """An Arrow schema as names and kinds."""
+    """An Arrow schema as names and kinds; SourceError where a name is no text."""
+    try:
+        schema.names  # noqa: B018
+    except UnicodeDecodeError:
+        raise SourceError.failed(where, "the name of a column is not UTF-8") from None
     return Schema(tuple(Column(f.name, arrow_kind(f.type), str(f.type)) for f in schema), where)
 
 

@@ -166,13 +166,15 @@ def plan_cuts(read: Reads, start: int, size: int, step: int, marks: Marks) -> li
     Every byte is read once: what stands in a range is counted for both cases, that it begins within
     quotes and that it does not, and those before it tell which it is.
     """
+    if size - start <= step:
+        return [Cut(start, size, 1)]
     places = [start, *range(start + step, size, step), size]
     count = partial(_tally, read, start, size, marks)
     with ThreadPoolExecutor(2 if size - start > SPREAD_BYTES else 1) as workers:
         tallies, work = [], Preparation()
         for place, tally in zip(places[1:], workers.map(count, places, places[1:]), strict=True):
             tallies.append(tally)
-            work.tell("looking where records end", (place - start) / max(size - start, 1))
+            work.tell("looking where records end", (place - start) / (size - start))
     ends, firsts = [start], [1]
     inside, rows = 0, 0
     for place, tally in zip(places, tallies, strict=False):

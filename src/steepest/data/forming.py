@@ -149,8 +149,8 @@ class Rows:
 
     def _check_product(self, expression: Product, a: Floats, b: Floats) -> None:
         used = np.isfinite(a) & np.isfinite(b) & (a != 0) & (b != 0)
-        size = exponents(np.where(used, a, 1.0)) + exponents(np.where(used, b, 1.0))
-        far = np.abs(size) > SAFE
+        own, other = exponents(np.where(used, a, 1.0)), exponents(np.where(used, b, 1.0))
+        far = (np.abs(own + other) > SAFE) | (np.maximum(own, other) > SAFE)
         if far.any():
             i = int(np.argmax(far))
             raise ValueFoundError.product(

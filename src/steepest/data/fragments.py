@@ -54,7 +54,7 @@ class DelimitedPart(File):
         types |= dict.fromkeys(numbers, pa.float64())
         types |= dict.fromkeys(categories, pa.dictionary(pa.int32(), pa.string()))
         types |= {name: pa.bool_() for name in booleans.intersection((*numbers, *categories))}
-        types |= {name: typed[name] for name in times}
+        types |= {name: typed.get(name, pa.timestamp("ns")) for name in times}  # else all null
         needs = dict.fromkeys(cells, Need.ANY)
         needs |= dict.fromkeys(numbers, Need.NUMBER)
         needs |= {n: Need.ANY if n in self.mixing else Need.TEXT for n in categories}

@@ -199,12 +199,12 @@ class Columns:
         """An Arrow array; SourceError for codes without a value, and for bytes that are no text."""
         import pyarrow as pa
 
-        column = _whole(self.columns[name])
+        column = self.columns[name]
         try:
             column.validate(full=True)
-        except pa.ArrowInvalid as error:
+        except pa.ArrowException as error:
             raise SourceError.damaged(name, self.where, str(error).partition("\n")[0]) from None
-        return column
+        return _whole(column)
 
 
 def _whole(column: Any) -> Any:

@@ -82,7 +82,7 @@ def _open_named(source: Any) -> Source:
 def _open_arrow(source: Any) -> Source:
     """What is of pyarrow, or gives what Arrow has."""
     if is_from(source, "pyarrow"):
-        if hasattr(source, "schema") and hasattr(source, "columns"):
+        if hasattr(source, "schema") and hasattr(source, "num_columns"):
             return memory.from_arrow(source)
         if hasattr(source, "scanner"):
             return streams.from_dataset(source)

@@ -71,7 +71,7 @@ class HeldOut:
 def build_held_out(problem: Problem) -> HeldOut:
     """The rows behind a problem.  O(p³)."""
     p = len(problem.terms)
-    lift = problem.exponents or (0,) * p
+    lift = np.array(problem.exponents or (0,) * p, dtype=np.int64)
     varies = np.flatnonzero(np.diag(problem.scatter) > 0)
     kept = problem.keep(varies.tolist())
     coordinates = find_coordinates(kept, "standard", intercept=True)

@@ -16,6 +16,14 @@ SEPARATORS = {
 }
 """What may stand between the fields of a file whose header seems to be one name."""
 
+PARTS = {
+    "timestamp": ("days", "year", "month", "weekday", "hour"),
+    "date": ("days", "year", "month", "weekday"),
+    "duration": ("days",),
+    "time": ("hour",),
+}
+"""What formulas take of times, by how the names of their types begin."""
+
 
 class ColumnNotFoundError(SteepestError, KeyError):
     """A column asked for is not there."""
@@ -146,10 +154,13 @@ class ColumnKindError(SteepestError, TypeError):
             "time": "A date counts from an origin of its own, so its bare number means nothing.",
             "null": "It has no value in any row.",
         }.get(kind, "A column holds numbers, booleans or text.")
-        hint = {
-            "time": f"say what of it counts: days({name}), year({name}), month({name}), "
-            f"weekday({name}) or hour({name}) in a formula.",
-        }.get(kind, f"leave '{name}' out of the features.")
+        leave = f"leave '{name}' out of the features."
+        told = next((parts for start, parts in PARTS.items() if type_name.startswith(start)), ())
+        counts = " or ".join(f"{part}({name})" for part in told).replace(
+            " or ", ", ", len(told) - 2
+        )
+        said = f"say what of it counts: {counts} in a formula." if told else leave
+        hint = said if kind == "time" else leave
         return cls(f"column '{name}' has type {type_name}.", why, hint)
 
     @classmethod

@@ -124,9 +124,11 @@ def _open_writer(
 
 def _csv_writer(file: IO[str], names: Sequence[str], *, raw: bool) -> Write:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([name if raw else defuse(name) for name in names])
+    head = [[name if raw else defuse(name) for name in names]]
 
     def write(columns: Sequence[Any]) -> None:
+        writer.writerows(head)  # before the first rows, which may be refused
+        head.clear()
         cells = [[_as_text(value, raw=raw) for value in column.to_pylist()] for column in columns]
         writer.writerows(zip(*cells, strict=True))
 

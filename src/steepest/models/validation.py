@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..data.expressions import Expression, Product
+from ..data.table import Kind
 from ..data.terms import RARE
 from ..descent.heldout import Best, HeldOut, build_held_out, find_mean_gap
-from ..errors import EmptySourceError
+from ..errors import ColumnKindError, EmptySourceError
 from ..store import finite
 from ..sums.double import LevelSums
 from ..sums.moments import Moments
@@ -105,6 +106,7 @@ class Held:
 
         ``centred`` says that the intercept is at its best at every epoch.
         """
+        self._check_kinds(trained)
         try:
             problem = self.moments.problem(
                 self.target,
@@ -124,12 +126,22 @@ class Held:
             found = replace(found, gap=gap, target_gap=target_gap)
         return found, self._note_unseen(trained)
 
+    def _check_kinds(self, trained: Problem) -> None:
+        """ColumnKindError for a column that is of another kind in the rows trained on."""
+        for own in self.moments.columns:
+            known = trained.columns.get(own.name)
+            if known and {known.kind, own.kind} == {Kind.NUMBER, Kind.CATEGORY}:
+                if "null" in (known.type_name, own.type_name):
+                    continue
+                first, second = "the rows trained on", self.moments.where
+                raise ColumnKindError.differs(own.name, first, known.word, second, own.word)
+
     def _note_unseen(self, trained: Problem) -> list[str]:
         """Levels that the rows trained on do not have: their rows count as the reference level."""
         known: dict[str, set[str]] = {
             name: {*levels, *trained.pooled.get(name, ())}
             for name, levels in trained.references.items()
-            if not isinstance(trained.columns[name].formed, Product)
+            if _is_single(trained, name)
         }
         for term in (*trained.terms, *trained.absorbed):
             if term.category in known:
@@ -140,10 +152,15 @@ class Held:
         return note_unseen(+met)
 
 
+def _is_single(problem: Problem, name: str) -> bool:
+    """Whether a category is in the model, and none that others are crossed to."""
+    column = problem.columns.get(name)
+    return column is not None and not isinstance(column.formed, Product)
+
+
 def count_levels(moments: Moments, problem: Problem) -> dict[str, Counter[str]]:
     """Rows by level, for each category of a problem; those that it pools are one."""
-    own = problem.references
-    names = [name for name in own if not isinstance(problem.columns[name].formed, Product)]
+    names = [name for name in problem.references if _is_single(problem, name)]
     met: dict[str, Counter[str]] = {}
     for sums in moments.patterns.values():
         for name in (name for name in names if name in sums.levels):

@@ -105,7 +105,7 @@ def collect(
                 watch(part, batch.n_rows, fraction)
         if watch and part.size and fraction < 1.0:
             watch(part, 0, 1.0)
-    found: Moments = collector.finish()
+        found: Moments = collector.finish()
     if dropped:
         found = replace(found, observed=replace(found.observed, dropped=dropped))
     return replace(found, rounded=found.rounded | rounded) if rounded else found

@@ -86,7 +86,8 @@ def cut_dense(sums: Sums, terms: Sequence[Term], columns: Mapping[str, Column]) 
             products[i, j] = products[j, i] = _add_up(sums, category, number, place)[level]
     for i, j, pair in meeting.paired():
         products[i, j] = products[j, i] = pair.counts
-    scatter = np.where(known, scatter, products - n * np.outer(mean, mean))
+    with np.errstate(over="ignore", invalid="ignore"):  # such means have their scatter already
+        scatter = np.where(known, scatter, products - n * np.outer(mean, mean))
     diagonal = np.diag_indices(q)
     scatter[diagonal] = np.maximum(scatter[diagonal], 0.0)
     return DenseNormal(n, mean, scatter)
