@@ -443,14 +443,20 @@ def test_a_cell_of_another_kind_late(given: str, tmp_path: Path, refused: Any) -
         assert found.left_out == {"b": "it has type binary"}
 
 
-def test_a_connection_is_as_it_was_when_an_error_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cell", "error"), [(9e999, errors.ValueFoundError), ("a", errors.ColumnKindError)]
+)
+def test_a_connection_is_as_it_was_when_an_error_is_kept(
+    cell: Any, error: type[Exception], tmp_path: Path
+) -> None:
     with closing(sqlite3.connect(tmp_path / "t.db")) as con:
         con.execute("create table t (x)")
-        con.execute("insert into t values (9e999)")
-        with pytest.raises(errors.ValueFoundError) as kept:
+        con.executemany("insert into t values (?)", [(1,), (cell,)])
+        con.commit()
+        with pytest.raises(error) as kept:
             steepest.scan(open_table(con, table="t"))
         con.execute("insert into t values (2)")
-        assert "inf" in str(kept.value)
+        assert "row 2" in str(kept.value)
 
 
 def test_columns_of_no_kind_that_nobody_asks_for(tmp_path: Path, refused: Any) -> None:
