@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import feather, ipc
+from tests.tiers import exhaustively
 
 import steepest
 from steepest import errors
@@ -130,13 +131,14 @@ def test_another_format(write: Any, refused: Any) -> None:
         steepest.scan(path)
 
 
+@pytest.mark.parametrize("places", [30, *exhaustively(150)])
 @pytest.mark.parametrize("stream", [False, True], ids=["file", "stream"])
-def test_a_damaged_byte_never_ends_the_process(stream: bool, tmp_path: Path) -> None:
+def test_a_damaged_byte_never_ends_the_process(stream: bool, places: int, tmp_path: Path) -> None:
     """Arrow has no checksums: it is read as other values, or refused."""
     path = Path(save(tmp_path / "t.arrow", stream=stream, rows=2_000))
     data = path.read_bytes()
     random = np.random.default_rng(1)
-    for place in random.integers(0, len(data), 150):
+    for place in random.integers(0, len(data), places):
         damaged = bytearray(data)
         damaged[place] ^= int(random.integers(1, 256))
         path.write_bytes(damaged)

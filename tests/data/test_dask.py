@@ -9,6 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -158,6 +159,15 @@ def test_kinds_that_change(refused: Any) -> None:
     made = dd.from_map(lambda i: parts[i], [0, 1], meta=parts[0].iloc[:0])
     with refused(ColumnKindError, "partition 2 of the Dask DataFrame"):
         steepest.scan(made)
+
+
+def test_a_partition_that_lacks_a_column(refused: Any) -> None:
+    whole = pd.DataFrame({"x": [1.0], "y": [2.0], "z": [3.0]})
+    less = whole[["x", "z"]]
+    frame = dd.from_delayed([dask.delayed(own) for own in (whole, less)], verify_meta=False)
+    assert steepest.scan(frame, columns=["x"]).n_rows == 2
+    with refused(SourceError, "partition 2 of the Dask DataFrame", "missing", "'y'"):
+        steepest.scan(frame, columns=["x", "y"])
 
 
 def test_a_file_that_is_gone(frame: pd.DataFrame, tmp_path: Path, refused: Any) -> None:

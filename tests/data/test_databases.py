@@ -483,8 +483,10 @@ def test_a_file_of_sqlite_as_one_of_duckdb(tmp_path: Path) -> None:
 def test_a_text_that_is_not_utf8(tmp_path: Path, refused: Any) -> None:
     with closing(sqlite3.connect(tmp_path / "t.db", isolation_level=None)) as con:
         con.execute("create table t (x real, s text)")
+        con.execute("begin")
         con.executemany("insert into t values (?, 'fine')", [(i,) for i in range(12_345)])
         con.execute("insert into t values (0, cast(x'ff41' as text))")
+        con.execute("commit")
         for source in (con, f"sqlite:///{tmp_path}/t.db"):
             with refused(errors.SourceError, "Column 's' is not UTF-8 in row 12,346"):
                 steepest.scan(open_table(source, table="t"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from ..errors import SourceError
 from . import memory
 from .streams import check_kinds, translated
 from .table import Batch, Kind, Part, Schema
@@ -58,6 +60,16 @@ class Frame:
         return FramePart(where, known, self.frame, place, self._client)
 
 
+@contextmanager
+def _working_out(where: str) -> Iterator[None]:
+    """Errors of others in the house's own words; a KeyError is pandas' word for missing columns."""
+    with translated(where):
+        try:
+            yield
+        except KeyError as error:
+            raise SourceError.failed(where, f"a column is missing: {error.args[0]}") from None
+
+
 def _is_empty(column: Any) -> bool:
     """Whether a category has no levels that would say what they are."""
     return str(column.type_name).startswith("dictionary<values=null")
@@ -83,7 +95,7 @@ class FramePart:
 
         labels = {str(label): label for label in self.frame.columns}
         chosen = self.frame[[labels[name] for name in names]].partitions[self.place]
-        with translated(self.where):
+        with _working_out(self.where):
             (rows,) = dask.compute(chosen, scheduler=self.client or "synchronous")
             return memory.from_pandas(rows)
 
@@ -115,7 +127,7 @@ class GraphPart(FramePart):
         import dask
 
         graph, key = self.frame
-        with translated(self.where):
+        with _working_out(self.where):
             rows = dask.get(graph, key)
             labels = {str(label): label for label in rows.columns}
             return memory.from_pandas(rows[[labels[name] for name in names]])

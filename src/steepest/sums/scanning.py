@@ -142,7 +142,7 @@ def scan(
 
     Notes
     -----
-    One pass, O(n k²) time; memory O(k²) and a few batches of 8 MB, whatever the length.
+    One pass, O(n k²) time; memory O(k²) and a few batches of 16 MB, whatever the length.
 
     Examples
     --------
