@@ -23,7 +23,10 @@ MOST_PLACES = 76
 """Places of a decimal, before or behind the point, that is a number and no damage."""
 
 BATCH_CELLS = 1 << 21
-"""Numbers in a batch, about: 16 MB of float64, for each batch costs the interpreter its time."""
+"""Numbers in a batch, about: 16 MB of float64.
+
+Fewer would cost the interpreter more of its time, which is the same for each batch.
+"""
 
 
 def batch_rows(columns: int) -> int:
