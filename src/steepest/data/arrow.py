@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-MOST_PLACES = 76
-"""Places of a decimal, before or behind the point, that is a number and no damage."""
+MOST_DIGITS = 76
+"""Digits of Arrow's widest decimal; more places, before or behind the point, are damage."""
 
 BATCH_CELLS = 1 << 21
 """Numbers in a batch, about: 16 MB of float64.
@@ -80,7 +80,7 @@ def arrow_kind(kind: pa.DataType) -> Kind:
     if types.is_integer(kind) or types.is_floating(kind):
         return Kind.NUMBER
     if types.is_decimal(kind):
-        return Kind.NUMBER if abs(kind.scale) <= MOST_PLACES else Kind.OTHER
+        return Kind.NUMBER if abs(kind.scale) <= MOST_DIGITS else Kind.OTHER
     if (
         types.is_boolean(kind)
         or types.is_string(kind)
@@ -165,7 +165,7 @@ def arrow_expansion(array: Any) -> Expansion | None:
     if not types.is_decimal(array.type):
         return None
     if array.type.scale < 0:
-        array = array.cast(pa.decimal256(MOST_PLACES, 0))
+        array = array.cast(pa.decimal256(MOST_DIGITS, 0))
     bits = array.type.bit_width
     if bits < 64:
         words = np.frombuffer(array.buffers()[1], dtype=np.int32).astype(np.int64).view(np.uint64)

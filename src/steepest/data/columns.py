@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import LengthError, SourceError
+from .arrow import MOST_DIGITS
 from .expansions import LARGEST_WHOLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-WIDEST = 76
-"""Digits of whole numbers beyond 64 bits, at the most."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _widen(name: str, values: Any, reason: str) -> Any:
     import pyarrow as pa
 
     try:
-        return pa.array(values, pa.decimal256(WIDEST, 0), from_pandas=True)
+        return pa.array(values, pa.decimal256(MOST_DIGITS, 0), from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return Useless(len(values), SourceError.column(name, reason))
 

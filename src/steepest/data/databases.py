@@ -26,8 +26,10 @@ NEARLY = re.compile(
 
 def is_url(source: object) -> bool:
     """Whether something is the URL of a database, or of nothing that is known."""
-    if not isinstance(source, str) or scheme_of(source):
-        return isinstance(source, str) and scheme_of(source) not in (*SCHEMES, *WEB, "file")
+    if not isinstance(source, str):
+        return False
+    if scheme := scheme_of(source):
+        return scheme not in (*SCHEMES, *WEB, "file")
     return bool(NEARLY.match(source)) and not os.path.lexists(source.partition("\0")[0])
 
 

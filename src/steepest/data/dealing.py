@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ..errors import FoldsError
 from ..typing import Codes, Floats
 from .arrow import arrow_codes, arrow_numbers
-from .expansions import LARGEST_WHOLE, Expansion
+from .expansions import Expansion, are_beyond
 from .folds import MOST_FOLDS, ByColumn, ByTime, Contiguous, Hashed, Rule
 from .forming import number_text
 from .strips import Strips, Table, columns_of, first_columns
@@ -169,7 +169,7 @@ def _read_groups(rule: ByColumn, batch: DealtBatch, column: Column) -> Labelled:
     if column.name not in batch.asked:
         return Labelled(*batch.codes(column.name))
     values = batch.number(column.name)
-    large = np.isfinite(values) & (np.abs(values) >= LARGEST_WHOLE)
+    large = are_beyond(values)
     if large.any():
         raise FoldsError.large(rule.column, float(values[np.argmax(large)]))
     unique, at = np.unique(values + 0.0, return_inverse=True)

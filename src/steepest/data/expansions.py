@@ -43,6 +43,12 @@ class Expansion(NamedTuple):
         return Expansion(self.tens, tuple(part[rows] for part in self.parts))
 
 
+def are_beyond(values: Floats) -> NDArray[np.bool_]:
+    """Which numbers, but infinities, are of 2⁵³ or beyond, where doubles leave whole ones out."""
+    found: NDArray[np.bool_] = np.isfinite(values) & (np.abs(values) >= LARGEST_WHOLE)
+    return found
+
+
 def exceeds_doubles(values: NDArray[Any]) -> bool:
     """Whether some are integers of 2⁵³ or beyond, which doubles may not hold."""
     if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:

@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import ColumnKindError, ValueFoundError
 from ..typing import Codes, Floats
 from .expansions import (
-    LARGEST_WHOLE,
     SAFE,
     Expansion,
+    are_beyond,
     exponents,
     multiply,
     raise_rounded,
@@ -176,7 +176,7 @@ class Rows:
             return self.batch.codes(inner.name)
         values = self.form(expression.argument)[0]
         here = ~np.isnan(values)
-        large = np.isfinite(values) & (np.abs(values) >= LARGEST_WHOLE)
+        large = are_beyond(values)
         if large.any():
             name = label(expression.argument)
             raise ValueFoundError.level(name, float(values[np.argmax(large)]), self.where,

@@ -6,9 +6,7 @@ import re
 from typing import Any
 
 from ..errors import ValueFoundError
-
-MOST_DIGITS = 76
-"""Digits of Arrow's widest decimal."""
+from .arrow import MOST_DIGITS
 
 OPEN_PLACES = 38
 """The places of a column whose type does not limit them, as its type is named."""
@@ -49,7 +47,9 @@ def read_numerals(texts: Any, name: str, where: str, first_row: int) -> Any:
     if most_places + whole > MOST_DIGITS:
         most_places, whole = _count_digits(texts, name, where, first_row)
     digits = max(most_places + whole, 1)
-    kind = pa.decimal128(38, most_places) if digits <= 38 else pa.decimal256(76, most_places)
+    kind = pa.decimal128(38, most_places)
+    if digits > 38:
+        kind = pa.decimal256(MOST_DIGITS, most_places)
     return texts.cast(kind)
 
 

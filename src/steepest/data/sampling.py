@@ -38,10 +38,10 @@ def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
         if not pa.types.is_string(column.type):
             shown.append(Shown(column.type))
             continue
-        values = set(column.to_pylist()) - {None, *layout.nulls}
+        written = set(column.to_pylist()) - {None, ""}
+        values = written.difference(layout.nulls)
         if not values:
-            words = set(column.to_pylist()) - {None, ""}
-            shown.append(Shown(column.type, open=True) if words else Shown(pa.null()))
+            shown.append(Shown(column.type, open=True) if written else Shown(pa.null()))
             continue
         odd = Counter(layout.find_odd(value) for value in values)
         found = next((word for word in TYPES if odd[word]), "")
