@@ -27,6 +27,7 @@ import steepest
 from steepest.errors import SourceError, WorkerError
 from steepest.sums import checkpoints, cluster, errands
 from steepest.sums.archive import pack_moments
+from steepest.sums.cluster import Sent, await_result
 from steepest.sums.executors import one_blas_thread
 
 ENV = os.environ | {"PYTHONPATH": f"{Path(steepest.__file__).parents[1]}{os.pathsep}{ROOT}"}
@@ -301,6 +302,25 @@ def test_the_command_and_every_kind_of_worker(
 def test_a_fit_by_processes(table: Path) -> None:
     arguments = ("fit", table, "--target", "y", "--features", "z,city", "--json")
     assert run(*arguments, "--executor", "processes:2").stdout == run(*arguments).stdout
+
+
+def test_a_connection_that_broke_is_noticed_though_it_was_made_anew(
+    scheduler: tuple[str, Any], refused: Any
+) -> None:
+    """What Dask was fetching when it broke it forgets, and never ends."""
+    address, _ = scheduler
+    with Client(address, timeout=10, set_as_default=False) as own:
+        executor = own.get_executor()
+        forgotten: Sent[int] = Sent(Future(), own.scheduler_comm)
+        own.loop.add_callback(own.scheduler_comm.comm.abort)
+        deadline = time.monotonic() + 20
+        while own.scheduler_comm in (None, forgotten.connection) or own.status != "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        began = time.monotonic()
+        with refused(WorkerError, f"the scheduler at '{address}' is gone, while 'a.csv'"):
+            await_result(executor, forgotten, "'a.csv'")
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.exhaustive

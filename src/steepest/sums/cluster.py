@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from ..errors import WorkerError
 
@@ -28,6 +29,17 @@ LARGE = "1 GiB"
 """Rows that travel are many, and no reason for a warning."""
 
 
+@dataclass
+class Sent(Generic[R]):
+    """Work that a cluster was handed, and the connection that its result comes by."""
+
+    future: Future[R]
+    connection: object
+
+    def cancel(self) -> None:
+        self.future.cancel()
+
+
 def is_cluster(executor: object) -> bool:
     """Whether an executor is ``client.get_executor()``, without importing Dask to find out."""
     module = sys.modules.get("distributed.cfexecutor")
@@ -40,10 +52,11 @@ def count_threads(executor: Any) -> int:
     return sum(worker["nthreads"] for worker in info.get("workers", {}).values())
 
 
-def submit(executor: Any, where: str, function: Callable[..., R], *arguments: Any) -> Future[R]:
+def submit(executor: Any, where: str, function: Callable[..., R], *arguments: Any) -> Sent[R]:
     """Hand a cluster work on ``where``; WorkerError where its client has been closed."""
     import dask
 
+    connection = _client(executor).scheduler_comm
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": LARGE}):
         try:
             future: Future[R] = executor.submit(function, *arguments)
@@ -51,14 +64,17 @@ def submit(executor: Any, where: str, function: Callable[..., R], *arguments: An
             if type(error).__name__ != "ClosedClientError":
                 raise
             raise WorkerError.lost(_address(executor), where) from None
-    return future
+    return Sent(future, connection)
 
 
-def await_result(executor: Any, future: Future[R], where: str) -> R:
+def await_result(executor: Any, sent: Sent[R], where: str) -> R:
     """What a worker found out about ``where``.
 
     WorkerError where no worker is left, the scheduler is gone, or workers die of this part.
+    A connection that breaks takes all that was sent by it along, also if it is made anew; Dask
+    does not say so of a result that was on its way.
     """
+    future = sent.future
     lonely_since = None
     while True:
         try:
@@ -66,6 +82,8 @@ def await_result(executor: Any, future: Future[R], where: str) -> R:
         except TimeoutError:
             if future.done():  # it is the worker's own
                 raise
+            if _is_broken(executor, sent.connection):
+                raise WorkerError.lost(_address(executor), where) from None
         except CancelledError:
             raise WorkerError.lost(_address(executor), where) from None
         except Exception as error:
@@ -77,6 +95,11 @@ def await_result(executor: Any, future: Future[R], where: str) -> R:
         lonely_since = None if count_threads(executor) else lonely_since or now
         if lonely_since and now - lonely_since >= LONELY_SECONDS:
             raise WorkerError.lonely(_address(executor), LONELY_SECONDS)
+
+
+def _is_broken(executor: Any, connection: object) -> bool:
+    client = _client(executor)
+    return client.scheduler_comm is not connection or client.status in ("closing", "closed")
 
 
 def _explain(error: Exception, where: str) -> Exception | None:

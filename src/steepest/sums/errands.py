@@ -13,19 +13,22 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from .. import __version__
 from ..data.places import Place
 from ..data.table import Part
 from ..errors import WorkerError
 from .archive import pack_moments, unpack_moments
-from .cluster import await_result, count_threads, is_cluster, submit
+from .cluster import Sent, await_result, count_threads, is_cluster, submit
 from .executors import count_cores, runs_here
 from .library import name_kernel
 from .moments import Moments
 
 R = TypeVar("R")
+
+Handed: TypeAlias = "Future[Any] | Sent[Any]"
+"""Work at an executor: a cluster's comes with the connection that it went by."""
 
 WAITING_BYTES = 1 << 28
 """Results that wait for one before them, at the most, beyond one for each worker."""
@@ -48,7 +51,7 @@ def map_parts(
     """
     workers = ThreadPoolExecutor(count_cores(), "steepest") if executor is None else executor
     needed = __version__, name_kernel() if by_kernel else ""
-    waiting: deque[tuple[Part, Future[Any]]] = deque()
+    waiting: deque[tuple[Part, Handed]] = deque()
     size = 0
 
     def take() -> R:
@@ -65,8 +68,8 @@ def map_parts(
         while waiting:
             yield take()
     finally:
-        for _, future in waiting:
-            future.cancel()
+        for _, handed in waiting:
+            handed.cancel()
         if executor is None:
             workers.shutdown(wait=False, cancel_futures=True)
 
@@ -97,7 +100,7 @@ def _weigh(found: object) -> int:
 
 def _hand_out(
     workers: Executor, needed: tuple[str, str], function: Callable[[Part], R], part: Part
-) -> Future[Any]:
+) -> Handed:
     if runs_here(workers):
         return workers.submit(function, part)
     moved = part.from_anywhere() if hasattr(part, "from_anywhere") else part
@@ -110,19 +113,17 @@ def _hand_out(
         raise WorkerError.died(part.where) from None
 
 
-def _await(workers: Executor, part: Part, future: Future[Any]) -> Any:
+def _await(workers: Executor, part: Part, handed: Handed) -> Any:
     try:
-        if runs_here(workers):
-            return future.result()
-        if is_cluster(workers):
-            found = await_result(workers, future, part.where)
+        if isinstance(handed, Sent):
+            found = await_result(workers, handed, part.where)
         else:
-            found = future.result()
+            found = handed.result()
     except BrokenExecutor:
         raise WorkerError.died(part.where) from None
     finally:
-        del future  # else its error and this frame hold each other, and what was read
-    if not isinstance(found, bytes):
+        del handed  # else its error and this frame hold each other, and what was read
+    if runs_here(workers) or not isinstance(found, bytes):
         return found
     digest, packed = found[:DIGEST], found[DIGEST:]
     if hashlib.sha256(packed).digest() != digest:
