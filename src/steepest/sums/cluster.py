@@ -127,6 +127,18 @@ def _address(executor: Any) -> str:
 
 
 @contextmanager
+def _closing() -> Iterator[ExitStack]:
+    """What is closed at the end; where a signal ends the block, with the process: Dask is slow."""
+    with ExitStack() as held:
+        try:
+            yield held
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                held.pop_all()
+            raise
+
+
+@contextmanager
 def connect(address: str) -> Iterator[Executor]:
     """The workers of a scheduler, for the time of the block.
 
@@ -138,23 +150,21 @@ def connect(address: str) -> Iterator[Executor]:
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise WorkerError.unreachable(address, reason) from None
-    with client:
+    with _closing() as held:
+        held.enter_context(client)
         yield client.get_executor()
 
 
 @contextmanager
 def start_cluster(workers: int) -> Iterator[Executor]:
-    """So many worker processes of Dask's on this machine, for the time of the block.
-
-    Where a signal ends it, they are left to whoever ends this process.
-    """
+    """So many worker processes of Dask's on this machine, for the time of the block."""
     distributed = _import_distributed()
     import dask
 
     folder = dask.config.get("temporary-directory") or tempfile.gettempdir()
-    with ExitStack() as closing:
+    with _closing() as held:
         own = make_draft(Path(folder), "steepest-", ".workers", is_folder=True)
-        closing.callback(drop_draft, own)
+        held.callback(drop_draft, own)
         with deaf_children(), dask.config.set({"temporary-directory": str(own)}):
             cluster = distributed.LocalCluster(
                 n_workers=workers,
@@ -163,14 +173,9 @@ def start_cluster(workers: int) -> Iterator[Executor]:
                 dashboard_address=":0",
                 silence_logs=logging.CRITICAL,
             )
-        closing.enter_context(cluster)
-        client = closing.enter_context(distributed.Client(cluster, set_as_default=False))
-        try:
-            yield client.get_executor()
-        except BaseException as error:
-            if not isinstance(error, Exception):  # Dask would take its time
-                closing.pop_all()
-            raise
+        held.enter_context(cluster)
+        client = held.enter_context(distributed.Client(cluster, set_as_default=False))
+        yield client.get_executor()
 
 
 @contextmanager
