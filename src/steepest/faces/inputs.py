@@ -95,7 +95,7 @@ def is_moments(path: str) -> bool:
 
 def check_not_read(output: str, inputs: Sequence[str]) -> None:
     """OutputError where the output is one of the inputs."""
-    with suppress(ValueError):  # a zero byte: no such file
+    with suppress(OSError, ValueError):  # too long, or a zero byte: no such file
         place = Path(output)
         paths = [Path(path) for path in expand(inputs)]
         if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
