@@ -10,7 +10,7 @@ from ..errors import ColumnNameError, LengthError, SourceError
 from .arrow import batch_rows
 from .columns import is_plain
 from .memory import Matrix, part_rows
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,8 @@ class SparseMatrix:
             for i in range(0, self.values.shape[0], rows)
         ]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        asked = tuple(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        asked = reads.names
         count, rows = self.values.shape[0], batch_rows(len(asked))
         for i in range(0, count, rows):
             yield self._dense(slice(i, i + rows), asked), min(1.0, (i + rows) / count)
