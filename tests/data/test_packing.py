@@ -91,6 +91,8 @@ def test_nothing_packed(packing: str, ending: str, write: Any, refused: Any) -> 
     path = write(f"t.{ending}.{packing}", PACKINGS[packing](b""))
     with refused(errors.SourceError, f"'{path}' is empty: it has 0 bytes"):
         steepest.scan(path)
+    whole = write("whole.csv", "x,c\n1,a\n")
+    assert steepest.scan(steepest.open_table([path, whole], skip_empty=True)).n_rows == 1
 
 
 @pytest.mark.parametrize("cut", [1, 5, 600_000])
