@@ -191,12 +191,13 @@ def _open_text(
     """A file of text, put into another first where Arrow can neither unpack nor decode it."""
     with File(path, title).reading():
         packing = find_packing(path)
-        if what := find_format(path):
-            raise SourceError.no_text(title or path, what)
     if packing == "xz":
         title = title or path
         held = _unpack_xz(path, title, dialect.max_bytes)
         path, packing = held.path, ""
+    with File(path, title).reading():
+        if what := find_format(path, packing):
+            raise SourceError.no_text(title or path, what)
     if not dialect.is_utf8:
         title = title or path
         held = _decode(path, packing, title, dialect)

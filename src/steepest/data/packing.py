@@ -15,7 +15,7 @@ from .places import measure, open_bytes
 STARTS = {
     "gzip": rb"\x1f\x8b\x08",
     "bz2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
-    "zstd": rb"\x28\xb5\x2f\xfd",
+    "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",
     "lz4": rb"\x04\x22\x4d\x18",
     "xz": rb"\xfd7zXZ\x00",
 }
@@ -66,11 +66,12 @@ def is_empty(path: str) -> bool:
         return False
 
 
-def find_format(path: str) -> str:
+def find_format(path: str, packing: str) -> str:
     """What a file is by its first bytes, where that is no table of text and known; else empty."""
-    with open_bytes(path) as file:
-        head = bytes(file.read(32))
-    return next((name for name, start in NO_TABLES.items() if re.match(start, head)), "")
+    with open_unpacked(path, packing) as (stream, _):
+        head = bytes(stream.read(32))
+    known = {**NO_TABLES, **STARTS}.items()
+    return next((name for name, start in known if re.match(start, head)), "")
 
 
 @contextmanager

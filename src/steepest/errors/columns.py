@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from .tables import INPUT
 from .words import SteepestError, counted, listed, nearest, shown
 
 SEPARATORS = {
@@ -240,7 +241,8 @@ class ColumnKindError(SteepestError, TypeError):
         hint = (missing if sayable else "") + f"text=[{name!r}] if all of '{name}' is text{skip}."
         if value.strip() == name:
             why = "That line seems to be the header once more."
-            hint = "skip_rows=1" if is_first else f"sed {line}d {shlex.quote(path)} > rows.csv"
+            file = "" if path == INPUT else f" {shlex.quote(path)} > rows.csv"
+            hint = "skip_rows=1" if is_first else f"sed {line}d{file}"
         return cls(
             f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown(value)}' in line "
             f"{line:,} is {odd}.",
