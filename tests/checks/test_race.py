@@ -158,11 +158,21 @@ def test_the_rows_are_those_of_the_fit(name):
     assert result.model.rows == model.rows
 
 
-def test_columns_beyond_the_squares_of_doubles():
+@pytest.mark.parametrize(
+    ("far", "size", "weight"), [(0.0, 1e200, 1.0), (1.7e9, 1e-3, 1.0), (0.0, 1.0, 1e308)],
+    ids=["squares are no doubles", "far from zero", "the sum of weights is no double"],
+)  # fmt: skip
+def test_lanes_agree_on_numbers_at_the_edge_of_doubles(far, size, weight):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal(50) * 1e200
-    result = race({"x": x, "y": x / 1e200 + rng.standard_normal(50)}, target="y", epochs=5)
-    assert result.agree
+    x, weights = rng.standard_normal(50), weight * rng.random(50)
+    table = {"x": far + size * x, "w": weights, "y": x + rng.standard_normal(50)}
+    assert race(table, target="y", weights="w", epochs=5).agree
+
+
+def test_a_column_that_does_not_vary_beside_its_size_is_refused():
+    table = {"x": [1.0, 2.0, 4.0], "y": [1.0, 2.0, 3.0], "w": [1.0, 1.0, 1e300]}
+    with pytest.raises(errors.EmptySourceError, match="'x': it is constant"):
+        race(table, target="y", weights="w", epochs=5)
 
 
 def test_penguins_end_at_least_squares(penguins, least_squares):

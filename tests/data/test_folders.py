@@ -76,6 +76,7 @@ def write_parts(folder: Path, **parts: dict[str, list[Any]]) -> Path:
         (["1_0", "1"], "categories", {"1_0": 1, "1": 1}),
         (["12345678901234567890", "x"], "categories", {"12345678901234567890": 1, "x": 1}),
         (["2024-06-31", "2024-06-30"], "categories", {"2024-06-31": 1, "2024-06-30": 1}),
+        (["", "a"], "categories", {"": 1, "a": 1}),
     ],
 )
 def test_kinds_of_keys(values: list[str], kind: str, found: Any, tmp_path: Path) -> None:
@@ -98,6 +99,13 @@ def test_a_null_key(tmp_path: Path) -> None:
     folder = write_parts(tmp_path, **{f"k={key}": {"x": [1.0]} for key in ("1", NULL)})
     moments = steepest.scan(folder)
     assert moments.problem("x").rows.nulls == {"x": 0, "k": 1}
+
+
+def test_a_key_that_is_null_everywhere(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path, **{f"k={NULL}": {"x": [1.0, 3.0]}})
+    moments = steepest.scan(folder)
+    assert moments.left_out == {"k": "it has no value in any row"}
+    assert moments == steepest.scan({"x": [1.0, 3.0], "k": [None, None]})
 
 
 def test_predictions_with_a_key_kept(tmp_path: Path) -> None:

@@ -233,6 +233,8 @@ def test_a_coefficient_beyond_doubles_is_refused():
     for options in ({}, {"epochs": 500}, {"l2": 1e-3}):
         with pytest.raises(ValueFoundError, match="coefficient of 'x0'"):
             fit((x * 2.0**-1070)[:, None], y, **options)
+    with pytest.raises(ValueFoundError, match="coefficient of 'x0'"):
+        fit(np.array([[-9e-301, -3e152], [1e-300, -9e152]]), np.array([5e149, 3e149]), l2=1e-300)
 
 
 @pytest.mark.parametrize("power", [-1060, -500, 500, 1020])

@@ -93,9 +93,8 @@ def find_bounds(path: Path, epochs: int, largest: float) -> Floats:
     curvatures, quadratic = path.curvatures, path.quadratic
     square = quadratic.matrix.diagonal().max() * quadratic.loss(np.zeros(len(path.start)))
     largest = max(largest, 2 * path.learning_rate * float(np.sqrt(square)))
-    kappa = curvatures.largest / curvatures.smallest
     share = 2.0**-52 * 16 * (len(curvatures.values) + 3)
-    return np.asarray(share * (kappa + np.arange(epochs + 1)) * largest)
+    return np.asarray(share * (curvatures.condition + np.arange(epochs + 1)) * largest)
 
 
 def absent(name: str, note: str = "") -> Lane:

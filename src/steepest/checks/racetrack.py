@@ -93,23 +93,30 @@ class Surveyor:
             if self.moments.weight_kind == "frequency":  # a row stands for several
                 at = int(weights.sum())
             if at == n:
-                self._scale(design[:, skip:], y)
+                weights /= weights.max()  # their sum is a double then
+                weights /= weights.mean()
+                self._scale(design[:, skip:], y, weights)
                 if self.moments.weights:
-                    root = np.sqrt(weights / weights.mean())
+                    root = np.sqrt(weights)
                     design *= root[:, None]
                     y *= root
                 return Track(design, y, l2, skip)
         raise SourceError.changed(self.moments.where, n)
 
-    def _scale(self, features: Floats, y: Floats) -> None:
-        """Change columns in place to the coordinates of the descent."""
+    def _scale(self, features: Floats, y: Floats, weights: Floats) -> None:
+        """Change columns in place to the coordinates of the descent.
+
+        A mean was rounded to a double; what it leaves of a column far from 0 is taken away too.
+        """
         own = self.coordinates
         if own.exponents:
             np.ldexp(features, np.negative(own.exponents), out=features)
         if own.scale == "standard":
             if own.intercept:
                 features -= own.mean
+                features -= weights @ features / len(y)
                 y -= own.target_mean
+                y -= weights @ y / len(y)
             features /= own.spread
 
     def _read(self) -> Iterator[tuple[Batch, Part, int]]:

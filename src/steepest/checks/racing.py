@@ -167,7 +167,7 @@ def race(
     taken = perf_counter() - begun
     for note in model.notes:
         warnings.warn(note, SteepestWarning, stacklevel=2)
-    if not len(path.start):
+    if not path.curvatures.largest:
         constant = dict.fromkeys((term.name for term in problem.terms), "it is constant")
         raise EmptySourceError.no_columns(moments.where, constant)
     surveyor = Surveyor(opened, request, moments, missing, model.problem, path.coordinates)

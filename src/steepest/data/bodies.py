@@ -69,8 +69,6 @@ def find_columns(schema: pa.Schema, records: Records, names: Sequence[str]) -> l
         if one.name in names and counts[0] > 1:
             return None
         found[one.name] = Column(one, own_nodes[0][1], own)
-    if not found.keys() >= set(names):
-        raise _damaged("its columns are named otherwise at its end")
     return [found[name] for name in names]
 
 

@@ -13,7 +13,7 @@ from ..errors import ColumnKindError
 from ..typing import Codes, Floats
 from .design import Reads
 from .expansions import LARGEST_WHOLE, Expansion
-from .forming import number_text
+from .forming import find_levels
 from .formula import NUMBER
 from .strips import columns_of
 from .table import Batch, Kind, Schema
@@ -93,11 +93,7 @@ class Cast:
         large = np.abs(values) >= LARGEST_WHOLE
         if large.any():
             self._refuse(name, f"{values[np.argmax(large)]:.17g}", "text", int(np.argmax(large)))
-        here = ~np.isnan(values)
-        unique, at = np.unique(values[here] + 0.0, return_inverse=True)
-        codes = np.full(len(values), -1, dtype=np.int32)
-        codes[here] = at
-        return codes, [number_text(float(value)) for value in unique]
+        return find_levels(values)
 
     def cells(self, name: str) -> Any:
         return self.batch.cells(name)

@@ -28,7 +28,7 @@ from ..typing import Codes, Floats
 from .arrow import arrow_codes, arrow_numbers
 from .expansions import Expansion, are_beyond
 from .folds import MOST_FOLDS, ByColumn, ByTime, Contiguous, Hashed, Rule
-from .forming import number_text
+from .forming import find_levels
 from .strips import Strips, Table, columns_of, first_columns
 from .table import Batch, Column, Kind, WrappedPart
 
@@ -172,17 +172,12 @@ def _read_groups(rule: ByColumn, batch: DealtBatch, column: Column) -> Labelled:
     large = are_beyond(values)
     if large.any():
         raise FoldsError.large(rule.column, float(values[np.argmax(large)]))
-    unique, at = np.unique(values + 0.0, return_inverse=True)
-    if np.isnan(unique).sum() + MOST_FOLDS < len(unique):
+    codes, labels = find_levels(values)
+    if len(labels) > MOST_FOLDS:
         raise FoldsError.too_many(rule.column, MOST_FOLDS)
-    null = np.isnan(unique[at])
-    words = ("false", "true") if column.is_boolean else None
-    texts = [words[int(v)] if words else _text(v) for v in unique[~np.isnan(unique)].tolist()]
-    return Labelled(np.where(null, -1, at).astype(np.int32), texts)
-
-
-def _text(value: float) -> str:
-    return number_text(value) if np.isfinite(value) else str(value)
+    if column.is_boolean:
+        labels = [{"0": "false", "1": "true"}[label] for label in labels]
+    return Labelled(codes, labels)
 
 
 def _choose(hashes: Hashes, rule: Hashed) -> Codes:

@@ -175,7 +175,6 @@ class Rows:
         if isinstance(inner, Name) and inner.name not in self.numbers:  # levels already
             return self.batch.codes(inner.name)
         values = self.form(expression.argument)[0]
-        here = ~np.isnan(values)
         large = are_beyond(values)
         if large.any():
             name = label(expression.argument)
@@ -187,15 +186,19 @@ class Rows:
             raise ValueFoundError.infinite(
                 value, label(expression.argument), self.where, self.row(at)
             )
-        unique, at = np.unique(values[here] + 0.0, return_inverse=True)
-        codes = np.full(len(values), -1, dtype=np.int32)
-        codes[here] = at
-        return codes, [number_text(float(value)) for value in unique]
+        return find_levels(values)
 
 
-def number_text(value: float) -> str:
-    """A number as the name of a level: ``3``, ``2.5``."""
-    return str(int(value)) if value == int(value) else repr(value)
+def find_levels(values: Floats) -> tuple[Codes, list[str]]:
+    """The numbers that occur as levels: codes, shape (n,), -1 where null, and their names.
+
+    >>> find_levels(np.array([2.5, 3.0, np.nan, 2.5]))
+    (array([ 0,  1, -1,  0], dtype=int32), ['2.5', '3'])
+    """
+    codes = np.full(len(values), -1, dtype=np.int32)
+    here = ~np.isnan(values)
+    unique, codes[here] = np.unique(values[here] + 0.0, return_inverse=True)  # -0 becomes 0
+    return codes, [str(int(v)) if v.is_integer() else repr(v) for v in unique.tolist()]
 
 
 def cross_codes(

@@ -21,17 +21,15 @@ from .messages import (
     RECORDS,
     Block,
     Records,
-    measure_schema,
+    Told,
     read_footer,
     read_records,
+    read_schema,
     walk_stream,
 )
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-FIRST_MESSAGE = 8
-"""Where the schema begins in a file."""
 
 NOT_PACKED = b"\xff" * 8
 """What stands before a buffer for which packing was not worth it."""
@@ -46,24 +44,22 @@ class Messages:
 
     raw: Any
     """The file, open."""
-    schema_at: Block
-    is_native: bool
-    """Whether its numbers are in the order of this machine."""
+    told: Told
     batches: list[Block]
     dictionaries: list[Block]
+    is_file: bool
     _known: dict[int, Records] = field(default_factory=dict)
 
     @classmethod
     def of(cls, raw: Any, size: int, *, is_file: bool) -> Messages:
         """What there is in so many bytes; of 0 bytes nothing."""
-        found = cls(raw, Block(0, 0, 0), False, [], [])
+        found = cls(raw, Told(b"", False), [], [], is_file)
         if not size:
             return found
-        start = FIRST_MESSAGE if is_file else 0
-        found.schema_at, found.is_native = measure_schema(found.read, start)
         if is_file:
-            found.dictionaries, found.batches = read_footer(found.read, size)
+            found.told, found.dictionaries, found.batches = read_footer(found.read, size)
         else:
+            found.told = read_schema(found.read)
             walked = list(walk_stream(found.read, size))
             found.batches = [block for kind, block in walked if kind == RECORDS]
             found.dictionaries = [block for kind, block in walked if kind == DICTIONARY]
@@ -94,12 +90,12 @@ class Messages:
         """All columns."""
         from pyarrow import ipc
 
-        return ipc.read_schema(ipc.read_message(self.read(*self.schema_at[:2])))
+        return ipc.read_schema(ipc.read_message(self.told.message))
 
     def can_be_cut(self, i: int) -> bool:
         """Whether rows in the middle of a batch can be read without those before."""
         records = self.records(i)
-        if self.batches[i].body <= LARGE_BYTES or records.codec or not self.is_native:
+        if self.batches[i].body <= LARGE_BYTES or records.codec or not self.told.is_native:
             return False
         return find_columns(self.schema, records, []) is not None
 
@@ -128,7 +124,7 @@ class Messages:
     def _find(self, i: int, names: Sequence[str]) -> tuple[list[Column] | None, bool]:
         """Some columns of a batch, if they are known, and whether they are large."""
         block, records = self.batches[i], self.records(i)
-        columns = find_columns(self.schema, records, names) if self.is_native else None
+        columns = find_columns(self.schema, records, names) if self.told.is_native else None
         if columns is None:
             return None, False
         columns = [measure(c, records.codec, self.read, block.body_at) for c in columns]
@@ -153,9 +149,9 @@ class Messages:
         from pyarrow import ipc
 
         blocks = self.dictionaries
-        if self.schema_at.offset != FIRST_MESSAGE:  # in a stream later ones take their place
+        if not self.is_file:  # in a stream later ones take their place
             blocks = [block for block in blocks if block.offset < before.offset]
-        pieces = [self.read(*self.schema_at[:2])]
+        pieces = [self.told.message]
         pieces += [self.read(block.offset, block.head + block.body) for block in blocks]
         empty = pa.record_batch([pa.nulls(0, f.type) for f in self.schema], schema=self.schema)
         with ipc.open_stream(b"".join([*pieces, empty.serialize().to_pybytes()])) as reader:

@@ -55,8 +55,24 @@ class Records(NamedTuple):
     """For each array of views, how many buffers it has besides."""
 
 
-def read_footer(read: Read, size: int) -> tuple[list[Block], list[Block]]:
-    """The messages of a file: those of dictionaries, those of record batches."""
+class Told(NamedTuple):
+    """A schema, as the bytes of its message."""
+
+    message: bytes
+    is_native: bool
+    """Whether numbers are in the order of this machine."""
+
+    @classmethod
+    def of(cls, message: bytes, schema: _Table) -> Told:
+        is_big = schema.number(0, "<h") == 1
+        return cls(message, is_big == (sys.byteorder == "big"))
+
+
+def read_footer(read: Read, size: int) -> tuple[Told, list[Block], list[Block]]:
+    """The schema of a file, and its messages: those of dictionaries, those of record batches.
+
+    What a file begins with is the same again, or should be: some writers leave its length out.
+    """
     with _parsing():
         (length,) = struct.unpack("<i", read(size - len(FILE_END) - 4, 4))
         start = size - len(FILE_END) - 4 - length
@@ -70,7 +86,18 @@ def read_footer(read: Read, size: int) -> tuple[list[Block], list[Block]]:
         for block in (*dictionaries, *records):
             if min(block) < 0 or sum(block) > start:
                 raise ValueError
-    return dictionaries, records
+        schema = root.table(1)
+        told = Told.of(_write_schema(root, schema), schema)
+    return told, dictionaries, records
+
+
+def _write_schema(root: _Table, schema: _Table) -> bytes:
+    """The message of a schema within a footer: a table of three fields before that."""
+    fields = struct.pack("<I5H2x", 16, 10, 12, 4, 6, 8)
+    version = root.number(0, "<h")
+    table = struct.pack("<ihBxI4x", 12, version, SCHEMA, 8 + schema.at)
+    body = fields + table + root.data + bytes(-len(root.data) % 8)
+    return struct.pack("<II", CONTINUES, len(body)) + body
 
 
 def walk_stream(read: Read, size: int) -> Iterator[tuple[int, Block]]:
@@ -93,16 +120,15 @@ def walk_stream(read: Read, size: int) -> Iterator[tuple[int, Block]]:
         at = sum(block)
 
 
-def measure_schema(read: Read, at: int) -> tuple[Block, bool]:
-    """Where the schema lies that begins there, and whether numbers are in this machine's order."""
+def read_schema(read: Read) -> Told:
+    """The schema with which a stream begins."""
     with _parsing():
-        first, second = struct.unpack("<II", read(at, 8))
-        block = Block(at, 8 + second if first == CONTINUES else 4 + first, 0)
+        first, second = struct.unpack("<II", read(0, 8))
+        block = Block(0, 8 + second if first == CONTINUES else 4 + first, 0)
         message = _open_message(read, block)
         if message.number(1, "<B") != SCHEMA:
             raise ValueError
-        is_big = message.table(2).number(0, "<h") == 1
-    return block, is_big == (sys.byteorder == "big")
+        return Told.of(read(0, block.head), message.table(2))
 
 
 def read_records(read: Read, block: Block) -> Records:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..errors import SourceError
 from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .file import File, gather_groups
 from .places import Place, open_bytes
@@ -63,6 +64,8 @@ class ParquetFile(File):
             names = file.schema_arrow.names
             if name not in names or file.metadata.num_columns != len(names):  # some are nested
                 return None
+            if self._is_sealed(file.metadata):
+                return None
             bounds: list[float] = []
             for group in self.groups or range(file.metadata.num_row_groups):
                 found = file.metadata.row_group(group).column(names.index(name)).statistics
@@ -108,6 +111,18 @@ class ParquetFile(File):
                 done += batch.num_rows
                 yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)
 
+    def explain(self, message: str) -> Exception:
+        """The error to raise for one of Arrow's."""
+        if "crypt" not in message:
+            return super().explain(message)
+        opened = f"pyarrow.parquet.ParquetFile({str(self.path)!r}, decryption_properties=...)"
+        return SourceError.unreadable(
+            self.name,
+            self.format,
+            "It is encrypted, or some of the columns are that are asked for",
+            f"steepest.scan({opened}.iter_batches()), with your keys",
+        )
+
     def _open_for(self, categories: Collection[str]) -> parquet.ParquetFile:
         """The file, to read its row groups; texts that it holds as codes and texts, as such."""
         from pyarrow import types
@@ -115,8 +130,31 @@ class ParquetFile(File):
         with self._open() as file:
             schema, data = file.schema_arrow, file.metadata
         texts = [name for name in categories if types.is_string(schema.field(name).type)]
+        if texts:
+            texts = (
+                [] if self._is_sealed(data) else [t for t in texts if t not in self._packed(data)]
+            )
         size = max((data.row_group(group).total_byte_size for group in self.groups), default=0)
         return self._open(texts, data, whole=size <= WHOLE_BYTES)
+
+    def _packed(self, data: parquet.FileMetaData) -> set[str]:
+        """Columns packed in a way that Arrow cannot read as codes."""
+        return {
+            column.path_in_schema
+            for group in self.groups
+            for column in map(data.row_group(group).column, range(data.num_columns))
+            if any(encoding.startswith("DELTA") for encoding in column.encodings)
+        }
+
+    def _is_sealed(self, data: parquet.FileMetaData) -> bool:
+        """Whether a signature stands behind what the file says of itself.
+
+        Then some columns are encrypted, and Arrow ends the process that asks about one of these.
+        """
+        with open_bytes(self.path) as raw:
+            raw.seek(raw.size() - 8)
+            length = int.from_bytes(raw.read(4), "little")
+        return length != int(data.serialized_size)
 
     def _open(
         self, texts: Sequence[str] = (), metadata: Any = None, *, whole: bool = False

@@ -174,8 +174,8 @@ def place_files(files: Sequence[Source], keys: Sequence[Sequence[tuple[str, str]
     placed: list[Source] = []
     for file, pairs in zip(files, keys, strict=True):
         values = {
-            name: pa.scalar(None if value == NULL else value, pa.string()).cast(types[name])
-            for name, value in pairs
+            n: pa.scalar(None, types[n]) if v == NULL else pa.scalar(v).cast(types[n])
+            for n, v in pairs
         }
         placed.append(Partition(file, values) if values else file)
     return placed

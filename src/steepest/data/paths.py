@@ -109,7 +109,7 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
 
 def _read_keys(folders: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """What folders say, outermost first: names as they are, values with ``%2F`` and its like."""
-    pairs = [folder.partition("=") for folder in folders if "=" in folder.strip("=")]
+    pairs = [folder.partition("=") for folder in folders if folder.find("=") > 0]
     return tuple((unquote(key), unquote(value)) for key, _, value in pairs)
 
 

@@ -80,7 +80,10 @@ class Coordinates:
         return self._unscale(beta / self.spread)
 
     def _unscale(self, coef: Floats) -> Floats:
-        return np.ldexp(coef, np.negative(self.exponents)) if self.exponents else coef
+        if not self.exponents:
+            return coef
+        with np.errstate(over="ignore"):  # who takes them looks whether they are doubles
+            return np.asarray(np.ldexp(coef, np.negative(self.exponents)))
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,8 @@ def _describe(
     if coordinates.intercept:
         constant = problem.mean[j] - slopes @ problem.mean[at]
     constant = float(np.ldexp(constant, exponents[j]))
-    slopes = np.ldexp(slopes, exponents[j] - exponents[at])
+    with np.errstate(over="ignore"):  # such a coefficient is refused when it is known
+        slopes = np.ldexp(slopes, exponents[j] - exponents[at])
     unit = float(np.ldexp(coordinates.spread[j], exponents[j]))
     return _sentence(names[j], [names[i] for i in kept], weights, slopes, constant, unit)
 

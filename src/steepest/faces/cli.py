@@ -14,7 +14,7 @@ from .check import check
 from .dialects import take_said
 from .endings import conclude
 from .inputs import check_apart
-from .interruption import interruptible, keeping_scan
+from .interruption import interruptible
 from .manual import Command, Group
 from .moments import forget, merge, scan, show
 from .options import print_json, print_lines, say
@@ -87,6 +87,8 @@ def fit(
     files: Sequence[str],
     output: str | None,
     checkpoint: str | None,
+    executor: str | None,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -115,8 +117,8 @@ def fit(
             raise click.UsageError("'--output' holds one model, and there are several targets.")
         check_model_place(output)
     check_apart(checkpoint, output, files)
-    with keeping_scan(checkpoint) as kept:
-        found = _fit(files, quiet=quiet, several=several, checkpoint=kept, **chosen)
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
+        found = _fit(files, several=several, **begun, **chosen)
         if output is not None:
             found.save(output)
     models = dict(found) if several else {found.target: found}
@@ -150,6 +152,8 @@ def descend(
     epochs: int,
     every: int | None,
     checkpoint: str | None,
+    executor: str | None,
+    progress: str,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -172,8 +176,8 @@ def descend(
         raise OptionError.outside("every", every, "a whole number of at least 1", "--every 10")
     check_apart(checkpoint, None, files)
     chosen |= {"epochs": epochs, "collinear": "shortest"}
-    with keeping_scan(checkpoint) as kept:
-        model = _fit(files, quiet=quiet, checkpoint=kept, **chosen)
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
+        model = _fit(files, **begun, **chosen)
     step = every or max(1, epochs // 20)
     if epochs // step > LINES:
         raise OptionError.outside(
@@ -197,34 +201,23 @@ def _fit(
     *,
     features: Sequence[Sequence[str]],
     reference: Sequence[tuple[str, str]],
-    quiet: bool,
     several: bool = False,
     no_intercept: bool,
-    executor: str | None,
-    progress: str,
     **chosen: Any,
 ) -> Any:
     from ..models.fitting import fit as fit_model
     from .inputs import read_inputs
-    from .progress import show_progress
-    from .workers import hiring
 
     options.require_target(chosen["target"], chosen["formula"], several=several)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
-    with (
-        hiring(executor) as workers,
-        show_progress(progress, quiet=quiet) as on_progress,
-    ):
-        return fit_model(
-            source,
-            executor=workers,
-            features=options.join_names(features),
-            references=dict(reference),
-            intercept=not no_intercept,
-            penalties=dict(chosen.pop("penalties", ())),
-            on_progress=on_progress,
-            **chosen,
-        )
+    return fit_model(
+        source,
+        features=options.join_names(features),
+        references=dict(reference),
+        intercept=not no_intercept,
+        penalties=dict(chosen.pop("penalties", ())),
+        **chosen,
+    )
 
 
 for command in (

@@ -60,9 +60,6 @@ def scan(
     """
     from ..sums.scanning import scan as scan_tables
     from .inputs import check_apart, open_files, read_rule, refuse_moments
-    from .interruption import keeping_scan
-    from .progress import show_progress
-    from .workers import hiring
 
     _check_place(output, files)
     check_apart(checkpoint, output, files)
@@ -70,20 +67,8 @@ def scan(
     source = open_files(files, take_said(chosen))
     names = options.join_names(columns)
     rule = read_rule(folds)
-    with keeping_scan(checkpoint) as kept:
-        with (
-            hiring(executor) as workers,
-            show_progress(progress, quiet=quiet) as on_progress,
-        ):
-            moments = scan_tables(
-                source,
-                columns=names,
-                folds=rule,
-                executor=workers,
-                checkpoint=kept,
-                on_progress=on_progress,
-                **chosen,
-            )
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
+        moments = scan_tables(source, columns=names, folds=rule, **begun, **chosen)
         moments.save(output)
     _print(moments, output, as_json=as_json, quiet=quiet)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -19,6 +19,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return lambda command: reduce(lambda f, option: option(f), reversed(options), command)
+
+
+@contextmanager
+def begin_scan(
+    checkpoint: str | None, executor: str | None, progress: str, *, quiet: bool
+) -> Iterator[dict[str, Any]]:
+    """What the options of ``scanning`` mean, as arguments of whatever scans.
+
+    The checkpoint is removed when the block ends well: when the result is where it was wanted.
+    """
+    from .interruption import keeping_scan
+    from .progress import show_progress
+    from .workers import hiring
+
+    with (
+        keeping_scan(checkpoint) as kept,
+        hiring(executor) as workers,
+        show_progress(progress, quiet=quiet) as on_progress,
+    ):
+        yield {"checkpoint": kept, "executor": workers, "on_progress": on_progress}
 
 
 def join_names(given: Sequence[Sequence[str]]) -> list[str] | None:

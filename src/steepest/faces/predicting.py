@@ -132,25 +132,16 @@ def score(
     from ..models.model import note_unseen
     from ..models.record import load_model
     from .inputs import check_apart, open_files
-    from .interruption import keeping_scan
-    from .progress import show_progress
-    from .workers import hiring
 
     check_apart(checkpoint, None, [model, *files])
     loaded = load_model(model)
-    with (
-        keeping_scan(checkpoint) as kept,
-        hiring(executor) as workers,
-        show_progress(progress, quiet=quiet) as on_progress,
-    ):
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
         found = loaded.score(
             open_files(files, take_said(chosen)),
             weights=weights,
             unseen=unseen,
             strict=strict,
-            executor=workers,
-            checkpoint=kept,
-            on_progress=on_progress,
+            **begun,
         )
     if as_json:
         print_json(_score_object(loaded.target, found))

@@ -65,26 +65,17 @@ def rates(
     """
     from ..models.outlook import rates as find_rates
     from .inputs import check_apart, read_inputs
-    from .interruption import keeping_scan
-    from .progress import show_progress
-    from .workers import hiring
 
     options.require_target(chosen["target"], chosen["formula"])
     check_apart(checkpoint, None, files)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
-    with (
-        keeping_scan(checkpoint) as kept,
-        hiring(executor) as workers,
-        show_progress(progress, quiet=quiet) as on_progress,
-    ):
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
         found = find_rates(
             source,
-            executor=workers,
-            checkpoint=kept,
             features=options.join_names(features),
             references=dict(reference),
             intercept=not no_intercept,
-            on_progress=on_progress,
+            **begun,
             **chosen,
         )
     view = view_rates(found, learning_rate, epochs, tolerance)

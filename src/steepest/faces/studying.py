@@ -83,10 +83,7 @@ def study(
     from ..store import check_model_place, check_writable
     from .charts import check_picture
     from .inputs import check_apart, read_inputs, read_rule
-    from .interruption import keeping_scan
-    from .progress import show_progress
     from .studies import describe_study, study_object
-    from .workers import hiring
 
     options.require_target(target, chosen["formula"], several=True)
     if output is not None:
@@ -98,21 +95,18 @@ def study(
     check_apart(checkpoint, output, files)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     sets = [list(names) for names in features]
-    with keeping_scan(checkpoint) as kept:
-        with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
-            found = run_study(
-                source,
-                target,
-                executor=workers,
-                checkpoint=kept,
-                features=sets[0] if len(sets) == 1 else sets or None,
-                folds=read_rule(folds),
-                references=dict(reference),
-                penalties=dict(penalties),
-                intercept=not no_intercept,
-                on_progress=on_progress,
-                **chosen,
-            )
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
+        found = run_study(
+            source,
+            target,
+            features=sets[0] if len(sets) == 1 else sets or None,
+            folds=read_rule(folds),
+            references=dict(reference),
+            penalties=dict(penalties),
+            intercept=not no_intercept,
+            **begun,
+            **chosen,
+        )
         model = _save_model(found, output)
         if csv is not None:
             found.save_table(csv)
@@ -169,29 +163,23 @@ def select(
     from ..models.selecting import select as run_selection
     from ..store import check_model_place
     from .inputs import check_apart, read_inputs, read_rule
-    from .interruption import keeping_scan
-    from .progress import show_progress
     from .selections import describe_selection, selection_object
-    from .workers import hiring
 
     options.require_target(chosen["target"], chosen["formula"])
     if output is not None:
         check_model_place(output)
     check_apart(checkpoint, output, files)
     source = read_inputs(files, chosen["precision"], take_said(chosen))
-    with keeping_scan(checkpoint) as kept:
-        with hiring(executor) as workers, show_progress(progress, quiet=quiet) as on_progress:
-            found = run_selection(
-                source,
-                executor=workers,
-                checkpoint=kept,
-                features=options.join_names(features),
-                folds=read_rule(folds),
-                references=dict(reference),
-                intercept=not no_intercept,
-                on_progress=on_progress,
-                **chosen,
-            )
+    with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
+        found = run_selection(
+            source,
+            features=options.join_names(features),
+            folds=read_rule(folds),
+            references=dict(reference),
+            intercept=not no_intercept,
+            **begun,
+            **chosen,
+        )
         model = _save_model(found, output)
     if as_json:
         print_json({**selection_object(found), **({} if output is None else {"output": output})})

@@ -168,9 +168,9 @@ def find_spectrum(
         best = coordinates.standardise(optimum.coef)
         return replace(found, least_squares=best, floor=optimum.loss)
     square = standard_moments(problem, coordinates)[2]
-    if exact is None or found.floor > PERFECT * square:
-        return found
     coef = coordinates.destandardise(found.least_squares)
+    if exact is None or found.floor > PERFECT * square or not np.isfinite(coef).all():
+        return found
     loss = find_floor(exact, coef, intercept=coordinates.intercept)
     return replace(found, floor=loss)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.design import LEVELS_UNASKED, Block, Design, join_blocks
+from ..data.expansions import LARGEST_WHOLE
 from ..data.pruning import is_out_of_reach
 from ..data.table import Batch, Kind, Part, beneath, tell_infinite
 from ..data.wholes import rounds
@@ -35,9 +36,6 @@ MANY = 512
 
 SHARE = 8
 """So many columns a row wait, which together take that share of their sums' memory."""
-
-LARGEST_WHOLE = 2.0**53
-"""Up to here doubles hold every integer."""
 
 Watch = Callable[[Part, int, float], None]
 """Told of so many more rows of a part, which make this share of it."""

@@ -1,0 +1,140 @@
+"""Parquet as its many writers pack it, and encrypted."""
+
+from __future__ import annotations
+
+import base64
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from pyarrow.parquet import encryption
+
+import steepest
+from steepest import errors
+
+CHANCE = random.Random(1)
+N = 2_000
+HELD: dict[str, list[Any]] = {
+    "y": [CHANCE.gauss(0, 1) * 10 ** CHANCE.randrange(-5, 5) for _ in range(N)],
+    "whole": [CHANCE.randrange(-(2**62), 2**62) for _ in range(N)],
+    "t": [f"level {CHANCE.randrange(40)}" if i % 7 else None for i in range(N)],
+    "f": np.array([CHANCE.gauss(0, 1) for _ in range(N)], np.float32).astype(float).tolist(),
+}
+TABLE = pa.table({**HELD, "f": pa.array(HELD["f"], pa.float32())})
+
+PACKINGS: dict[str, dict[str, Any]] = {
+    "deltas": {
+        "use_dictionary": False,
+        "column_encoding": {
+            "y": "BYTE_STREAM_SPLIT",
+            "whole": "DELTA_BINARY_PACKED",
+            "t": "DELTA_BYTE_ARRAY",
+            "f": "BYTE_STREAM_SPLIT",
+        },
+    },
+    "lengths": {"use_dictionary": False, "column_encoding": {"t": "DELTA_LENGTH_BYTE_ARRAY"}},
+    "plain": {"use_dictionary": False, "compression": "none"},
+    "codes that end": {"dictionary_pagesize_limit": 100, "data_page_size": 1_000},
+    "brotli, old": {"version": "1.0", "compression": "brotli"},
+    "pages of another version": {"data_page_version": "2.0", "compression": "zstd"},
+    "short pages and groups": {"data_page_size": 64, "row_group_size": 777},
+    "checksums": {"write_page_checksum": True, "data_page_version": "2.0"},
+    "no schema of Arrow's, no statistics": {"store_schema": False, "write_statistics": False},
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_every_packing(packing: str, tmp_path: Path) -> None:
+    parquet.write_table(TABLE, tmp_path / "t.parquet", **PACKINGS[packing])
+    assert steepest.scan(tmp_path / "t.parquet") == steepest.scan(HELD)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_what_duckdb_writes(version: str, tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.register("held", TABLE)
+        connection.execute(
+            f"copy held to '{tmp_path}/t.parquet' (format parquet, parquet_version {version})"
+        )
+    assert steepest.scan(tmp_path / "t.parquet") == steepest.scan(HELD)
+
+
+def test_what_polars_writes(tmp_path: Path) -> None:
+    frame = pl.DataFrame(HELD).with_columns(pl.col("t").cast(pl.Categorical))
+    frame.write_parquet(tmp_path / "t.parquet", row_group_size=300)
+    assert steepest.scan(tmp_path / "t.parquet") == steepest.scan(HELD)
+
+
+def test_a_column_named_as_what_lies_in_another(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    held = {"s.a": [9, 8, 7, 1], "a": ["x", "y", "x", "z"], "y": [1.0, 2.0, 3.0, 5.0]}
+    nested = {"s": [{"a": "p", "b": 2}] * 4, "l": [[1], [], None, [3, 4]]}
+    parquet.write_table(pa.table({**nested, **held}), path)
+    assert steepest.scan(path, columns=[*held]) == steepest.scan(held)
+    assert steepest.scan(path, columns=[*held], where="`s.a` > 7").n_rows == 2
+
+
+# ------------------------------------------------------------------ encrypted
+
+
+class Keys(encryption.KmsClient):
+    """Keys that are no secret."""
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
+        return base64.b64encode(key_bytes)
+
+
+def encrypt(path: Path, *, plain: bool) -> None:
+    """The table with an encrypted column, and with all that is said of it in plain or not."""
+    settings = encryption.EncryptionConfiguration(
+        footer_key="foot", column_keys={"key": ["whole", "t"]}, plaintext_footer=plain
+    )
+    factory = encryption.CryptoFactory(lambda _: Keys())
+    secret = factory.file_encryption_properties(encryption.KmsConnectionConfig(), settings)
+    with parquet.ParquetWriter(path, TABLE.schema, encryption_properties=secret) as writer:
+        writer.write_table(TABLE)
+
+
+ASKED = """
+import sys, steepest
+path, columns, where = sys.argv[1], sys.argv[2].split(","), sys.argv[3] or None
+try:
+    print(steepest.scan(path, columns=columns, where=where).n_rows)
+except steepest.SteepestError as error:
+    print(type(error).__name__, str(error).count("It is encrypted"), str(error).count("Hint: "))
+"""
+
+
+@pytest.mark.parametrize(
+    ("plain", "columns", "where", "found"),
+    [
+        (True, "y,f", "", str(N)),
+        (True, "y,f", "y > 0", str(sum(y > 0 for y in HELD["y"]))),
+        (True, "y,f", "whole > 0", "SourceError 1 1"),
+        (True, "y,t", "", "SourceError 1 1"),
+        (False, "y,f", "", "SourceError 1 1"),
+    ],
+)
+def test_encrypted_columns(
+    plain: bool, columns: str, where: str, found: str, tmp_path: Path
+) -> None:
+    """In a process of its own, which Arrow would end where it is asked about them."""
+    path = tmp_path / "t.parquet"
+    encrypt(path, plain=plain)
+    command = [sys.executable, "-c", ASKED, str(path), columns, where]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == found
+
+
+def test_it_is_said_how_keys_are_given(tmp_path: Path, refused: Any) -> None:
+    encrypt(tmp_path / "t.parquet", plain=False)
+    with refused(errors.SourceError, "t.parquet", "encrypted", "decryption_properties="):
+        steepest.scan(tmp_path / "t.parquet")
