@@ -131,12 +131,31 @@ def test_no_header_and_mistakes(write: Any, refused: Any, late: Any) -> None:
     path = write("t.csv", "1,2\n" * many + "1,oops\n")
     with refused(errors.ColumnKindError, "'y'", "'oops'", f"line {many + 1:,}"):
         steepest.scan(path, names=["x", "y"])
-    with refused(errors.SourceError, "line 1 of", "2 fields, where 3"):
-        steepest.scan(path, names=["x", "y", "z"])
     with refused(errors.ColumnNameError, "'x' stands 2 times"):
         steepest.scan(path, names=["x", "x"])
     with refused(errors.SourceError, "seems to have no header", "names=['a', 'b', ...]"):
         steepest.scan(path)
+
+
+def test_a_single_column_that_begins_with_a_null(write: Any) -> None:
+    moments = steepest.scan(write("t.csv", "\n1\n3\n"), names=["x"])
+    assert (moments.n_read, moments.mean) == (3, [2.0])
+
+
+@pytest.mark.parametrize("names", [["x"], ["x", "y", "z"], ["x", "y", "z", "v"]])
+@pytest.mark.parametrize("before", [0, 1])
+def test_another_number_of_names(names: Any, before: int, write: Any, refused: Any) -> None:
+    path = write("t.csv", "m,s\n" * before + "1,2\n3,4\n")
+    said: Any = {"skip_rows": before}
+    with pytest.raises(errors.LengthError) as caught:
+        steepest.scan(open_table(path, names=names, **said))
+    assert f"line {1 + before} of '{path}' has 2 fields" in caught.value.found
+    hint = caught.value.hint.partition(", or ")[0]
+    found = steepest.scan(open_table(path, **eval(f"dict({hint})"), **said))
+    assert found.mean.tolist() == [2.0, 3.0]
+    dropped = steepest.open_table(path, names=names, ragged="drop", **said)
+    with pytest.raises(errors.EmptySourceError):
+        steepest.scan(dropped)
 
 
 def test_fits_and_predictions(write: Any) -> None:

@@ -92,6 +92,22 @@ def test_nothing_packed(packing: str, ending: str, write: Any, refused: Any) -> 
     path = write(f"t.{ending}.{packing}", PACKINGS[packing](b""))
     with refused(errors.SourceError, f"'{path}' is empty: it has 0 bytes"):
         steepest.scan(path)
+    whole = write("whole.csv", "x,c\n1,a\n")
+    assert steepest.scan(steepest.open_table([path, whole], skip_empty=True)).n_rows == 1
+
+
+def test_packed_twice(packing: str, write: Any, refused: Any) -> None:
+    pack = PACKINGS[packing]
+    path = write(f"t.csv.{packing}", pack(pack(TEXT)))
+    with refused(errors.SourceError, f"'{path}' is no table of text: it begins as"):
+        steepest.scan(path)
+
+
+def test_what_stands_before_the_first_frame(write: Any) -> None:
+    """Programs that pack in parallel write there how long it is."""
+    before = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + bytes(4)
+    path = write("t.csv.zst", before + PACKINGS["zst"](b"x\n1\n3\n"))
+    assert steepest.scan(path).mean == [2.0]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 600_000])
@@ -199,7 +215,7 @@ def test_standard_input(data: bytes, pipe: Any, spools: Any) -> None:
         (b'{"x":1}\n{"x":oops}\n', "line 2 of 'standard input' is no JSON object"),
         (gzip.compress(TEXT)[:-10], "'standard input' cannot be read"),
         (b"PAR1\x15\x04", "cat > table.parquet"),
-        (b"x,y\n\xe9,1\n", "--encoding latin1."),
+        (b"x,y\n\xe9,1\n", "Hint: --encoding latin1\n"),
     ],
 )
 def test_standard_input_that_is_refused(data: bytes, words: str, pipe: Any) -> None:

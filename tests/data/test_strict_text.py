@@ -301,6 +301,7 @@ def test_any_bytes_are_read_or_refused(ending: str, content: bytes, tmp_path_fac
         ("x,y\n1,2\n2,3\n3,5\n".encode("utf-16"), ""),
         ("x,y\ninf,2\n2,3\n3,5\n4,5\n", ""),
         ('x,y\n5" p,2\n2" p,3\n3" p,5\n', ""),
+        ("x,y\nx,y\n1,2\n3,4\n", ""),
     ],
 )
 def test_the_hint_can_be_pasted(text: Any, more: str, write: Any, capsys: Any) -> None:
@@ -332,6 +333,14 @@ def test_a_byte_order_mark_within(cell: bytes, end: bytes, write: Any, refused: 
     path = write("b.csv", b'x,y\nu,2\nv,"' + BOM + b'4"\n"a\n' + BOM + b'b",1\n')
     table = steepest.open_table(path, text=["y"])
     assert steepest.scan(table).levels("x") == {"u": 1, "v": 1, "a\n\ufeffb": 1}
+
+
+@pytest.mark.parametrize("before", [BOM, b"a line\n"], ids=["twice", "behind a line"])
+def test_a_byte_order_mark_before_a_name(before: bytes, write: Any, refused: Any) -> None:
+    path = write("a.csv", before + BOM + b"x,y\n1,2\n3,4\n")
+    skipped = before.count(b"\n")
+    with refused(errors.SourceError, f"line {1 + skipped} of '{path}' begins with a byte order"):
+        steepest.scan(open_table(path, skip_lines=skipped))
 
 
 def test_a_byte_order_mark_within_json_lines(write: Any, refused: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -85,6 +87,22 @@ def test_units_under_the_header(write: Any, refused: Any) -> None:
     with refused(errors.ColumnKindError, "'m' in line 2", "'12' in line 3", "skip_rows=1"):
         steepest.scan(path)
     assert steepest.scan(open_table(path, skip_rows=1)).mean.tolist() == [12.5, 2.5]
+
+
+@pytest.mark.parametrize("line", [2, 4])
+def test_the_header_once_more(line: int, write: Any, refused: Any) -> None:
+    lines = ["x,y", "12,1", "13,4", "14,4"]
+    lines.insert(line - 1, "x,y")
+    path = write("a b.csv", "\n".join(lines))
+    with refused(errors.ColumnKindError, f"'x' in line {line}", "the header once more"):
+        steepest.scan(path)
+    with pytest.raises(errors.ColumnKindError) as raised:
+        steepest.scan(path)
+    if line == 2:
+        assert raised.value.hint == "skip_rows=1"
+        return
+    subprocess.run(raised.value.hint, shell=True, check=True, cwd=Path(path).parent)
+    assert steepest.scan(Path(path).parent / "rows.csv").mean.tolist() == [13.0, 3.0]
 
 
 @pytest.mark.parametrize("role", ["target", "feature", "weights", "formula", "where"])

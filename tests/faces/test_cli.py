@@ -514,7 +514,7 @@ def test_signals(
     ran = finish(started, 3)
     assert ran.code == 128 + number
     word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
-    assert ran.err.strip() == f"steepest: {word}; nothing was written."
+    assert ran.err == f"steepest: {word}; nothing was written.\n"
     assert ran.out == ""
     assert folder(workplace) == before
 

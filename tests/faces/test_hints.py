@@ -13,7 +13,7 @@ from steepest.faces.hints import find_flags, in_flags
 
 FLAGS = find_flags(program)
 MESSAGES = {name: str(error) for name, error in rendered().items()}
-SHELL = re.compile(r"steepest (fit|check|--)|pip install|iconv|python3 -c|dask |file -i")
+SHELL = re.compile(r"steepest (fit|check|--)|pip install|python3 -c|dask |file -i")
 
 
 def hint_of(message: str) -> str:

@@ -161,7 +161,7 @@ def test_in_the_middle_of(
         code, out, err = stop(started, number)
     word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[number]
     assert (code, out) == (128 + number, "")
-    assert err.strip() == f"steepest: {word}; nothing was written."
+    assert err == f"steepest: {word}; nothing was written.\n"
     assert [path.name for path in workplace.iterdir()] == ["examples"]
     assert not list(temporary.iterdir())
 
@@ -194,10 +194,29 @@ def test_with_workers(
     assert (code, out) == (130, "")
     assert re.fullmatch(
         r"steepest: interrupted; (no part was finished, so that 'c.part' keeps nothing"
-        r"|\d+ of 80 parts are kept in 'c.part', and the same command goes on from there)\.",
-        err.strip(),
+        r"|\d+ of 80 parts are kept in 'c.part', and the same command goes on from there)\.\n",
+        err,
     )
     assert {path.name for path in workplace.iterdir()} <= {"examples", "c.part"}
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("executor", ["processes:3", "local:3"])
+def test_while_workers_begin(
+    executor: str, places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
+) -> None:
+    """None of them says that it was left alone; nor does any stay."""
+    codes = set()
+    for i in range(12):
+        with begun(places["parquet"], temporary, "--executor", executor) as started:
+            time.sleep(0.3 + 0.1 * i)
+            code, _, err = stop(started, signal.SIGINT)
+        codes.add(code)
+        if code == 130:  # else it had not begun to listen
+            assert err == "steepest: interrupted; nothing was written.\n"
+    assert 130 in codes
+    assert not list(temporary.iterdir())
 
 
 def test_a_second_time(
@@ -317,10 +336,13 @@ def test_what_the_killed_left_is_removed(tmp_path: Path) -> None:
         drop_draft(make_draft(tmp_path, ".n.", ".part"))
         assert left.exists()
         own = make_draft(tmp_path, ".m.", ".part")
+        place = make_draft(tmp_path, ".w.", ".part", is_folder=True)
+        (place / "worker").touch()
     assert not left.exists()
     assert other.exists()
     drop_drafts()
     assert not own.exists()
+    assert not place.exists()
 
 
 def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workplace: Path) -> None:

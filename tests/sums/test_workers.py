@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ def test_kernels_are_compared_where_they_show(
             steepest.scan(table, executor=pool, precision="double")
 
 
-class Late(Executor):
+class Gone(Executor):
     """Hands work to others once a file is gone."""
 
     def __init__(self, pool: Executor, path: Path) -> None:
@@ -195,7 +196,7 @@ def test_a_file_that_a_worker_does_not_find(
     path = tmp_path / "t.parquet"
     path.write_bytes(table.read_bytes())
     with refused(WorkerError, f"the worker on '{socket.gethostname()}' finds no file '{path}'"):
-        steepest.scan(path, executor=Late(processes, path))
+        steepest.scan(path, executor=Gone(processes, path))
 
 
 @pytest.mark.exhaustive
@@ -205,7 +206,7 @@ def test_a_file_that_has_changed_for_a_worker(
     path = tmp_path / "t.parquet"
     path.write_bytes(table.read_bytes())
 
-    class Changing(Late):
+    class Changing(Gone):
         def submit(self, *args: Any, **named: Any) -> Future[Any]:
             os.utime(path, ns=(1, 1))
             return self.pool.submit(*args, **named)
@@ -216,7 +217,7 @@ def test_a_file_that_has_changed_for_a_worker(
 
 @pytest.mark.exhaustive
 def test_sums_that_do_not_arrive_whole(table: Path, processes: Executor, refused: Any) -> None:
-    class Flipping(Late):
+    class Flipping(Gone):
         def submit(self, *args: Any, **named: Any) -> Future[Any]:
             found = self.pool.submit(*args, **named).result()
             done: Future[Any] = Future()
@@ -236,6 +237,121 @@ def test_nobody_is_there(table: Path, refused: Any, monkeypatch: pytest.MonkeyPa
         refused(WorkerError, "has had no worker for 2 s"),
     ):
         steepest.scan(table, executor=lonely.get_executor())
+
+
+# ------------------------------------------------------------------ executors of one's own
+
+
+class Own(Executor):
+    """Work done at once, and what somebody makes of it on the way."""
+
+    def __init__(self, change: Callable[[Own, Future[Any]], Any]) -> None:
+        self.change, self.given = change, [Future[Any]()]
+
+    def submit(self, function: Any, /, *args: Any, **named: Any) -> Any:
+        done: Future[Any] = Future()
+        done.set_result(function(*args, **named))
+        self.given.append(done)
+        return self.change(self, done)
+
+
+class Late(Executor):
+    """Nothing is done until somebody asks, and then the last that was handed out first."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, function: Any, /, *args: Any, **named: Any) -> Future[Any]:
+        asked = Asked(self)
+        self.waiting.append((asked, partial(function, *args, **named)))
+        return asked
+
+
+class Asked(Future[Any]):
+    def __init__(self, own: Late) -> None:
+        super().__init__()
+        self.own = own
+
+    def result(self, timeout: float | None = None) -> Any:
+        while self.own.waiting:
+            future, work = self.own.waiting.pop()
+            future.set_result(work())
+        return super().result(timeout)
+
+
+def remade(found: Any) -> Future[Any]:
+    done: Future[Any] = Future()
+    done.set_result(found)
+    return done
+
+
+def cancelled() -> Future[Any]:
+    found: Future[Any] = Future()
+    found.cancel()
+    return found
+
+
+WILLING: dict[str, Callable[[], Executor]] = {
+    "at once": lambda: Own(lambda _, done: done),
+    "last first": Late,
+    "other bytes": lambda: Own(lambda _, done: remade(bytearray(done.result()))),
+}
+
+
+@pytest.mark.parametrize("kind", WILLING)
+def test_an_executor_of_ones_own(kind: str, table: Path) -> None:
+    alone = steepest.scan(table, precision="double")
+    own = steepest.scan(table, precision="double", executor=WILLING[kind]())
+    assert pack_moments(own) == pack_moments(alone)
+
+
+def at_the_fifth(found: Callable[[Own], Any]) -> Callable[[Own, Future[Any]], Any]:
+    return lambda own, done: found(own) if len(own.given) == 6 else done
+
+
+UNABLE: dict[str, tuple[Callable[[], Any], str]] = {
+    "another part's": (at_the_fifth(lambda own: own.given[-2]), "did not arrive as they were"),
+    "nothing": (at_the_fifth(lambda _: remade(None)), "did not arrive as they were sent"),
+    "cut off": (at_the_fifth(lambda own: remade(own.given[-1].result()[:20])), "did not arrive"),
+    "cancelled": (at_the_fifth(lambda _: cancelled()), "was cancelled"),
+}
+
+
+@pytest.mark.parametrize("kind", UNABLE)
+def test_an_executor_that_gives_something_else(kind: str, table: Path, refused: Any) -> None:
+    change, word = UNABLE[kind]
+    with refused(WorkerError, f"'{table}'", word):
+        steepest.scan(table, executor=Own(change))
+
+
+def test_threads_that_give_something_else(table: Path, refused: Any) -> None:
+    class Mixed(ThreadPoolExecutor):
+        first: Any = None
+
+        def submit(self, *args: Any, **named: Any) -> Any:
+            found = super().submit(*args, **named)
+            self.first = self.first or found
+            return self.first
+
+    with Mixed(2) as threads, refused(WorkerError, "did not arrive as they were sent"):
+        steepest.scan(table, executor=threads)
+
+
+def test_an_executor_that_takes_nothing(table: Path, refused: Any) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    pools: list[Executor] = [ThreadPoolExecutor(1), ProcessPoolExecutor(1, spawn)]
+    for pool in pools:
+        pool.shutdown()
+        with refused(WorkerError, "takes no work: cannot schedule new futures after shutdown"):
+            steepest.scan(table, executor=pool)
+    wrong: Any = ThreadPoolExecutor
+    with refused(steepest.errors.OptionError, "is not an executor"):
+        steepest.scan(table, executor=wrong)
+    with refused(steepest.errors.OptionError, "is not one whose submit gives Futures"):
+        steepest.scan(table, executor=Own(lambda _, done: done.result()))
+
+
+# ------------------------------------------------------------------ schedulers and commands
 
 
 @contextlib.contextmanager

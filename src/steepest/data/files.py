@@ -18,11 +18,11 @@ from .dialect import PLAIN, Dialect
 from .file import File
 from .ipc import ArrowFile
 from .lines import LinesFile
-from .packing import ENDINGS, find_format, find_packing, open_text, open_unpacked
+from .packing import ENDINGS, find_format, find_packing, is_empty, open_text, open_unpacked
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import Found, check_readable, find_files, is_own
-from .places import Place, Stamp, measure, open_bytes
+from .places import Place, Stamp, open_bytes
 from .spool import PIECE, Spool, Spooled, read_pieces, spool
 from .stores import reaching
 from .table import Kind, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
@@ -140,7 +140,7 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files and _tell_apart(one) not in seen:
-                if dialect.skip_empty and not measure(one.path):
+                if dialect.skip_empty and is_empty(one.path):
                     empty.append(one.path)
                     continue
                 files[one.path] = open_file(one.path, dialect)
@@ -191,12 +191,13 @@ def _open_text(
     """A file of text, put into another first where Arrow can neither unpack nor decode it."""
     with File(path, title).reading():
         packing = find_packing(path)
-        if what := find_format(path):
-            raise SourceError.no_text(title or path, what)
     if packing == "xz":
         title = title or path
         held = _unpack_xz(path, title, dialect.max_bytes)
         path, packing = held.path, ""
+    with File(path, title).reading():
+        if what := find_format(path, packing):
+            raise SourceError.no_text(title or path, what)
     if not dialect.is_utf8:
         title = title or path
         held = _decode(path, packing, title, dialect)

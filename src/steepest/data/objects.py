@@ -170,6 +170,18 @@ class LinesPart(LinesText):
                 batch = TextBatch(rows, rests=_find_rests(rows, numbers, block.text))
                 yield batch, min((block.read - origin) / max(self.size, 1.0), 1.0)
 
+    def tell_infinite(self, value: float, name: str, row: int) -> Exception | None:
+        """The error for an infinity in a row, with its line; JSON has no word for one."""
+        left = row - self.first_row
+        for block in self.read(self.span):
+            lines = block.text.split(b"\n")
+            written = [i for i, line in enumerate(lines) if line.strip(BLANKS)]
+            if left < len(written):
+                line = self.line_of(self.span, block) + written[left]
+                return ColumnKindError.cell(name, self.where, "number", str(line), f"{value:f}")
+            left -= len(written)
+        return None
+
 
 def _read_table(text: bytes, types: Mapping[str, pa.DataType] | None) -> pa.Table:
     """Lines as Arrow reads them, with columns of these types (None: as they show themselves)."""

@@ -136,8 +136,24 @@ class WorkerError(SteepestError, RuntimeError):
     def garbled(cls, where: str) -> WorkerError:
         return cls(
             f"the sums of {where} did not arrive as they were sent.",
-            "Their checksum does not fit.",
-            "run it again; if it happens again, look at the network and at the memory.",
+            "They are none, or those of another part, or their checksum does not fit.",
+            "run it again; if it happens again, look at the executor, the network and the memory.",
+        )
+
+    @classmethod
+    def cancelled(cls, where: str) -> WorkerError:
+        return cls(
+            f"the work on {where} was cancelled.",
+            "Somebody else has shut the executor down, or has ended its work.",
+            "make a new executor, or read here: leave executor unset.",
+        )
+
+    @classmethod
+    def unwilling(cls, reason: str) -> WorkerError:
+        return cls(
+            f"the executor takes no work: {reason}.",
+            "It has been shut down, or is full.",
+            "make a new executor, or read here: leave executor unset.",
         )
 
 

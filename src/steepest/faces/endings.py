@@ -14,7 +14,7 @@ import click
 
 from ..errors import OutputError, SteepestError, TooLargeError
 from .hints import find_flags, in_flags
-from .interruption import INTERRUPTED, TERMINATED, Terminated, describe_stop, raise_heard
+from .interruption import INTERRUPTED, Stopped, describe_stop, raise_heard
 
 OUR_BUG = 70
 
@@ -47,12 +47,10 @@ def conclude(work: Callable[[], Any], command: click.Group, chosen: str = "") ->
         refused = OutputError.of("standard output", error.strerror or str(error))
         click.echo(f"steepest: {refused}", err=True)
         return refused.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(describe_stop(INTERRUPTED), err=True)
-        return INTERRUPTED
-    except Terminated:
-        click.echo(describe_stop(TERMINATED), err=True)
-        return TERMINATED
+    except (Stopped, KeyboardInterrupt, click.Abort) as stopped:
+        stop = stopped.code if isinstance(stopped, Stopped) else INTERRUPTED
+        click.echo(describe_stop(stop), err=True)
+        return stop
     except Exception as error:
         if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
             click.echo(f"steepest: {TooLargeError.memory()}", err=True)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -34,10 +35,15 @@ SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
 
 _kept: list[Checkpoint] = []
 _heard: list[int] = []
+_busy: list[bool] = []
 
 
-class Terminated(BaseException):
-    """SIGTERM came in."""
+class Stopped(BaseException):
+    """A signal came in: an error that nobody takes for one of theirs."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(WORDS[code])
+        self.code = code
 
 
 @contextmanager
@@ -58,14 +64,15 @@ def keeping_scan(place: str | None) -> Iterator[Checkpoint | None]:
 
 
 def describe_stop(code: int) -> str:
-    """What to say of a command that was stopped."""
+    """The line to say of a command that was stopped; on a terminal it takes the place of one."""
+    shown = SHOW_CURSOR if os.isatty(2) else ""
     kept = [checkpoint.describe() for checkpoint in _kept]
-    return f"steepest: {WORDS[code]}; {kept[0] if kept else 'nothing was written.'}"
+    return f"{shown}steepest: {WORDS[code]}; {kept[0] if kept else 'nothing was written.'}"
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let signals raise KeyboardInterrupt and Terminated inside, or end the process."""
+    """Let signals raise KeyboardInterrupt and Stopped inside, or end the process."""
     _kept.clear()
     _heard.clear()
     if threading.current_thread() is not threading.main_thread():
@@ -100,6 +107,18 @@ def _raise(number: int, frame: FrameType | None) -> None:
     del frame
     sys.unraisablehook = _pass_over
     _heard[:] = [CODES[signal.Signals(number)]]
+    if not _busy:
+        raise_heard()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A moment's work that is done whole: a signal that comes inside is raised at its end."""
+    _busy.append(True)
+    try:
+        yield
+    finally:
+        _busy.pop()
     raise_heard()
 
 
@@ -108,9 +127,9 @@ def _pass_over(unraisable: object) -> None:
 
 
 def raise_heard() -> None:
-    """KeyboardInterrupt or Terminated if a signal came in, which a package may have swallowed."""
+    """KeyboardInterrupt or Stopped if a signal came in, which a package may have swallowed."""
     if _heard:
-        raise KeyboardInterrupt if _heard[0] == INTERRUPTED else Terminated
+        raise KeyboardInterrupt if _heard[0] == INTERRUPTED else Stopped(_heard[0])
 
 
 def _guard(read: int) -> None:
@@ -133,9 +152,8 @@ def _guard(read: int) -> None:
 
 def _tell(code: int) -> None:
     """Say it past all locks that the main thread may hold."""
-    shown = SHOW_CURSOR if os.isatty(2) else ""
     with suppress(OSError):
-        os.write(2, f"{shown}{describe_stop(code)}\n".encode(errors="replace"))
+        os.write(2, f"{describe_stop(code)}\n".encode(errors="replace"))
 
 
 def leave(code: int) -> NoReturn:
@@ -146,8 +164,19 @@ def leave(code: int) -> NoReturn:
     pools = sys.modules.get("multiprocessing")
     for child in pools.active_children() if pools else ():
         child.kill()
+    for children in Path("/proc/self/task").glob("*/children"):  # those that only begin, too
+        with suppress(OSError):
+            for pid in children.read_text().split():
+                _kill_worker(pid)
     drop_drafts()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _kill_worker(pid: str) -> None:
+    """End a child, unless it is Python's own that clears up after this process."""
+    with suppress(OSError):
+        if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(int(pid), signal.SIGKILL)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from .dialects import DEFAULTS
+from .interruption import INTERRUPTED, Stopped
 
 FILES = (
     "FILE is CSV, TSV, JSON lines, Parquet or Arrow; text may be packed.  It is a file, a folder, "
@@ -67,3 +70,10 @@ class Group(click.Group):
         """The names of the commands."""
         del ctx
         return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; click has lines of its own for ^C, which is told as every stop is."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Stopped(INTERRUPTED) from None

@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 
 from ..errors import OptionError
 from ..sums.cluster import connect, deaf_children, start_cluster
+from .interruption import undisturbed
 
 HINT = "--executor threads:4, processes:4, local:4, or dask:tcp://host:8786"
 ADDRESS = re.compile(r"[a-z]+://\S+:\d{1,5}")
@@ -59,7 +60,7 @@ def _hire_processes(count: int) -> Iterator[Executor]:
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, spawn, initializer=begin_worker)
     try:
-        with deaf_children():
+        with undisturbed(), deaf_children():
             for _ in range(count):
                 pool.submit(os.getpid)
         yield pool

@@ -8,13 +8,16 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from ..drafts import drop_draft, make_draft
 from ..errors import WorkerError
 
 R = TypeVar("R")
@@ -141,18 +144,33 @@ def connect(address: str) -> Iterator[Executor]:
 
 @contextmanager
 def start_cluster(workers: int) -> Iterator[Executor]:
-    """So many worker processes of Dask's on this machine, for the time of the block."""
+    """So many worker processes of Dask's on this machine, for the time of the block.
+
+    Where a signal ends it, they are left to whoever ends this process.
+    """
     distributed = _import_distributed()
-    with deaf_children():
-        started = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        )
-    with started as cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield client.get_executor()
+    import dask
+
+    folder = dask.config.get("temporary-directory") or tempfile.gettempdir()
+    with ExitStack() as closing:
+        own = make_draft(Path(folder), "steepest-", ".workers", is_folder=True)
+        closing.callback(drop_draft, own)
+        with deaf_children(), dask.config.set({"temporary-directory": str(own)}):
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=":0",
+                silence_logs=logging.CRITICAL,
+            )
+        closing.enter_context(cluster)
+        client = closing.enter_context(distributed.Client(cluster, set_as_default=False))
+        try:
+            yield client.get_executor()
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Dask would take its time
+                closing.pop_all()
+            raise
 
 
 @contextmanager

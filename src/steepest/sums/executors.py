@@ -32,7 +32,7 @@ def choose_executor(source: object, executor: Executor | None) -> Executor | Non
     OptionError for something that no work can be submitted to.
     """
     chosen: Any = executor
-    if executor is not None and not hasattr(executor, "submit"):
+    if isinstance(executor, type) or (executor is not None and not hasattr(executor, "submit")):
         raise OptionError.outside("executor", executor, "an executor", EXECUTORS)
     if hasattr(chosen, "get_executor"):  # a client of Dask's
         chosen = chosen.get_executor()
