@@ -136,6 +136,11 @@ def test_no_header_and_mistakes(write: Any, refused: Any, late: Any) -> None:
         steepest.scan(path)
 
 
+def test_a_single_column_that_begins_with_a_null(write: Any) -> None:
+    moments = steepest.scan(write("t.csv", "\n1\n3\n"), names=["x"])
+    assert (moments.n_read, moments.mean) == (3, [2.0])
+
+
 @pytest.mark.parametrize("names", [["x"], ["x", "y", "z"], ["x", "y", "z", "v"]])
 @pytest.mark.parametrize("before", [0, 1])
 def test_another_number_of_names(names: Any, before: int, write: Any, refused: Any) -> None:

@@ -213,8 +213,9 @@ def _skip_lines(head: bytes, count: int) -> tuple[int, int]:
 
 def _check_names(names: tuple[str, ...], record: Record, name: str, before: int) -> None:
     """LengthError where the first row has more or fewer fields than there are names."""
-    if len(names) != len(record.cells):
-        raise LengthError.of_file(names, name, before + record.line, len(record.cells))
+    fields = len(record.cells) or 1  # an empty line is one
+    if len(names) != fields:
+        raise LengthError.of_file(names, name, before + record.line, fields)
 
 
 def _read_header(record: Record, name: str, line: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
