@@ -27,6 +27,7 @@ import steepest
 from steepest import errors, open_table
 from steepest.data import sqlite
 from steepest.data.selection import quote_name
+from steepest.data.table import Reads
 
 N = 25_000
 ROWS = [
@@ -538,7 +539,7 @@ def test_wide_numbers_of_duckdb(refused: Any) -> None:
             table = open_table(con, query=f'select 1 as x, \'-infinity\'::{kind} as "t\'""u"')
             assert steepest.scan(table).n_read == 1
             with refused(errors.SourceError, "holds a time that is infinite"):
-                list(table.batches([], [], (), ["t'\"u"]))
+                list(table.batches(Reads(times=("t'\"u",))))
 
 
 # ------------------------------------------------------------------ others are there too

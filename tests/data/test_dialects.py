@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 import steepest
 from steepest import errors, open_table
+from steepest.data.open import open_source
 
 X = [1.5, -2.0, 3e10, 0.1]
 CITY = ["Oslo", "Zürich", "a,b", 'say "x"']
@@ -63,7 +64,7 @@ def test_no_quotes(write: Any) -> None:
 )
 def test_what_cannot_be_seen_is_as_usual(content: str, write: Any) -> None:
     head = content.partition("\n")[0]
-    names = steepest.data.open.open_source(write("t.csv", content)).schema().names
+    names = open_source(write("t.csv", content)).schema().names
     assert names == tuple(head.split(","))
 
 

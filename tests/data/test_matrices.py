@@ -16,6 +16,7 @@ import steepest
 from steepest import errors
 from steepest.data import memory
 from steepest.data.open import open_source
+from steepest.data.table import Reads
 
 NAMES = ["a", "b", "c"]
 RANDOM = np.random.default_rng(7)
@@ -59,7 +60,7 @@ def test_parts_of_a_sparse_matrix_hold_no_copy(monkeypatch: pytest.MonkeyPatch) 
     sent = pickle.loads(pickle.dumps(parts[7]))
     assert sent.values.shape == (70, 3)
     for part in (parts[7], sent):
-        (found,) = (batch.numbers(NAMES) for batch, _ in part.batches(NAMES, []))
+        (found,) = (batch.numbers(NAMES) for batch, _ in part.batches(Reads(tuple(NAMES))))
         assert found.tolist() == DENSE[630:].tolist()
         assert part.first_row == 631
 

@@ -22,6 +22,7 @@ from tests.tiers import crossed
 
 import steepest
 from steepest import errors
+from steepest.data.open import open_source
 from steepest.faces import cli
 
 TEXT = b"x,c\n" + b"".join(b"%d,level %d\n" % (i, i % 3) for i in range(50_000))
@@ -146,21 +147,25 @@ def test_the_line_of_a_mistake_in_packed_text(
         steepest.scan(path)
 
 
-def spools() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("steepest-*"))
+@pytest.fixture
+def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+    """What was left in the folder for temporary files, which this test has for itself."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return lambda: list(folder.iterdir())
 
 
-def test_what_was_unpacked_goes_away(write: Any) -> None:
+def test_what_was_unpacked_goes_away(write: Any, spools: Any) -> None:
     path = write("t.csv.xz", lzma.compress(TEXT))
-    gc.collect()
-    before = spools()
-    source = steepest.data.open.open_source(path)
-    (kept,) = spools() - before
+    source = open_source(path)
+    (kept,) = spools()
     assert kept.stat().st_mode & 0o777 == 0o600
     assert steepest.scan([path, write("more.csv", "x,c\n1,u\n")]).n_read == 50_001
     del source
     gc.collect()
-    assert spools() == before
+    assert not spools()
 
 
 # ------------------------------------------------------------------ standard input
@@ -192,14 +197,13 @@ def pipe_to_a_process(data: bytes, *arguments: str) -> subprocess.CompletedProce
     [TEXT, LINES, gzip.compress(TEXT), lzma.compress(LINES), BOM_UTF8 + LINES],
     ids=["csv", "json lines", "csv.gz", "json lines.xz", "marked"],
 )
-def test_standard_input(data: bytes, pipe: Any) -> None:
-    before = spools()
+def test_standard_input(data: bytes, pipe: Any, spools: Any) -> None:
     code, out, err = pipe(data, "fit", "-", "--target", "x", "--json")
     assert code == 0, err
     assert '"source": "\'standard input\'"' in out
     assert "50000" in out
     gc.collect()
-    assert spools() == before
+    assert not spools()
 
 
 @pytest.mark.parametrize(
@@ -229,11 +233,10 @@ def test_standard_input_beside_files(write: Any, monkeypatch: pytest.MonkeyPatch
         steepest.scan("-")
 
 
-def test_predictions_of_standard_input(tmp_path: Path) -> None:
+def test_predictions_of_standard_input(tmp_path: Path, spools: Any) -> None:
     steepest.fit({"x": [1.0, 2.0], "y": [2.0, 4.0]}, target="y").save(tmp_path / "m.json")
-    before = spools()
     done = pipe_to_a_process(
         gzip.compress(b"id,x\n007,3\n"), "predict", str(tmp_path / "m.json"), "-", "--keep", "id"
     )
-    assert spools() == before
+    assert not spools()
     assert done.stdout.decode().splitlines()[1].startswith("007,6")

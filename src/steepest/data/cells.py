@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ColumnKindError, counted
 from . import memory
 from .expansions import LARGEST_WHOLE
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 
 def gather_cells(
@@ -79,17 +79,11 @@ class Fetched(memory.Columns):
     def parts(self) -> Sequence[Fetched]:
         return [self]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        for name in (*numbers, *categories, *cells, *times):
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        for name in reads.names:
             if name in self.refusals:
                 raise self.refusals[name]
-        yield from super().batches(numbers, categories, cells, times)
+        yield from super().batches(reads)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         def show(name: str) -> str:

@@ -10,7 +10,7 @@ from ..errors import ColumnNameError, LengthError, SourceError
 from .arrow import batch_rows
 from .columns import is_plain
 from .memory import Matrix, part_rows
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 
 @dataclass(frozen=True)
@@ -43,18 +43,11 @@ class SparseMatrix:
             for i in range(0, len(self.rows), count)
         ]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        asked = tuple(dict.fromkeys([*numbers, *categories, *cells, *times]))
-        count = batch_rows(len(asked))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        count = batch_rows(len(reads.names))
         for i in range(0, len(self.rows), count):
             share = min(1.0, (i + count) / len(self.rows))
-            yield self._dense(self.rows[i : i + count], asked), share
+            yield self._dense(self.rows[i : i + count], reads.names), share
 
     def _dense(self, rows: range, names: tuple[str, ...]) -> Matrix:
         places = {name: i for i, name in enumerate(self.names)}

@@ -19,7 +19,7 @@ from . import memory
 from .arrow import arrow_schema, batch_rows
 from .columns import narrow
 from .parquet import FAR_BYTES, READ_BYTES
-from .table import Batch, Column, Kind, Schema, Source
+from .table import Batch, Column, Kind, Reads, Schema, Source
 
 FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3", "distributed")
 """The packages whose errors are put in the house's own words; those of an iterator are its own."""
@@ -87,14 +87,8 @@ class Stream:
         self._held.append(_follow(held, batches))
         return Schema(tuple(columns.values()), self.where)
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        asked = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        asked = list(reads.names)
         known = self.schema(asked)
         looked = [*asked, *self._passed_over(known, asked)]
         tables = self._held.pop() if self._held else self._begin(asked)
@@ -103,7 +97,7 @@ class Stream:
                 found = replace(table.schema(looked), where=f"batch {i:,} of {self.where}")
                 check_kinds(known, found, looked)
                 for part in table.parts():
-                    for batch, _ in part.batches(numbers, categories, cells, times):
+                    for batch, _ in part.batches(reads):
                         yield batch, 0.0
 
     def _passed_over(self, known: Schema, asked: Sequence[str]) -> list[str]:

@@ -17,7 +17,6 @@ import numpy as np
 
 from ..data.casting import Casts
 from ..data.choice import Wanted
-from ..data.design import Reads, join_reads
 from ..data.expansions import Expansion
 from ..data.predictor import LinearPredictor, Manner, check_columns
 from ..data.strips import columns_of
@@ -26,6 +25,7 @@ from ..data.table import (
     Column,
     Kind,
     Part,
+    Reads,
     Schema,
     Source,
     WrappedPart,
@@ -183,7 +183,7 @@ class Scorer:
     @property
     def reads(self) -> Reads:
         """What it takes from a table beside the weights."""
-        return join_reads(self.predictor.reads, self.truth.reads)
+        return self.predictor.reads.join(self.truth.reads)
 
     def check(self, source: Source) -> Casts:
         """What is to be taken over from another kind.
@@ -252,19 +252,13 @@ class ScoredPart(WrappedPart):
     scorer: Scorer
     casts: Casts
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[ScoredBatch, float]]:
-        del numbers, categories, cells, times
+    def batches(self, reads: Reads) -> Iterator[tuple[ScoredBatch, float]]:
+        del reads
         scorer = self.scorer
         reads = self.casts.change(scorer.reads)
         weights = [name for name in [scorer.weights] if name and name not in reads.numbers]
         row = self.first_row
-        found = self.inner.batches((*reads.numbers, *weights), reads.categories, (), reads.times)
+        found = self.inner.batches(reads._replace(numbers=(*reads.numbers, *weights)))
         for batch, fraction in found:
             columns = scorer.form(self.casts.apply(batch, self.where, row), self.inner, row)
             if scorer.weights:
