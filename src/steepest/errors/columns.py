@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from .tables import INPUT
-from .words import SteepestError, counted, listed, nearest, shown
+from .words import INPUT, SteepestError, counted, listed, nearest, shown
 
 SEPARATORS = {
     ";": "semicolons",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from . import words
-from .words import SteepestError, counted, listed, nearest, sentence
+from .words import INPUT, SteepestError, counted, listed, nearest, sentence
 
 READERS = {
     (".xlsx", ".xls"): "pandas.read_excel",
@@ -20,9 +20,6 @@ READERS = {
 
 DATABASES = {(".db", ".sqlite", ".sqlite3", ".db3"): "sqlite", (".duckdb", ".ddb"): "duckdb"}
 """Whose files end so, as URLs call it."""
-
-
-INPUT = "standard input"
 
 
 class SourceError(SteepestError, OSError):

@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+INPUT = "standard input"
+"""What a file is called that a command reads so."""
+
 
 class SteepestError(Exception):
     """What steepest raises on purpose: ``found``, ``why`` and ``hint``.
