@@ -18,6 +18,7 @@ from tests.tiers import exhaustively
 
 import steepest
 from steepest import errors, open_table
+from steepest.data.table import Reads
 from steepest.faces import cli
 from steepest.faces.hints import find_flags, in_flags
 
@@ -267,7 +268,7 @@ def test_csv_spectrum(path: Path) -> None:
     rows = json.loads(path.with_suffix(".json").read_text())
     source = open_table(path, text=list(rows[0]))
     (part,) = source.parts()
-    found = [batch for batch, _ in part.batches([], [], list(rows[0]))]
+    found = [batch for batch, _ in part.batches(Reads(cells=tuple(rows[0])))]
     cells = {name: [c for b in found for c in b.cells(name).to_pylist()] for name in rows[0]}
     assert cells == {name: [row[name] for row in rows] for name in rows[0]}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 INPUT = "standard input"
-"""What a file is called that a command reads so."""
+"""What messages call the stream from which a command reads rows."""
 
 
 class SteepestError(Exception):
