@@ -348,13 +348,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_flag_reaches_the_reader(run: Any, tmp_path: Any) -> None:
-    text = "# note\n1.500,5;'a;b';-;07\nm;kg;s;id\n2.500,5;'c';4;08\n3,5;'c';5;09;9\n4,5;d;6;10\n"
+    text = "# note\n1.500,5;'8;b';-;07\nm;kg;s;id\n2.500,5;'8';4;08\n3,5;'c';5;09;9\n4,5;9;6;10\n"
     data = text.replace(".", "").encode("latin1")
     place = tmp_path / "t.moments"
     done = run(
         "scan", "-", "-o", str(place), "--delimiter", ";", "--decimal", ",", "--quote", "'",
         "--encoding", "latin1", "--names", "x,c,y,id", "--skip-lines", "1", "--skip-rows", "0",
-        "--null", "-", "--null", "m", "--null", "s", "--text", "id", "--ragged", "drop",
+        "--null", "-", "--null", "m", "--null", "s", "--text", "id,c", "--ragged", "drop",
         "--max-bytes", "1000", "--skip-empty", data=data,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -363,6 +363,8 @@ def test_every_flag_reaches_the_reader(run: Any, tmp_path: Any) -> None:
     assert moments.names == ("x", "c", "y", "id")
     assert moments.n_read == 4
     assert moments.problem("x").rows.nulls == {"x": 1, "c": 0, "y": 2, "id": 0}
+    assert moments.levels("id") == {"08": 1, "10": 1}
+    assert moments.levels("c") == {"8": 1, "9": 1}
 
 
 @pytest.mark.parametrize("command", ["fit", "descend", "race", "predict"])

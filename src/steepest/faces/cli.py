@@ -17,6 +17,7 @@ from .inputs import check_apart
 from .interruption import interruptible
 from .manual import Command, Group
 from .moments import forget, merge, scan, show
+from .names import join_names
 from .options import print_json, print_lines, say
 from .predicting import predict, score
 from .racing import race
@@ -212,7 +213,7 @@ def _fit(
     source = read_inputs(files, chosen["precision"], take_said(chosen))
     return fit_model(
         source,
-        features=options.join_names(features),
+        features=join_names(features),
         references=dict(reference),
         intercept=not no_intercept,
         penalties=dict(chosen.pop("penalties", ())),
