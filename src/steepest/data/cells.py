@@ -28,7 +28,7 @@ def gather_cells(
     for start, stop in pairwise(cut_rows(held.values())):
         piece = {name: values[start:stop] for name, values in held.items()}
         found = memory.gather_columns(piece, where)
-        yield Fetched(found.columns, where, start=first_row + start, refusals=refusals)
+        yield Fetched(found.columns, where, first_row + start, refusals=refusals)
 
 
 def _refuse_mixed(
@@ -73,8 +73,6 @@ def cut_rows(columns: Iterable[Sequence[Any]]) -> list[int]:
 class Fetched(memory.Columns):
     """Columns of some rows, which know where they show their kind."""
 
-    start: int = 1
-    """The number of the first row."""
     refusals: Mapping[str, ColumnKindError] = field(default_factory=dict)
     """Of columns that are not of one kind: what is told where they are asked for."""
 
@@ -89,7 +87,7 @@ class Fetched(memory.Columns):
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         def show(name: str) -> str:
-            values = enumerate(self.columns[name].tolist(), self.start)
+            values = enumerate(self.columns[name].tolist(), self.first_row)
             return _show(*next((row, value) for row, value in values if value is not None))
 
         return replace(super().schema(wanted), example=show)

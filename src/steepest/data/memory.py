@@ -21,7 +21,7 @@ from .arrow import (
     make_room,
     make_strips,
 )
-from .columns import Useless, arrow_of_polars, gather_column, is_plain
+from .columns import Useless, gather_column, is_plain
 from .expansions import Expansion, exceeds_doubles, expand_integers
 from .strips import Strips
 from .table import Batch, Column, Kind, Reads, Schema
@@ -125,7 +125,7 @@ class Columns:
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         for name, column in self.columns.items():
             if isinstance(column, Useless) and (wanted is None or name in wanted):
-                raise column.error
+                raise column.tell(self.first_row)
         return Schema(tuple(_describe(n, c) for n, c in self.columns.items()), self.where)
 
     @property
@@ -292,4 +292,4 @@ def from_arrow(table: Any, where: str = "the table") -> Columns:
 
 def from_polars(frame: Any) -> Columns:
     """A polars DataFrame, in whose memory its columns stay."""
-    return from_arrow(arrow_of_polars(frame, "the DataFrame"), "the DataFrame")
+    return gather_columns({series.name: series for series in frame.iter_columns()}, "the DataFrame")

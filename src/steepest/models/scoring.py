@@ -36,6 +36,7 @@ from ..data.terms import Term
 from ..errors import ColumnKindError, EmptySourceError
 from ..sums.checkpoints import Checkpoint
 from ..sums.scanning import scan_source
+from ..sums.summary import note_rounded
 from ..typing import Codes, Floats, OnProgress
 
 TARGET, ERROR, SIZE = "scored: target", "scored: error", "scored: size of the error"
@@ -138,7 +139,7 @@ def score_rows(
         problem.rows.read - problem.rows.used,
         float(mean[0]),
         {name: rows for name, rows in met.items() if rows},
-        moments.remarks,
+        (*moments.remarks, *note_rounded(moments.rounded)),
     )
 
 
@@ -263,7 +264,7 @@ class ScoredPart(WrappedPart):
             if scorer.weights:
                 columns[scorer.weights] = columns_of(batch.numbers([scorer.weights]))[0]
             row += batch.n_rows
-            yield ScoredBatch(columns, batch.n_rows, batch), fraction
+            yield ScoredBatch(columns, batch.n_rows, batch, scorer.weights), fraction
 
 
 @dataclass(frozen=True)
@@ -273,12 +274,13 @@ class ScoredBatch:
     columns: dict[str, Floats]
     n_rows: int
     batch: Batch
+    weights: str
 
     def numbers(self, names: Sequence[str]) -> Floats:
         return np.column_stack([self.columns[name] for name in names])
 
-    def expansion(self, name: str) -> Expansion | None:  # noqa: ARG002
-        return None
+    def expansion(self, name: str) -> Expansion | None:
+        return self.batch.expansion(name) if name == self.weights else None
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         raise KeyError(name)
