@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import steepest
 from steepest import errors, open_table
@@ -365,6 +368,34 @@ def test_every_flag_reaches_the_reader(run: Any, tmp_path: Any) -> None:
     assert moments.problem("x").rows.nulls == {"x": 1, "c": 0, "y": 2, "id": 0}
     assert moments.levels("id") == {"08": 1, "10": 1}
     assert moments.levels("c") == {"8": 1, "9": 1}
+
+
+@pytest.mark.parametrize("name", ["held.csv", "held.parquet", "held", "nowhere.csv"])
+def test_flags_are_for_the_file_that_is_held_out_too(
+    name: str, run: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be no text, though, and a column comes first."""
+    whole, held = "x;y;held\n", "x;y;held\n1,5;9;0\n2,5;5;0\n"
+    whole += "".join(f"{i},5;{i * i % 7};{i % 2}\n" for i in range(9))
+    path, other = write("t.csv", whole), Path(write("held.csv", held))
+    table = open_table(path, decimal=",")
+    given: Any = open_table(str(other), decimal=",")
+    place = other.parent / name
+    if name == "held.parquet":
+        parquet.write_table(pa.table({"x": [1.5, 2.5], "y": [9, 5]}), place)
+    elif name == "held":
+        place.mkdir()
+        monkeypatch.chdir(other.parent)
+        place, given = Path("held"), "held"
+    done = run("fit", path, "--decimal", ",", "--target", "y", "--features", "x", "--epochs", "9",
+               "--validation", str(place), "--json")  # fmt: skip
+    if name == "nowhere.csv":
+        assert done.returncode == 1
+        assert "nowhere.csv" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    model = steepest.fit(table, target="y", features=["x"], epochs=9, validation=given)
+    assert json.loads(done.stdout)["validation"]["loss"] == model.validation.loss
 
 
 @pytest.mark.parametrize("command", ["fit", "descend", "race", "predict"])

@@ -25,7 +25,7 @@ from .dialect import PLAIN, Dialect, find_decimal_comma, read_head
 from .file import File
 from .flaws import Need, Search
 from .fragments import DelimitedPart
-from .layout import HEAD_BYTES, LONGEST_HEADER, Layout, find_layout
+from .layout import HEAD_BYTES, Layout, find_layout
 from .packing import find_packing, open_unpacked
 from .parsing import Parser
 from .places import Place, measure, open_bytes
@@ -104,8 +104,7 @@ class DelimitedFile(File):
     def count_numbers(self, wanted: Collection[str] | None = None) -> int:
         """How many columns are numbers, as far as the first record shows."""
         with self.reading():
-            layout, head = self._layout, self._read_head(self._layout.start + LONGEST_HEADER)
-            return count_numbers(head[layout.start :], layout, self.dialect.text, wanted)
+            return count_numbers(self._read_head, self._layout, self.dialect.text, wanted)
 
     def _give_example(self, name: str) -> str:
         """A cell that shows what a column is."""

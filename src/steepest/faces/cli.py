@@ -207,10 +207,12 @@ def _fit(
     **chosen: Any,
 ) -> Any:
     from ..models.fitting import fit as fit_model
-    from .inputs import read_inputs
+    from .inputs import read_beside, read_inputs
 
     options.require_target(chosen["target"], chosen["formula"], several=several)
-    source = read_inputs(files, chosen["precision"], take_said(chosen))
+    said = take_said(chosen)
+    source = read_inputs(files, chosen["precision"], said)
+    chosen["validation"] = read_beside(chosen["validation"], source, said)
     return fit_model(
         source,
         features=join_names(features),

@@ -8,7 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatabaseError, FoldsError, OptionError, OutputError, SourceError
+from ..errors import (
+    DatabaseError,
+    FoldsError,
+    OptionError,
+    OutputError,
+    SourceError,
+    SourceNotFoundError,
+)
 from ..store import holds_moments
 
 if TYPE_CHECKING:
@@ -60,6 +67,18 @@ def open_files(files: Sequence[str], said: Mapping[str, Any]) -> list[str] | Sou
     from ..data.open import open_table
 
     return open_table(files[0] if len(files) == 1 else list(files), **said)
+
+
+def read_beside(given: Any, source: Any, said: Mapping[str, Any]) -> Any:
+    """What ``--validation`` names: a file of text, where it is one, is written as the others."""
+    of_text = {name: value for name, value in said.items() if name not in ("table", "query")}
+    if not of_text or not isinstance(given, str) or is_moments(given):
+        return given
+    if given in source.schema(()).names:
+        return given
+    with suppress(SourceNotFoundError, OptionError):  # whoever reads it says so; it is no text
+        return open_files([given], of_text)
+    return given
 
 
 def read_rule(folds: str | None) -> Any:
