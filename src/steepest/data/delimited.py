@@ -30,7 +30,7 @@ from .packing import find_packing, open_unpacked
 from .parsing import Parser
 from .places import Place, measure, open_bytes
 from .sampling import Shown, count_numbers, find_padded, show_types
-from .table import Kind, Schema
+from .table import Kind, Reads, Schema
 
 if TYPE_CHECKING:
     pass
@@ -243,15 +243,15 @@ class DelimitedFile(File):
 
     # ------------------------------------------------------------ what a person should know
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in reading these columns."""
         layout, notes = self._layout, []
-        if stripped := [name for name in layout.stripped if name in {*numbers, *others}]:
+        if stripped := [name for name in layout.stripped if name in reads.names]:
             notes.append(f"blanks around names in the header were taken away: {listed(stripped)}.")
         padded = find_padded(
             self._read_head(layout.start + HEAD_BYTES)[layout.start :],
             layout,
-            numbers,
+            reads.numbers,
         )
         notes += [
             f"'{name}' looks like an identifier, as in '{cell}', and is read as numbers; "

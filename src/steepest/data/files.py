@@ -25,7 +25,7 @@ from .paths import Found, check_readable, find_files, is_own
 from .places import Place, Stamp, open_bytes
 from .spool import PIECE, Spool, Spooled, read_pieces, spool
 from .stores import reaching
-from .table import Kind, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
+from .table import Kind, Part, Reads, Schema, Source, allow_mixed, count_numbers, remarks_of
 
 TEXT: dict[str, Callable[..., Source]] = {
     ".csv": DelimitedFile,
@@ -84,14 +84,14 @@ class Files:
         """How many columns are numbers, as far as that is seen at once."""
         return count_numbers(self.files[0], wanted)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
         found = [
             f"{counted(len(names), 'file')} {what} passed over: {listed(names)}."
             for what, names in (("of 0 bytes", self.empty), ("that steepest wrote", self.own))
             if names
         ]
-        told = [note for file in self._agreed for note in remarks_of(file, numbers, others)]
+        told = [note for file in self._agreed for note in remarks_of(file, reads)]
         return [*found, *dict.fromkeys(told)]
 
     def parts(self) -> Sequence[Part]:
