@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from ..errors import EmptySourceError, SourceError, listed
 from .arrow import arrow_schema
@@ -31,9 +31,6 @@ from .parsing import Parser
 from .places import Place, measure, open_bytes
 from .sampling import Shown, count_numbers, find_padded, show_types
 from .table import Kind, Reads, Schema
-
-if TYPE_CHECKING:
-    pass
 
 PART_BYTES = 1 << 24
 """Bytes of a part."""
