@@ -20,6 +20,7 @@ import steepest
 from steepest import errors
 from steepest.data import bodies, interior
 from steepest.data import ipc as arrow_files
+from steepest.data.table import Reads
 
 N = 5_000
 
@@ -219,7 +220,7 @@ def test_columns_of_every_layout(
     rows = [
         batch.cells("nested").to_pylist() + batch.cells("fixed").to_pylist()
         for part in source.parts()
-        for batch, _ in part.batches([], [], ["nested", "fixed"])
+        for batch, _ in part.batches(Reads(cells=("nested", "fixed")))
     ]
     assert sum(map(len, rows)) == 2 * held.num_rows
 
@@ -248,7 +249,7 @@ def test_dictionaries_that_are_replaced_before_a_batch(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_off_while_it_is_read(tmp_path: Path, refused: Any) -> None:
     path = Path(save(tmp_path / "t.arrow", rows=N))
     source = steepest.open_table(path)
-    batches = source.parts()[0].batches(["x"], ["t"])
+    batches = source.parts()[0].batches(Reads(("x",), ("t",)))
     next(batches)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 9])
     with refused(errors.SourceError, "changed while it was read"):

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -28,6 +29,10 @@ LONG = 16_000
         ("a.csv", "\n <HTML>\n", ["a web page"]),
         ("a.jsonl", "<html>\n", ["a web page"]),
         ("a.csv", b"\xff\xff\xff\xff\x10\0\0\0", ["an Arrow stream"]),
+        ("a.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest\n1\n", ["an old spreadsheet"]),
+        ("a.csv", b"\x89HDF\r\n\x1a\nrest\n1\n", ["HDF5"]),
+        ("a.csv", "%PDF-1.4\n1 0 obj\n", ["PDF"]),
+        ("a.csv", b"Obj\x01\x04\x14avro.codec\n1\n", ["Avro"]),
         ("a.csv", '{"x": 1, "y": 2}\n', ["line 1", "JSON", ".jsonl"]),
         ("a.csv", '[{"x": 1, "y": 2}]\n', ["line 1", "jq -c '.[]'"]),
         ("a.csv", "# made by hand\nx,y\n1,2\n", ["line 2", "1 is expected", "skip_lines=1"]),
@@ -39,6 +44,16 @@ def test_it_is_told_by_what_it_shows(
     path = write(name, content)
     with refused(errors.SourceError, f"'{path}'", *words):
         steepest.scan(path)
+
+
+def test_what_others_wrote_under_a_wrong_name(tmp_path: Path, refused: Any) -> None:
+    np.save(tmp_path / "a.npy", np.arange(3))
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
+        connection.execute("create table t as select 1 as x")
+    for ending, word in (("npy", "an array of NumPy"), ("duckdb", "DuckDB")):
+        path = (tmp_path / f"a.{ending}").rename(tmp_path / f"{ending}.csv")
+        with refused(errors.SourceError, f"'{path}' is no table of text", word):
+            steepest.scan(path)
 
 
 def test_models_and_moments_are_no_tables(tmp_path: Path, refused: Any) -> None:
@@ -241,7 +256,7 @@ def test_utf16(encoding: str, name: str, write: Any, refused: Any) -> None:
     text = "\ufeff" if encoding != "utf-16" else ""
     content = (text + "a,b\n1,2\n").encode(encoding)
     path = write(name, gzip.compress(content) if name.endswith("gz") else content)
-    with refused(errors.SourceError, f"'{path}' is UTF-16", "iconv -f UTF-16"):
+    with refused(errors.SourceError, f"'{path}' is UTF-16", "encoding='utf-16"):
         steepest.scan(path)
 
 
@@ -257,7 +272,7 @@ def test_utf16(encoding: str, name: str, write: Any, refused: Any) -> None:
 )
 def test_latin1(content: bytes, write: Any, refused: Any) -> None:
     path = write("a.csv", content)
-    with refused(errors.SourceError, f"'{path}' is not UTF-8", "iconv -f latin1"):
+    with refused(errors.SourceError, f"'{path}' is not UTF-8", "encoding='latin1'"):
         steepest.scan(path)
 
 

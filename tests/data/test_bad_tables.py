@@ -65,7 +65,10 @@ def test_names_that_become_the_same_text(table: Any, refused: Any) -> None:
 
 def test_repeated_names_of_frames_and_arrays(refused: Any) -> None:
     frame = pd.DataFrame(np.ones((2, 3)), columns=["a", "b", "a"])
-    for scan in (lambda: steepest.scan(frame), lambda: steepest.scan(np.ones((2, 2)), names="aa")):
+    for scan in (
+        lambda: steepest.scan(frame),
+        lambda: steepest.scan(np.ones((2, 2)), names=["a", "a"]),
+    ):
         with refused(errors.ColumnNameError, "'a' stands 2 times"):
             scan()
 

@@ -19,6 +19,7 @@ from pyarrow import ipc, parquet
 import steepest
 from steepest import errors
 from steepest.data.open import open_source
+from steepest.data.table import Reads
 
 N = 100_000
 TABLE = pa.table({"x": np.arange(float(N)), "y": np.arange(float(N)) % 7})
@@ -90,7 +91,7 @@ def swap(path: Path) -> None:
 @pytest.mark.parametrize("change", [append, cut, touch, swap, Path.unlink])
 def test_a_change_while_it_is_read(change: Any, path: Path, refused: Any) -> None:
     source = open_source(path)
-    reads = source.parts()[0].batches(["x"], [])
+    reads = source.parts()[0].batches(Reads(("x",)))
     next(reads)
     change(path)
     word = "was removed" if change is Path.unlink else "changed while it was read"
@@ -104,7 +105,7 @@ def test_a_change_between_the_schema_and_the_scan(path: Path, refused: Any) -> N
     append(path)
     with refused(errors.SourceError, f"'{path}' changed while it was read"):
         for part in source.parts():
-            list(part.batches(["x", "y"], []))
+            list(part.batches(Reads(("x", "y"))))
 
 
 def test_a_change_seen_from_a_scan(path: Path, refused: Any) -> None:
@@ -127,6 +128,7 @@ def test_reading_is_no_change(path: Path) -> None:
 IDENTITIES = """
 import sys
 from steepest.data.open import open_source
+from steepest.data.table import Reads
 
 for path in sys.argv[1:]:
     source = open_source(path)
@@ -134,7 +136,7 @@ for path in sys.argv[1:]:
         source = source.read_as_text(frozenset("abcxyz"))
     before = [part.identity for part in source.parts()]
     source.schema()
-    list(source.parts()[0].batches(["x"], []))
+    list(source.parts()[0].batches(Reads(("x",))))
     assert before == [part.identity for part in source.parts()] and all(before)
     print(before)
 """

@@ -19,6 +19,7 @@ from distributed import Client, LocalCluster
 
 import steepest
 from steepest.data.open import open_source
+from steepest.data.table import Reads
 from steepest.errors import ColumnKindError, SourceError
 
 ROWS = 1_003
@@ -134,7 +135,7 @@ def test_nothing_is_computed_before_it_is_read(frame: pd.DataFrame) -> None:
     source.schema()
     parts = source.parts()
     assert not computed
-    next(iter(parts[2].batches(["x"], [])))
+    next(iter(parts[2].batches(Reads(("x",)))))
     assert len(computed) == 1
 
 

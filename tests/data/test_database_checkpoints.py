@@ -27,6 +27,7 @@ from tests.sums.scanned import run_scan
 import steepest
 from steepest import errors, open_table
 from steepest.data import duckdb, postgresql, sqlite
+from steepest.data.table import Reads
 from steepest.sums import checkpoints
 from steepest.sums.archive import pack_moments
 
@@ -249,7 +250,7 @@ def test_parts_can_be_sent_to_processes(database: Any) -> None:
     again = pickle.loads(pickle.dumps(parts))
     assert [part.identity for part in again] == [part.identity for part in parts]
     assert len({part.identity for part in parts}) == len(parts)
-    rows = [sum(batch.n_rows for batch, _ in part.batches(["x"], ["c"])) for part in again]
+    rows = [sum(batch.n_rows for batch, _ in part.batches(Reads(("x",), ("c",)))) for part in again]
     assert sum(rows) == N
     assert min(rows) > 0
     whole = scan(source)
@@ -289,7 +290,7 @@ def test_killed_and_resumed(database: Any, tmp_path: Path) -> None:
 
 
 def read_all(parts: Any) -> float:
-    batches = (batch for part in parts for batch, _ in part.batches(["x"], []))
+    batches = (batch for part in parts for batch, _ in part.batches(Reads(("x",))))
     return float(sum(np.asarray(batch.numbers(["x"])).sum() for batch in batches))
 
 
@@ -316,7 +317,7 @@ def test_parts_of_sqlite_see_one_state(
             monkeypatch.setattr(sqlite, "FETCHED_ROWS", 10)
             with refused(errors.SourceError, "changed while it was read"):
                 read_all(pickle.loads(pickle.dumps(parts)))
-            started = [part.batches(["x"], []) for part in parts[:5]]
+            started = [part.batches(Reads(("x",))) for part in parts[:5]]
             for batches in started[:4]:
                 next(batches)
             with refused(errors.SourceError, "changed while it was read"):

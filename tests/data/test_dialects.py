@@ -15,6 +15,10 @@ from pyarrow import parquet
 
 import steepest
 from steepest import errors, open_table
+from steepest.data.dialect import Dialect
+from steepest.data.layout import find_layout
+from steepest.data.open import open_source
+from steepest.data.sampling import count_numbers
 
 X = [1.5, -2.0, 3e10, 0.1]
 CITY = ["Oslo", "Zürich", "a,b", 'say "x"']
@@ -63,7 +67,7 @@ def test_no_quotes(write: Any) -> None:
 )
 def test_what_cannot_be_seen_is_as_usual(content: str, write: Any) -> None:
     head = content.partition("\n")[0]
-    names = steepest.data.open.open_source(write("t.csv", content)).schema().names
+    names = open_source(write("t.csv", content)).schema().names
     assert names == tuple(head.split(","))
 
 
@@ -130,12 +134,31 @@ def test_no_header_and_mistakes(write: Any, refused: Any, late: Any) -> None:
     path = write("t.csv", "1,2\n" * many + "1,oops\n")
     with refused(errors.ColumnKindError, "'y'", "'oops'", f"line {many + 1:,}"):
         steepest.scan(path, names=["x", "y"])
-    with refused(errors.SourceError, "line 1 of", "2 fields, where 3"):
-        steepest.scan(path, names=["x", "y", "z"])
     with refused(errors.ColumnNameError, "'x' stands 2 times"):
         steepest.scan(path, names=["x", "x"])
     with refused(errors.SourceError, "seems to have no header", "names=['a', 'b', ...]"):
         steepest.scan(path)
+
+
+def test_a_single_column_that_begins_with_a_null(write: Any) -> None:
+    moments = steepest.scan(write("t.csv", "\n1\n3\n"), names=["x"])
+    assert (moments.n_read, moments.mean) == (3, [2.0])
+
+
+@pytest.mark.parametrize("names", [["x"], ["x", "y", "z"], ["x", "y", "z", "v"]])
+@pytest.mark.parametrize("before", [0, 1])
+def test_another_number_of_names(names: Any, before: int, write: Any, refused: Any) -> None:
+    path = write("t.csv", "m,s\n" * before + "1,2\n3,4\n")
+    said: Any = {"skip_rows": before}
+    with pytest.raises(errors.LengthError) as caught:
+        steepest.scan(open_table(path, names=names, **said))
+    assert f"line {1 + before} of '{path}' has 2 fields" in caught.value.found
+    hint = caught.value.hint.partition(", or ")[0]
+    found = steepest.scan(open_table(path, **eval(f"dict({hint})"), **said))
+    assert found.mean.tolist() == [2.0, 3.0]
+    dropped = steepest.open_table(path, names=names, ragged="drop", **said)
+    with pytest.raises(errors.EmptySourceError):
+        steepest.scan(dropped)
 
 
 def test_fits_and_predictions(write: Any) -> None:
@@ -225,3 +248,19 @@ def test_a_header_under_names_that_were_given(write: Any, refused: Any) -> None:
         steepest.scan(open_table(path, names=["x", "y"]))
     found = steepest.scan(open_table(path, names=["x", "y"], skip_rows=1))
     assert found.mean.tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(("columns", "most"), [(2, 1 << 17), (40_000, 1 << 20)])
+def test_no_more_is_read_than_the_first_record_takes(columns: int, most: int) -> None:
+    """To know how many columns are numbers, before a long text is begun."""
+    header, row = ",".join(f"x{i}" for i in range(columns)), ",".join(["1"] * (columns - 1) + ["u"])
+    data = f"{header}\n{row}\n".encode() + b"\n" * (1 << 21)
+    asked: list[int] = []
+
+    def read(size: int) -> bytes:
+        asked.append(size)
+        return data[:size]
+
+    layout = find_layout(read, Dialect(), ",", "t.csv")
+    assert count_numbers(read, layout, (), None) == columns - 1
+    assert max(asked) <= most

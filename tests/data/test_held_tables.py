@@ -65,6 +65,20 @@ COLUMNS = {
         pa.array([1500.0, None, 200.0]),
     ),
     "deque": (deque([1, 2, 3]), pa.array([1, 2, 3])),
+    "masked, of the other byte order": (
+        np.ma.masked_array(np.array([1.5, 2, 3], ">f8"), [0, 1, 0]),
+        pa.array([1.5, None, 3]),
+    ),
+    "text of the other byte order": (np.array(["a", "b", "a"], ">U3"), pa.array(["a", "b", "a"])),
+    "sparse text": (pd.arrays.SparseArray(["a", "b", "a"]), pa.array(["a", "b", "a"])),
+    "intervals": (
+        pd.cut(pd.Series([1, 5, None]), [0, 4, 9]),
+        pa.array(["(0, 4]", "(4, 9]", None]),
+    ),
+    "periods": (
+        pd.Categorical(pd.period_range("2024-01", periods=3, freq="M")),
+        pa.array(["2024-01", "2024-02", "2024-03"]),
+    ),
 }
 
 
@@ -98,6 +112,28 @@ def test_tables(name: str) -> None:
 def test_a_loader_of_arrays() -> None:
     loader = DataLoader(Rows(), 2, collate_fn=lambda x: np.array(x)[:, None])
     assert steepest.scan(loader, names=["x"]) == steepest.scan(TABLE)
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "ns", "12h"])
+def test_times_in_any_unit_of_numpy(unit: str, refused: Any) -> None:
+    times = np.array(["1972-03-02", "2001-12-31", "NaT", "2024-02-29"], f">M8[{unit}]")
+    seconds = times.astype("M8[s]")
+    rows = {"t": times, "d": times - times[0], "y": [1.0, 2, 3, 5]}
+    days = seconds.astype(float)[[0, 1, 3]] / 86_400
+    found = steepest.scan(rows, formula="y ~ days(t)")
+    assert found.mean.tolist() == pytest.approx([8 / 3, days.mean()])
+    if unit in "YM":  # of which none is a number of days
+        with refused(errors.SourceError, "'d' is not a column"):
+            steepest.scan(rows, formula="y ~ days(d)")
+        return
+    found = steepest.scan(rows, formula="y ~ days(d)")
+    assert found.mean.tolist() == pytest.approx([8 / 3, (days - days[0]).mean()])
+
+
+@pytest.mark.parametrize("times", [np.array([2**40], "M8[D]"), np.array([2**61], "M8[h]")])
+def test_times_too_far_off(times: np.ndarray, refused: Any) -> None:
+    with refused(errors.SourceError, "Row 1: ", "too far off"):
+        steepest.scan({"t": times, "y": [1.0]}, formula="y ~ days(t)")
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f2", "i8", "u1"])
@@ -143,6 +179,11 @@ USELESS = {
     "records": np.zeros(3, dtype=[("a", "f8"), ("b", "f8")]),
     "huge": [10**90, 1, 2],
     "surrogates": ["a\ud800", "b", "c"],
+    "mixed levels": pd.Categorical([1, "a", 1]),
+    "masked and long": np.ma.masked_array([1j, 2, 3], [0, 1, 0]),
+    "beside fractions": [2**53 + 1, 0.5, 1.0],
+    "nested of 128 bits": pl.Series([[1], [2], [3]], dtype=pl.List(pl.Int128)),
+    "beyond decimals": pl.Series([1, 2, 10**38], dtype=pl.Int128),
 }
 
 
@@ -156,6 +197,49 @@ def test_what_cannot_be_used_harms_nothing_unless_asked_for(name: str, refused: 
             steepest.scan(table, **asked)
         with refused(errors.SourceError, "'o' is not a column of one kind"):
             steepest.scan(iter([table]), **asked)
+
+
+def test_the_row_at_which_a_column_is_of_no_kind(refused: Any) -> None:
+    late = {"o": [1, None, 2, "a"]}
+    frame = pd.DataFrame(late, index=[9.0, 8, 7, 6])
+    for source in (frame, late, {"o": deque(late["o"])}, {"o": np.array(late["o"], object)}):
+        with refused(errors.SourceError, "Row 4: could not convert 'a'"):
+            steepest.scan(source)
+    with refused(errors.SourceError, "Row 7: could not convert 'a'"):
+        steepest.scan(iter([{"o": [1, 2]}, {"o": [None]}, late]))
+    wide = pl.DataFrame({"o": [1, 2, 10**38]}, schema={"o": pl.Int128})
+    with refused(errors.SourceError, "Row 3: ", str(10**38)):
+        steepest.scan(wide)
+
+
+def test_columns_that_are_tables(refused: Any) -> None:
+    """Fields of several numbers, or of fields."""
+    kinds = [("x", "f8"), ("pair", "f8", (2,)), ("inner", [("a", "i4")])]
+    rows = np.array([(1, (0, 0), (0,)), (3, (0, 0), (0,))], dtype=kinds)
+    assert steepest.scan(rows, columns=["x"]).mean == [2.0]
+    with refused(errors.LengthError, "column 'pair' has shape (2, 2)"):
+        steepest.scan(rows, columns=["pair"])
+    with refused(errors.SourceError, "'inner' is not a column"):
+        steepest.scan(rows, columns=["inner"])
+
+
+def test_names_for_what_has_its_own(refused: Any) -> None:
+    with refused(errors.OptionError, "names=('a', 'b')"):
+        steepest.scan(np.zeros(3, dtype=[("x", "f8"), ("y", "f8")]), names=["a", "b"])
+    assert steepest.scan(np.ones((3, 1)), names="width").names == ("width",)
+
+
+@pytest.mark.parametrize("name", ["^x.*$", "*", ".*"])
+def test_names_that_polars_takes_for_patterns(name: str) -> None:
+    frame = pl.DataFrame({name: [1.0, 2, 4], "xy": [5.0, 5, 8]})
+    assert steepest.scan(frame.lazy(), columns=[name]) == steepest.scan(frame, columns=[name])
+
+
+def test_a_lazy_frame_with_what_arrow_does_not_have() -> None:
+    wide = pl.Series([[1], [2], [3]], dtype=pl.List(pl.Int128))
+    found = steepest.scan(pl.LazyFrame({"x": Y, "o": wide}))
+    assert found.mean == [7 / 3]
+    assert list(found.left_out) == ["o"]
 
 
 @pytest.mark.parametrize("dtype", [complex, np.longdouble])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -192,6 +193,33 @@ def test_a_number_beyond_doubles(write: Any, refused: Any) -> None:
         steepest.scan(path)
 
 
+@pytest.mark.parametrize("word", ["Infinity", "-Infinity"])
+def test_an_infinity_is_told_with_its_line(word: str, write: Any, refused: Any) -> None:
+    path = write("a.jsonl", rows(*range(20_000)) + '\n{"x":1}\n  \n{"x":' + word + "}\n")
+    with refused(errors.ColumnKindError, "'x'", "inf' in line 20,004"):
+        steepest.scan(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[{"x":1},\n {"x":3}]\n', "jq -c '.[]' 'a b.jsonl' > rows.jsonl"),
+        ('[{"x":1}]\n', "jq -c '.[]' 'a b.jsonl' > rows.jsonl"),
+        ('{\n "x": 1\n}\n', "jq -c . 'a b.jsonl' > rows.jsonl"),
+        ('{"x":1}\n[1]\n', "mend that line."),
+        ('{"x":1\n', "mend that line."),
+    ],
+)
+def test_objects_that_are_no_lines(
+    text: str, hint: str, write: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write("a b.jsonl", text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.SourceError, match="is no JSON object") as caught:
+        steepest.scan("a b.jsonl")
+    assert caught.value.hint == hint
+
+
 @pytest.mark.parametrize("text_first", [True, False])
 @pytest.mark.parametrize("before", [3, 2_000])
 def test_times_beside_text_are_text(
@@ -213,7 +241,7 @@ def test_times_beside_text_are_text(
 def test_encodings(encoding: str, write: Any, refused: Any) -> None:
     path = write("a.jsonl", '{"größe":1}\n'.encode(encoding))
     word = "UTF-16" if encoding == "utf-16" else "not UTF-8"
-    with refused(errors.SourceError, f"'{path}' is {word}", "iconv"):
+    with refused(errors.SourceError, f"'{path}' is {word}", "encoding="):
         steepest.scan(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 import steepest
 from steepest import errors
 from steepest.data import memory
+from steepest.data.open import open_source
+from steepest.data.table import Reads
 
 NAMES = ["a", "b", "c"]
 RANDOM = np.random.default_rng(7)
@@ -38,6 +41,33 @@ def test_sparse_types(dtype: type) -> None:
     dense = (DENSE * 2.0**60).astype(dtype) if dtype is np.int64 else DENSE.astype(dtype)
     sparse = scipy.sparse.csr_array(dense)
     assert fingerprint(sparse) == fingerprint(dense)
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">i4"])
+def test_sparse_values_of_the_other_byte_order(dtype: str) -> None:
+    dense = (DENSE * 100).astype(dtype)
+    own = scipy.sparse.csr_array(dense.astype(dense.dtype.newbyteorder("=")))
+    swapped = scipy.sparse.csr_array((own.data.astype(dtype), own.indices, own.indptr), own.shape)
+    assert fingerprint(swapped) == fingerprint(dense)
+
+
+def test_parts_of_a_sparse_matrix_hold_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = scipy.sparse.csr_array(DENSE)
+    monkeypatch.setattr(memory, "PART_ROWS", 90)
+    parts = open_source(values, names=NAMES).parts()
+    assert len(parts) == 8
+    assert all(part.values is values for part in parts)
+    sent = pickle.loads(pickle.dumps(parts[7]))
+    assert sent.values.shape == (70, 3)
+    for part in (parts[7], sent):
+        (found,) = (batch.numbers(NAMES) for batch, _ in part.batches(Reads(tuple(NAMES))))
+        assert found.tolist() == DENSE[630:].tolist()
+        assert part.first_row == 631
+
+
+def test_a_sparse_matrix_as_a_column(refused: Any) -> None:
+    with refused(errors.SourceError, "'a'", "no list of values"):
+        steepest.scan({"a": scipy.sparse.csr_array(DENSE[:, :1]), "b": DENSE[:, 1]})
 
 
 def test_a_sparse_fit() -> None:

@@ -31,6 +31,7 @@ import steepest
 from steepest import errors, open_table
 from steepest.data import postgresql, server
 from steepest.data.open import open_source
+from steepest.data.table import Reads
 
 N = 20_000
 
@@ -308,7 +309,7 @@ def test_parts_are_the_table(database: Database, small_parts: None) -> None:
     with ProcessPoolExecutor(2, context) as executor:
         assert steepest.scan(table, executor=executor).fingerprint == whole.fingerprint
     copy = pickle.loads(pickle.dumps(parts[-1]))
-    assert sum(batch.n_rows for batch, _ in copy.batches(["x"], [])) > 0
+    assert sum(batch.n_rows for batch, _ in copy.batches(Reads(("x",)))) > 0
     shown = repr(parts) + repr(copy) + str(table) + repr(parts[0].snapshot)
     assert database.password not in shown
     assert quote(database.password, safe="") not in shown
@@ -322,7 +323,9 @@ def test_parts_see_one_state(database: Database, small_parts: None, refused: Any
     database.run("update moving set x = x + 1", "delete from moving where id < 5000",
                  "insert into moving select * from plain")  # fmt: skip
     rows = [
-        np.asarray(batch.numbers(["x"])).sum() for p in parts for batch, _ in p.batches(["x"], [])
+        np.asarray(batch.numbers(["x"])).sum()
+        for p in parts
+        for batch, _ in p.batches(Reads(("x",)))
     ]
     assert sum(rows) == before.mean[1] * N
     database.run("set lock_timeout = '100ms'")
@@ -384,7 +387,7 @@ def test_a_server_that_goes_away(database: Database, small_parts: None, refused:
     parts = table.parts()
     database.end_others()  # whoever keeps the state for the parts
     with refused(errors.DatabaseError, "the connection was lost while blocks 0 to 15 of table"):
-        list(parts[0].batches(["x"], []))
+        list(parts[0].batches(Reads(("x",))))
     assert steepest.scan(table).n_read == N
 
 
@@ -581,14 +584,14 @@ def test_connections(database: Database, refused: Any) -> None:
             cursor.execute("insert into mine values (2, 5), (3, 7)")
         mine = open_table(own, table="mine")
         assert steepest.fit(mine, target="y").coefficients == {"intercept": 1.0, "x": 2.0}
-        reads = open_source(open_table(own, query=LONG)).batches(["x"], [])
+        reads = open_source(open_table(own, query=LONG)).batches(Reads(("x",)))
         next(reads)
         reads.close()
         with own.cursor() as cursor:  # it may still write
             cursor.execute("insert into mine values (4, 9)")
         assert steepest.scan(mine).n_read == 4
         own.rollback()
-    reads = open_table(database.connection, query=LONG).batches(["x"], [])
+    reads = open_table(database.connection, query=LONG).batches(Reads(("x",)))
     next(reads)
     reads.close()
     database.run("create temp table also (x int)", "drop table also")

@@ -25,6 +25,7 @@ from pyarrow import ipc, parquet
 import steepest
 from steepest import errors, open_table
 from steepest.data.open import open_source
+from steepest.data.table import Reads
 
 from .stores import KEY, SECRET, Store, free_port, serve
 
@@ -202,11 +203,11 @@ def test_an_object_that_changes(store: Store, refused: Any) -> None:
         store.put("tables", {f"changing/{name}": content[:-2] + b"\n\n"})
         with refused(errors.SourceError, f"'s3://tables/changing/{name}' changed while"):
             for part in source.parts():
-                list(part.batches(["x"], []))
+                list(part.batches(Reads(("x",))))
         store.delete("tables", f"changing/{name}")
         with refused(errors.SourceError, f"'s3://tables/changing/{name}' was removed while"):
             for part in source.parts():
-                list(part.batches(["x"], []))
+                list(part.batches(Reads(("x",))))
 
 
 def test_what_is_not_there(refused: Any) -> None:
@@ -260,7 +261,7 @@ def test_a_store_that_goes_away(refused: Any, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("AWS_ENDPOINT_URL", other.endpoint)
         part = open_source("s3://tables/t.parquet").parts()[0]
     with refused(errors.StoreError, "cannot be reached"):
-        list(part.batches(["x"], []))
+        list(part.batches(Reads(("x",))))
 
 
 @pytest.mark.parametrize("url", ["https://me:s3cret@host/t.csv", "http://host/*.parquet"])

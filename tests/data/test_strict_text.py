@@ -18,6 +18,7 @@ from tests.tiers import exhaustively
 
 import steepest
 from steepest import errors, open_table
+from steepest.data.table import Reads
 from steepest.faces import cli
 from steepest.faces.hints import find_flags, in_flags
 
@@ -144,6 +145,10 @@ def test_blanks_around_names_are_taken_away_with_a_note(write: Any) -> None:
     assert moments.names == ("x", "y", "z", "w")
     assert "blanks around names" in moments.remarks[0]
     assert "'x', 'y' and 'w'" in moments.remarks[0]
+    formed = steepest.scan(
+        write("a.csv", "y, t\n1,2024-05-01\n2,2024-06-01\n"), formula="y ~ days(t)"
+    )
+    assert formed.remarks == ("blanks around names in the header were taken away: 't'.",)
 
 
 def test_names_that_only_differ_by_blanks(write: Any, refused: Any) -> None:
@@ -267,7 +272,7 @@ def test_csv_spectrum(path: Path) -> None:
     rows = json.loads(path.with_suffix(".json").read_text())
     source = open_table(path, text=list(rows[0]))
     (part,) = source.parts()
-    found = [batch for batch, _ in part.batches([], [], list(rows[0]))]
+    found = [batch for batch, _ in part.batches(Reads(cells=tuple(rows[0])))]
     cells = {name: [c for b in found for c in b.cells(name).to_pylist()] for name in rows[0]}
     assert cells == {name: [row[name] for row in rows] for name in rows[0]}
 
@@ -301,6 +306,7 @@ def test_any_bytes_are_read_or_refused(ending: str, content: bytes, tmp_path_fac
         ("x,y\n1,2\n2,3\n3,5\n".encode("utf-16"), ""),
         ("x,y\ninf,2\n2,3\n3,5\n4,5\n", ""),
         ('x,y\n5" p,2\n2" p,3\n3" p,5\n', ""),
+        ("x,y\nx,y\n1,2\n3,4\n", ""),
     ],
 )
 def test_the_hint_can_be_pasted(text: Any, more: str, write: Any, capsys: Any) -> None:
@@ -332,6 +338,14 @@ def test_a_byte_order_mark_within(cell: bytes, end: bytes, write: Any, refused: 
     path = write("b.csv", b'x,y\nu,2\nv,"' + BOM + b'4"\n"a\n' + BOM + b'b",1\n')
     table = steepest.open_table(path, text=["y"])
     assert steepest.scan(table).levels("x") == {"u": 1, "v": 1, "a\n\ufeffb": 1}
+
+
+@pytest.mark.parametrize("before", [BOM, b"a line\n"], ids=["twice", "behind a line"])
+def test_a_byte_order_mark_before_a_name(before: bytes, write: Any, refused: Any) -> None:
+    path = write("a.csv", before + BOM + b"x,y\n1,2\n3,4\n")
+    skipped = before.count(b"\n")
+    with refused(errors.SourceError, f"line {1 + skipped} of '{path}' begins with a byte order"):
+        steepest.scan(open_table(path, skip_lines=skipped))
 
 
 def test_a_byte_order_mark_within_json_lines(write: Any, refused: Any) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 import steepest
 from steepest import errors, open_table
@@ -85,6 +90,22 @@ def test_units_under_the_header(write: Any, refused: Any) -> None:
     with refused(errors.ColumnKindError, "'m' in line 2", "'12' in line 3", "skip_rows=1"):
         steepest.scan(path)
     assert steepest.scan(open_table(path, skip_rows=1)).mean.tolist() == [12.5, 2.5]
+
+
+@pytest.mark.parametrize("line", [2, 4])
+def test_the_header_once_more(line: int, write: Any, refused: Any) -> None:
+    lines = ["x,y", "12,1", "13,4", "14,4"]
+    lines.insert(line - 1, "x,y")
+    path = write("a b.csv", "\n".join(lines))
+    with refused(errors.ColumnKindError, f"'x' in line {line}", "the header once more"):
+        steepest.scan(path)
+    with pytest.raises(errors.ColumnKindError) as raised:
+        steepest.scan(path)
+    if line == 2:
+        assert raised.value.hint == "skip_rows=1"
+        return
+    subprocess.run(raised.value.hint, shell=True, check=True, cwd=Path(path).parent)
+    assert steepest.scan(Path(path).parent / "rows.csv").mean.tolist() == [13.0, 3.0]
 
 
 @pytest.mark.parametrize("role", ["target", "feature", "weights", "formula", "where"])
@@ -330,13 +351,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_every_flag_reaches_the_reader(run: Any, tmp_path: Any) -> None:
-    text = "# note\n1.500,5;'a;b';-;07\nm;kg;s;id\n2.500,5;'c';4;08\n3,5;'c';5;09;9\n4,5;d;6;10\n"
+    text = "# note\n1.500,5;'8;b';-;07\nm;kg;s;id\n2.500,5;'8';4;08\n3,5;'c';5;09;9\n4,5;9;6;10\n"
     data = text.replace(".", "").encode("latin1")
     place = tmp_path / "t.moments"
     done = run(
         "scan", "-", "-o", str(place), "--delimiter", ";", "--decimal", ",", "--quote", "'",
         "--encoding", "latin1", "--names", "x,c,y,id", "--skip-lines", "1", "--skip-rows", "0",
-        "--null", "-", "--null", "m", "--null", "s", "--text", "id", "--ragged", "drop",
+        "--null", "-", "--null", "m", "--null", "s", "--text", "id,c", "--ragged", "drop",
         "--max-bytes", "1000", "--skip-empty", data=data,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -345,6 +366,36 @@ def test_every_flag_reaches_the_reader(run: Any, tmp_path: Any) -> None:
     assert moments.names == ("x", "c", "y", "id")
     assert moments.n_read == 4
     assert moments.problem("x").rows.nulls == {"x": 1, "c": 0, "y": 2, "id": 0}
+    assert moments.levels("id") == {"08": 1, "10": 1}
+    assert moments.levels("c") == {"8": 1, "9": 1}
+
+
+@pytest.mark.parametrize("name", ["held.csv", "held.parquet", "held", "nowhere.csv"])
+def test_flags_are_for_the_file_that_is_held_out_too(
+    name: str, run: Any, write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be no text, though, and a column comes first."""
+    whole, held = "x;y;held\n", "x;y;held\n1,5;9;0\n2,5;5;0\n"
+    whole += "".join(f"{i},5;{i * i % 7};{i % 2}\n" for i in range(9))
+    path, other = write("t.csv", whole), Path(write("held.csv", held))
+    table = open_table(path, decimal=",")
+    given: Any = open_table(str(other), decimal=",")
+    place = other.parent / name
+    if name == "held.parquet":
+        parquet.write_table(pa.table({"x": [1.5, 2.5], "y": [9, 5]}), place)
+    elif name == "held":
+        place.mkdir()
+        monkeypatch.chdir(other.parent)
+        place, given = Path("held"), "held"
+    done = run("fit", path, "--decimal", ",", "--target", "y", "--features", "x", "--epochs", "9",
+               "--validation", str(place), "--json")  # fmt: skip
+    if name == "nowhere.csv":
+        assert done.returncode == 1
+        assert "nowhere.csv" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    model = steepest.fit(table, target="y", features=["x"], epochs=9, validation=given)
+    assert json.loads(done.stdout)["validation"]["loss"] == model.validation.loss
 
 
 @pytest.mark.parametrize("command", ["fit", "descend", "race", "predict"])

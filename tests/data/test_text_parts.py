@@ -27,6 +27,7 @@ from steepest.data.onlooker import Preparation, looked_on
 from steepest.data.open import open_source
 from steepest.data.records import iterate
 from steepest.data.strips import columns_of
+from steepest.data.table import Reads
 from steepest.typing import Progress
 
 CITIES = ["Oslo", "Zürich", "東京", "a,b", 'say "x"', "two\nlines", "CR\rLF\r\n", "é"]
@@ -190,7 +191,7 @@ def test_a_part_is_a_range_that_can_be_sent_away(
         assert again == part
         assert (again.path, again.stamp, again.first_row) == (path, part.stamp, row)
         assert again.size == part.span.stop - part.span.start
-        found = [batch for batch, _ in again.batches(["x"], ["c"])]
+        found = [batch for batch, _ in again.batches(Reads(("x",), ("c",)))]
         assert columns_of(found[0].numbers(["x"]))[0][0] == row - 1
         row += sum(batch.n_rows for batch in found)
     assert row == 2_001

@@ -6,35 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from tests.descent.notebook import X, Y, summed, train
 
-from steepest.descent.loop import descend
 from steepest.errors import (
     EmptySourceError,
     GradientError,
     LengthError,
     OptionError,
 )
-
-X = np.array([1, 2, 3, 4], dtype=np.float32)
-Y = np.array([2, 4, 6, 8], dtype=np.float32)
-
-
-def forward(w, x):
-    return w * x
-
-
-def loss(y, y_predicted):
-    return ((y_predicted - y) ** 2).mean()
-
-
-def summed(x, y, y_predicted):
-    """The notebook's gradient: four times that of the loss, so its curvature is 60."""
-    return np.dot(2 * x, y_predicted - y).mean()
-
-
-def train(x=X, y=Y, **changes):
-    options = {"forward": forward, "loss": loss, "gradient": summed}
-    return descend(x, y, **(options | {"w": 0.0, "learning_rate": 0.01, "epochs": 10} | changes))
 
 
 @pytest.mark.parametrize("rate", [0, -0.01, math.nan, math.inf, True, "0.01", None, 10**400])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,31 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(code, out, err)
 
     return cli
+
+
+@pytest.fixture
+def refuse(cli: Callable[..., Ran]) -> Callable[[int, Sequence[str], str], None]:
+    """A command that ends with a message in which some words stand, and leaves every file as is."""
+
+    def refuse(code: int, arguments: Sequence[str], words: str) -> None:
+        before = _contents()
+        ran = cli(*arguments)
+        assert ran.code == code
+        assert ran.out == ""
+        assert words in ran.err or re.search(words, ran.err)
+        assert "Traceback" not in ran.err
+        if code == 2:
+            assert ran.err.startswith("Usage: ")
+        else:
+            assert ran.err.startswith("steepest: ")
+            assert ran.err.count("\n\nHint: ") == 1
+        assert _contents() == before
+
+    return refuse
+
+
+def _contents() -> dict[Path, bytes]:
+    return {path: path.read_bytes() if path.is_file() else b"" for path in Path().rglob("*")}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from steepest.faces.hints import find_flags, in_flags
 
 FLAGS = find_flags(program)
 MESSAGES = {name: str(error) for name, error in rendered().items()}
-SHELL = re.compile(r"steepest (fit|check|--)|pip install|iconv|python3 -c|dask |file -i")
+SHELL = re.compile(r"steepest (fit|check|--)|pip install|python3 -c|dask |file -i")
 
 
 def hint_of(message: str) -> str:
@@ -50,7 +50,7 @@ def test_every_message_speaks_to_whom_it_is_shown(name: str) -> None:
         ("leave such rows out: where=\"'a b' is not null\"",
          "leave such rows out: --where \"'a b' is not null\""),
         ("null=['m²'] if 'm²' means missing, or text=['it, all'] if all is text",
-         "--null 'm²' if 'm²' means missing, or --text 'it, all' if all is text"),
+         "--null 'm²' if 'm²' means missing, or --text '\"it, all\"' if all is text"),
         ("steepest.open_table('a b.csv', delimiter='\\t', decimal=',')",
          "--delimiter tab --decimal ,"),
         ("steepest.open_table('a.csv', header=False) calls the columns x1, names=['a', 'b', ...]",

@@ -14,6 +14,7 @@ import pyarrow.parquet
 import pytest
 
 import steepest
+from steepest.data.table import Reads
 from steepest.errors import ColumnNotFoundError, OptionError, SteepestWarning, ValueFoundError
 from steepest.faces.predictions import defuse
 
@@ -202,7 +203,7 @@ def test_cells_of_tables_in_memory(kind: str) -> None:
     }[kind]
     opened = open_source(source, ["a", "b"] if kind == "matrix" else None)
     (part,) = opened.parts()
-    ((batch, _),) = part.batches(["a"], [], ["b"])
+    ((batch, _),) = part.batches(Reads(("a",), cells=("b",)))
     assert batch.cells("b").to_pylist() == [2.0, 4.0]
 
 

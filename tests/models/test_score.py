@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pyarrow import csv
 from tests.problems import correlated
 
 import steepest
@@ -57,6 +58,20 @@ def test_weights_count():
     given = {"sample_weight": w}
     assert found.r2 == pytest.approx(metrics.r2_score(table.y, predicted, **given), rel=1e-12)
     assert found.mae == pytest.approx(metrics.mean_absolute_error(table.y, predicted, **given))
+
+
+@pytest.mark.parametrize("kind", ["array", "csv", "decimal"])
+@pytest.mark.parametrize("large", [2**53 + 2, 2**53 + 1])
+def test_weights_that_doubles_do_not_hold_are_told(kind, large, tmp_path):
+    model = steepest.fit({"x": [1.0, 2, 4], "y": [2.0, 3, 7]}, target="y")
+    table = pa.table({"x": [1.0, 2, 3], "y": [1.0, 5, 2], "w": [1, large, 3]})
+    if kind == "decimal":
+        table = table.set_column(2, "w", table["w"].cast(pa.decimal128(20, 0)))
+    if kind == "csv":
+        csv.write_csv(table, tmp_path / "w.csv")
+    found = model.score(tmp_path / "w.csv" if kind == "csv" else table, weights="w")
+    told = "'w' holds integers beyond 2⁵³, which were rounded to doubles."
+    assert found.notes == ((told,) if large % 2 else ())
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 200])

@@ -30,13 +30,13 @@ class Poison(WrappedPart):
             for i, part in enumerate(self.inner.parts())
         ]
 
-    def batches(self, *args: Any, **named: Any) -> Any:
+    def batches(self, reads: Any) -> Any:
         if self.number == self.place:
             with Path(self.marks).open("a") as file:
                 file.write("x")
             if len(Path(self.marks).read_text()) <= self.times:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return self.inner.batches(*args, **named)
+        return self.inner.batches(reads)
 
 
 def open_poison(path: Path, place: int, times: int) -> Poison:

@@ -21,6 +21,7 @@ from steepest import SteepestWarning
 from steepest.data import fragments, objects
 from steepest.data.expressions import Name
 from steepest.data.folds import read_folds
+from steepest.data.table import Reads
 from steepest.errors import (
     ColumnKindError,
     ColumnNotFoundError,
@@ -258,7 +259,7 @@ def test_the_fold_of_a_row_is_a_function_of_the_row(rows, random):
             columns = {c.name: c for c in source.schema().columns}
             rule = read_folds(7)
             part = DealtPart(source.parts()[0], rule, describe_columns(columns, list(columns)))
-            (batch, _), *_ = part.batches(("x", "b"), ("c",))
+            (batch, _), *_ = part.batches(Reads(("x", "b"), ("c",)))
             key = (0.0 if row[0] == 0 else str(row[0]), *row[1:])
             assert folds.setdefault(key, int(batch.folds.codes[0])) == int(batch.folds.codes[0])
         return folds

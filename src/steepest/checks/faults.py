@@ -9,11 +9,11 @@ from ..typing import Floats
 from .findings import Finding, figure, ratio, vector
 
 
-def sum_for_mean(factor: float, count: float, what: str, where: str = "") -> Finding:
+def sum_for_mean(factor: float, count: float, what: str) -> Finding:
     return Finding(
         "G01",
         "sum, not mean",
-        f"{_size(factor, where)} {figure(count)} = n, the number of {what}: the loss is a mean, "
+        f"{_size(factor)} {figure(count)} = n, the number of {what}: the loss is a mean, "
         "and the gradient a sum. np.dot(2*x, e) has already added up the rows, so .mean() of that "
         "one number does nothing. Until it is divided, your learning rate is really "
         f"{figure(count)} × what you set, and it grows with every row you add.",
@@ -22,41 +22,41 @@ def sum_for_mean(factor: float, count: float, what: str, where: str = "") -> Fin
     )
 
 
-def mean_for_sum(factor: float, count: float, what: str, where: str = "") -> Finding:
+def mean_for_sum(factor: float, count: float, what: str) -> Finding:
     return Finding(
         "G04",
         "mean, not sum",
-        f"{_size(factor, where)} That is 1/n, n = {figure(count)} {what}: the loss adds them up, "
+        f"{_size(factor)} That is 1/n, n = {figure(count)} {what}: the loss adds them up, "
         "and the gradient averages them.",
         "make both a mean: .mean() in the loss too.",
         21,
     )
 
 
-def divided_twice(factor: float, count: float, what: str, where: str = "") -> Finding:
+def divided_twice(factor: float, count: float, what: str) -> Finding:
     return Finding(
         "G04",
         "divided twice",
-        f"{_size(factor, where)} That is 1/n, n = {figure(count)} {what}: the mean is taken twice.",
+        f"{_size(factor)} That is 1/n, n = {figure(count)} {what}: the mean is taken twice.",
         "divide once: .mean(), or .sum() / n, not both.",
         21,
     )
 
 
-def wrong_sign(where: str = "", *, sized: bool = False) -> Finding:
+def wrong_sign(*, sized: bool = False) -> Finding:
     """``sized``: the size is another one, too."""
     apart = "apart from its size, " if sized else ""
     return Finding(
         "G02",
         "wrong sign",
-        f"{apart}your gradient{where} is -1 × the true one: it points uphill, and every step makes "
+        f"{apart}your gradient is -1 × the true one: it points uphill, and every step makes "
         "the loss larger.",
         "use y_pred - y, not y - y_pred.",
         10,
     )
 
 
-def factor_two(factor: float, where: str = "") -> Finding:
+def factor_two(factor: float) -> Finding:
     doubled = factor > 1
     why = (
         "The 2 is there twice, or the loss has a ½ that its gradient does not have."
@@ -66,7 +66,7 @@ def factor_two(factor: float, where: str = "") -> Finding:
     return Finding(
         "G03",
         "factor of 2",
-        f"{_size(factor, where)} {why}",
+        f"{_size(factor)} {why}",
         "drop one 2 from the gradient."
         if doubled
         else "put the 2 in the gradient, or a ½ in the loss.",
@@ -74,33 +74,31 @@ def factor_two(factor: float, where: str = "") -> Finding:
     )
 
 
-def degrees_of_freedom(factor: float, count: float, where: str = "") -> Finding:
+def degrees_of_freedom(factor: float, count: float) -> Finding:
     more = factor > 1
     one, other = ("n - 1", "n") if more else ("n", "n - 1")
     return Finding(
         "G12",
         "n - 1 for n",
-        f"{_size(factor, where)} That is {'n/(n - 1)' if more else '(n - 1)/n'}, n = "
+        f"{_size(factor)} That is {'n/(n - 1)' if more else '(n - 1)/n'}, n = "
         f"{figure(count)}: the gradient divides by {one}, the loss by {other}.",
         "divide both by the same number.",
         24,
     )
 
 
-def wrong_size(factor: float, where: str = "") -> Finding:
+def wrong_size(factor: float) -> Finding:
     return Finding(
         "G05",
         "wrong size",
-        f"{_size(factor, where)} No usual slip gives this number: a weight, a constant or a scale "
+        f"{_size(factor)} No usual slip gives this number: a weight, a constant or a scale "
         "stands in one of the two only.",
         f"divide the gradient by {ratio(factor)}, or find that factor in the loss.",
         25,
     )
 
 
-def penalty(
-    slope: float, kind: str, hit: Sequence[str] = (), free: Sequence[str] = (), more: str = ""
-) -> Finding:
+def penalty(slope: float, kind: str, hit: Sequence[str] = (), free: Sequence[str] = ()) -> Finding:
     """``slope`` is what the gradient has more than the loss's: slope × w, or × sign(w).
 
     It has it for the weights ``hit``, and not for those that are ``free``.
@@ -120,7 +118,7 @@ def penalty(
     return Finding(
         "G06",
         "penalty mismatch",
-        f"your gradient{more} minus the true one is {figure(slope)} × {of_w}, everywhere. An "
+        f"your gradient minus the true one is {figure(slope)} × {of_w}, everywhere. An "
         f"{kind} term ({term}) is in the {inside} but not in the {outside}.{but}{slip}",
         f"put {term} in the loss too, or take it out of the gradient."
         if slope > 0
@@ -298,6 +296,6 @@ def offset(value: float) -> Finding:
     )
 
 
-def _size(factor: float, where: str) -> str:
+def _size(factor: float) -> str:
     direction = "the direction is right, but" if factor > 0 else "apart from its sign,"
-    return f"{direction} the size{where} is {ratio(abs(factor))} × the true gradient, everywhere."
+    return f"{direction} the size is {ratio(abs(factor))} × the true gradient, everywhere."

@@ -133,7 +133,6 @@ def name_factor(
     spread: float,
     counts: Sequence[tuple[float, str]],
     adds_up: bool | None = None,
-    where: str = "",
 ) -> Iterator[Explanation]:
     """What a gradient that is ``factor`` × the true one may come from.
 
@@ -148,8 +147,8 @@ def name_factor(
     ways: list[tuple[int, tuple[Finding, ...]]] = []
     twos: list[tuple[float, tuple[Finding, ...]]] = [
         (1.0, ()),
-        (2.0, (say.factor_two(2.0, where),)),
-        (0.5, (say.factor_two(0.5, where),)),
+        (2.0, (say.factor_two(2.0),)),
+        (0.5, (say.factor_two(0.5),)),
     ]
     for two, said in twos:
         if near(two):
@@ -160,20 +159,20 @@ def name_factor(
             divided = say.mean_for_sum if adds_up else say.divided_twice
             for value, name in ((count, say.sum_for_mean), (1 / count, divided)):
                 if near(two * value):
-                    counted = name(math.copysign(value, factor), count, what, where)
+                    counted = name(math.copysign(value, factor), count, what)
                     ways.append((len(said) + 1, (*said, counted)))
     for count, _ in counts:
         if count > 2:
             ways += [
-                (2, (say.degrees_of_freedom(value, count, where),))
+                (2, (say.degrees_of_freedom(value, count),))
                 for value in (count / (count - 1), (count - 1) / count)
                 if near(value)
             ]
     if not ways:
-        ways = [(2, (say.wrong_size(factor, where),))]
+        ways = [(2, (say.wrong_size(factor),))]
     fewest = min(count for count, _ in ways)
     for count, said in ways:
-        sign = (say.wrong_sign(where, sized=bool(said)),) if factor < 0 else ()
+        sign = (say.wrong_sign(sized=bool(said)),) if factor < 0 else ()
         if count == fewest and (said or sign):
             yield Explanation(0.5 + count / 2 + len(sign) / 2, (*sign, *said))
 

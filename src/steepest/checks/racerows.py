@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.design import Selected
-from ..data.table import Batch, Part, Schema, Source, allow_mixed, remarks_of
+from ..data.table import Batch, Part, Reads, Schema, Source, allow_mixed, remarks_of
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class FirstRows:
         """The same, in which these columns are text where they hold numbers and text."""
         return replace(self, source=allow_mixed(self.source, names))
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
-        return remarks_of(self.source, numbers, others)
+        return remarks_of(self.source, reads)
 
     def parts(self) -> Sequence[Part]:
         parts = tuple(self.source.parts())
@@ -54,16 +54,10 @@ class FirstPart:
     def size(self) -> float:
         return float(self.rows)
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
         left = self.rows
         for part in self.parts:
-            for batch, _ in part.batches(numbers, categories, cells, times):
+            for batch, _ in part.batches(reads):
                 taken: Batch = batch
                 if batch.n_rows > left:
                     taken = Selected(batch, np.arange(left))

@@ -123,7 +123,7 @@ class Surveyor:
         reads = self._plan.reads
         for part in self.source.parts():
             row = part.first_row
-            for batch, _ in part.batches(reads.numbers, reads.categories, times=reads.times):
+            for batch, _ in part.batches(reads):
                 yield batch, part, row
                 row += batch.n_rows
 

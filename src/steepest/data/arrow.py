@@ -30,13 +30,14 @@ Fewer would cost the interpreter more of its time, which is the same for each ba
 
 
 def batch_rows(columns: int) -> int:
-    """Rows in a batch of so many columns: 4,096 to 131,072.
+    """Rows in a batch of so many columns: 3,072 to 98,304.
 
-    They are a power of two, as the room is that Arrow makes for a column: less would be copied
-    once more, to give back what is left.
+    They are three quarters of a power of two, which is the room that Arrow makes for a column.
+    Where a batch goes on in the next page it wants room for more than is left to read; had it
+    none, it would copy all it has into twice the room, and once more to give the rest back.
     """
-    rows = 1 << round(math.log2(BATCH_CELLS / max(columns, 1)))
-    return max(4_096, min(131_072, rows))
+    rows = 3 << max(0, round(math.log2(BATCH_CELLS / max(columns, 1) / 3)))
+    return max(3_072, min(98_304, rows))
 
 
 def make_room(room: Floats | None, columns: int, rows: int) -> Floats:

@@ -11,12 +11,11 @@ import numpy as np
 
 from ..errors import ColumnKindError
 from ..typing import Codes, Floats
-from .design import Reads
 from .expansions import LARGEST_WHOLE, Expansion
 from .forming import find_levels
 from .formula import NUMBER
 from .strips import columns_of
-from .table import Batch, Kind, Schema
+from .table import Batch, Kind, Reads, Schema
 
 LOSSLESS = re.compile(rf"[+-]?{NUMBER}")
 
@@ -32,10 +31,9 @@ class Casts:
         """What is read for what is wanted: text as levels, all of it."""
         if not self.to_numbers and not self.to_text:
             return reads
-        return Reads(
-            tuple(name for name in reads.numbers if name not in self.to_numbers),
-            (*reads.categories, *sorted(self.to_numbers)),
-            reads.times,
+        return reads._replace(
+            numbers=tuple(name for name in reads.numbers if name not in self.to_numbers),
+            categories=(*reads.categories, *sorted(self.to_numbers)),
         )
 
     def apply(self, batch: Batch, where: str, first_row: int) -> Batch:

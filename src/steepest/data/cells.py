@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ColumnKindError, counted
 from . import memory
 from .expansions import LARGEST_WHOLE
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 
 def gather_cells(
@@ -28,7 +28,7 @@ def gather_cells(
     for start, stop in pairwise(cut_rows(held.values())):
         piece = {name: values[start:stop] for name, values in held.items()}
         found = memory.gather_columns(piece, where)
-        yield Fetched(found.columns, where, start=first_row + start, refusals=refusals)
+        yield Fetched(found.columns, where, first_row + start, refusals=refusals)
 
 
 def _refuse_mixed(
@@ -73,29 +73,21 @@ def cut_rows(columns: Iterable[Sequence[Any]]) -> list[int]:
 class Fetched(memory.Columns):
     """Columns of some rows, which know where they show their kind."""
 
-    start: int = 1
-    """The number of the first row."""
     refusals: Mapping[str, ColumnKindError] = field(default_factory=dict)
     """Of columns that are not of one kind: what is told where they are asked for."""
 
     def parts(self) -> Sequence[Fetched]:
         return [self]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        for name in (*numbers, *categories, *cells, *times):
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        for name in reads.names:
             if name in self.refusals:
                 raise self.refusals[name]
-        yield from super().batches(numbers, categories, cells, times)
+        yield from super().batches(reads)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         def show(name: str) -> str:
-            values = enumerate(self.columns[name].tolist(), self.start)
+            values = enumerate(self.columns[name].tolist(), self.first_row)
             return _show(*next((row, value) for row, value in values if value is not None))
 
         return replace(super().schema(wanted), example=show)

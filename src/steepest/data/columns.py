@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import LengthError, SourceError
-from .arrow import MOST_DIGITS
+from ..errors import LengthError, SourceError, SteepestError
+from .arrow import MOST_DIGITS, is_dictionary
 from .expansions import LARGEST_WHOLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+UNITS = {
+    "M": {"Y": "D", "M": "D", "W": "D", "h": "s", "m": "s"},
+    "m": {"W": "s", "D": "s", "h": "s", "m": "s"},
+}
+"""Of times and of spans, in which unit Arrow takes those that it does not have."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,8 @@ class Useless:
     """
 
     length: int
-    error: SourceError
+    tell: Callable[[int], SteepestError]
+    """The error where it is asked for all the same, by the number of its first row."""
 
     def __len__(self) -> int:
         return self.length
@@ -40,41 +50,94 @@ def is_from(value: object, package: str) -> bool:
 def gather_column(name: str, values: Any) -> Any:
     """Numbers and booleans as they are, in NumPy's array; the rest in Arrow's.
 
-    Raises
-    ------
-    SourceError, LengthError
-        Something that is no row of values, or not of one dimension.
+    SourceError for something that is no row of values.
     """
     import pyarrow as pa
 
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
-    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
-        return pa.array(np.asarray(values.data), mask=np.ma.getmaskarray(values))
-    if is_from(values, "polars"):
-        return arrow_of_polars(values.to_frame(), f"column '{name}'")[0]
     if is_from(values, "torch"):
         values = as_array(values)
         values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
-    if isinstance(values, str | bytes | Mapping | AbstractSet) or not hasattr(values, "__len__"):
+    length = _find_length(values)
+    if isinstance(values, str | bytes | Mapping | AbstractSet) or length is None:
         raise SourceError.column(name, f"Its type is {type(values).__name__}, no list of values")
-    array = _plain(values)
+    try:
+        return _gather(name, values)
+    except LengthError as error:
+        told = error
+        return Useless(length, lambda first: told)  # noqa: ARG005
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        reason = str(error).partition("\n")[0]
+        return Useless(length, partial(_refuse, name, values, reason))
+
+
+def _find_length(values: Any) -> int | None:
+    """How many values something holds; None where it is no list of any."""
+    try:
+        return len(values)
+    except TypeError:
+        return 0 if isinstance(values, np.ndarray) else None
+
+
+def _gather(name: str, values: Any) -> Any:
+    """One column; whatever NumPy and Arrow raise for values that are of no kind."""
+    import pyarrow as pa
+
+    if is_from(values, "polars"):
+        return arrow_of_series(values.alias(name))
+    array, mask = _plain(values), None
     if isinstance(array, list | tuple) and all(type(v) in (int, float) for v in array):
-        array = _as_array(name, array)
+        array = _as_array(array)
     if isinstance(array, np.ndarray):
         if array.ndim != 1:
             raise LengthError.dimensions(f"column '{name}'", array.shape, "one-dimensional")
-        if is_plain(array.dtype):
+        if isinstance(array, np.ma.MaskedArray):
+            array, mask = np.asarray(array.data), np.ma.getmaskarray(array)
+        elif is_plain(array.dtype):
             return array
-        if array.dtype.kind in "fcV":
-            reason = f"It has type {array.dtype}, which doubles do not hold"
-            return Useless(len(array), SourceError.column(name, reason))
+        if array.dtype.kind in "fcV" and not is_plain(array.dtype):
+            raise TypeError(f"It has type {array.dtype}, which doubles do not hold")
+        array = _settle(array)
     try:
-        return pa.array(values, from_pandas=True)
-    except OverflowError as error:
-        return _widen(name, values, str(error))
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        return Useless(len(values), SourceError.column(name, str(error).partition("\n")[0]))
+        found = pa.array(array, mask=mask, from_pandas=True)
+    except OverflowError:
+        found = pa.array(array, pa.decimal256(MOST_DIGITS, 0), mask=mask, from_pandas=True)
+    if is_dictionary(found) and isinstance(found.type.value_type, pa.BaseExtensionType):
+        levels = [str(level) for level in values.dtype.categories]  # intervals of pandas', periods
+        return pa.DictionaryArray.from_arrays(found.indices, levels)
+    return found
+
+
+def _refuse(name: str, values: Any, reason: str, first: int) -> SourceError:
+    """The error for values of no kind, with the row up to which they are of one."""
+    cells = values if isinstance(values, list | tuple) or hasattr(values, "dtype") else list(values)
+    cells = getattr(cells, "array", cells)  # of pandas, by place
+
+    def fails(count: int) -> bool:
+        return isinstance(gather_column(name, cells[:count]), Useless)
+
+    row = bisect_left(range(len(cells) + 1), True, key=fails)
+    if 0 < row <= len(cells):
+        reason = f"Row {first + row - 1:,}: {reason[:1].lower()}{reason[1:]}"
+    return SourceError.column(name, reason)
+
+
+def _settle(array: NDArray[Any]) -> NDArray[Any]:
+    """An array as Arrow takes it: in the byte order of here, times in units that it has."""
+    kind = array.dtype.kind
+    if kind not in UNITS:
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    unit = np.datetime_data(array.dtype)[0]
+    unit = UNITS[kind].get(unit, unit)
+    found = array.astype(f"{kind}8[{unit}]")
+    far = found.astype(array.dtype) != array
+    if unit == "D":  # of 32 bits in Arrow
+        far |= np.abs(found.astype(np.int64).astype(np.float64)) >= 2.0**31
+    far &= ~np.isnat(array)
+    if far.any():
+        raise ValueError(f"{array[far][0]} is too far off for a time")
+    return found
 
 
 def is_plain(dtype: np.dtype[Any]) -> bool:
@@ -91,29 +154,18 @@ def _plain(values: Any) -> Any:
     return values.to_numpy() if isinstance(values.dtype, np.dtype) else values
 
 
-def _as_array(name: str, values: Sequence[float]) -> NDArray[Any] | Sequence[float]:
-    """Numbers as an array; SourceError for a whole number that no double is, beside fractions."""
+def _as_array(values: Sequence[float]) -> NDArray[Any] | Sequence[float]:
+    """Numbers as an array; ValueError for a whole number that no double is, beside fractions."""
     array = np.asarray(values)
     if array.dtype.kind in "iu":
         return array
-    large = [v for v in values if isinstance(v, int) and abs(v) > LARGEST_WHOLE]
-    if large and all(isinstance(v, int) for v in values):
+    large = [v for v in values if type(v) is int and abs(v) > LARGEST_WHOLE]
+    if large and all(type(v) is int for v in values):
         return values
     for value in large:
         if int(float(value)) != value:
-            reason = f"It holds {value}, which no double is, beside numbers that are not whole"
-            raise SourceError.column(name, reason)
+            raise ValueError(f"{value} is no double, and stands beside numbers that are not whole")
     return array
-
-
-def _widen(name: str, values: Any, reason: str) -> Any:
-    """Whole numbers beyond 64 bits as decimals."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, pa.decimal256(MOST_DIGITS, 0), from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        return Useless(len(values), SourceError.column(name, reason))
 
 
 def as_array(tensor: Any) -> Any:
@@ -130,15 +182,15 @@ def as_array(tensor: Any) -> Any:
         raise SourceError.failed("the tensor", str(error).partition("\n")[0]) from None
 
 
-def arrow_of_polars(frame: Any, where: str) -> Any:
-    """A frame of polars' as an Arrow table, whose text stays in its memory where that can be."""
+def arrow_of_series(series: Any) -> Any:
+    """A column of polars' as Arrow has it, text in its memory; ValueError where it has no such."""
     import polars as pl
 
     level = {"compat_level": pl.CompatLevel.newest()} if hasattr(pl, "CompatLevel") else {}
     try:
-        return narrow(frame).to_arrow(**level)
+        return narrow(series.to_frame()).to_arrow(**level)[0]
     except pl.exceptions.PolarsError as error:
-        raise SourceError.failed(where, str(error).partition("\n")[0]) from None
+        raise ValueError(str(error).partition("\n")[0]) from None
 
 
 def narrow(frame: Any) -> Any:

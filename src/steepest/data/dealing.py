@@ -30,7 +30,7 @@ from .expansions import Expansion, are_beyond
 from .folds import MOST_FOLDS, ByColumn, ByTime, Contiguous, Hashed, Rule
 from .forming import find_levels
 from .strips import Strips, Table, columns_of, first_columns
-from .table import Batch, Column, Kind, WrappedPart
+from .table import Batch, Column, Kind, Reads, WrappedPart
 
 Hashes = NDArray[np.uint64]
 
@@ -63,19 +63,14 @@ class DealtPart(WrappedPart):
     total: int = 0
     """Rows of the table."""
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[DealtBatch, float]]:
-        asked = {*numbers, *categories, *cells, *times}
-        own = [c for c in self.columns if c.name not in asked]
-        every = (*numbers, *(c.name for c in own if c.kind is Kind.NUMBER or c.is_boolean))
+    def batches(self, reads: Reads) -> Iterator[tuple[DealtBatch, float]]:
+        own = [c for c in self.columns if c.name not in reads.names]
+        every = (*reads.numbers, *(c.name for c in own if c.kind is Kind.NUMBER or c.is_boolean))
         texts = (c.name for c in own if c.kind is Kind.CATEGORY and not c.is_boolean)
         more = (c.name for c in own if c.kind is Kind.TIME)
-        found = self.inner.batches(every, (*categories, *texts), cells, (*times, *more))
+        found = self.inner.batches(
+            Reads(every, (*reads.categories, *texts), (*reads.times, *more), reads.cells)
+        )
         row = self.start
         for batch, fraction in found:
             dealt = DealtBatch(batch, every)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +14,10 @@ from ..typing import Codes, Floats
 from .conditions import parse_condition
 from .expansions import Expansion
 from .expressions import Expression, Name, Power, Product, sources, times_of
-from .filters import Looked, select
+from .filters import select
 from .forming import Rows, rows_of
 from .strips import Strips, Table, columns_of, first_columns
-from .table import Batch, Column, Kind, beneath
+from .table import Batch, Column, Kind, Reads, beneath
 from .wholes import Rests
 
 LEVELS_UNASKED = 1_000
@@ -130,14 +129,6 @@ def _join_codes(found: Sequence[tuple[Codes, Sequence[str]]]) -> tuple[Codes, Se
     return np.concatenate(moved), list(known)
 
 
-class Reads(NamedTuple):
-    """The columns of the table that are read, by what is wanted of them."""
-
-    numbers: tuple[str, ...]
-    categories: tuple[str, ...]
-    times: tuple[str, ...]
-
-
 @dataclass(frozen=True)
 class Selected:
     """Some rows of a batch."""
@@ -178,7 +169,7 @@ class Design:
     weight_kind: str = ""
     where: str = ""
     """The condition that rows meet; empty for all."""
-    looked: Looked | None = None
+    looked: Reads | None = None
     """What the condition looks at."""
     max_levels: int = MOST_LEVELS
 
@@ -199,7 +190,7 @@ class Design:
         """What it takes from the table: plain numbers first, in their order, the weights last."""
         plain = [c.name for c in self.columns if c.kind is Kind.NUMBER and c.formed is None]
         every = [read_for(column.expression, column.kind) for column in self.columns]
-        found = join_reads(Reads(tuple(plain), (), ()), *every, *filter(None, [self.looked]))
+        found = Reads(tuple(plain)).join(*every, *filter(None, [self.looked]))
         if not self.weights:
             return found
         rest = tuple(name for name in found.numbers if name != self.weights)
@@ -244,22 +235,14 @@ def _find_rounded(batch: Batch, columns: Sequence[Column], *, exact: bool) -> fr
     return frozenset(c.name for c in columns if not names.isdisjoint(c.sources))
 
 
-def join_reads(*found: Looked | Reads) -> Reads:
-    """What any of them reads, in the order of the first that does."""
-    return Reads(*(tuple(dict.fromkeys(chain(*own))) for own in zip(*found, strict=True)))
-
-
 def read_for(expression: Expression, kind: Kind) -> Reads:
     """What a column made of others reads."""
     if times_of(expression) == sources(expression):
-        return Reads((), (), tuple(times_of(expression)))
+        return Reads(times=tuple(times_of(expression)))
     if isinstance(expression, Name):
         names = (expression.name,)
-        return Reads((), names, ()) if kind is Kind.CATEGORY else Reads(names, (), ())
+        return Reads(categories=names) if kind is Kind.CATEGORY else Reads(names)
     if isinstance(expression, Product):
-        found = Reads((), (), ())
-        for factor in expression.factors:
-            found = join_reads(found, read_for(factor, kind))
-        return found
+        return Reads().join(*(read_for(factor, kind) for factor in expression.factors))
     inner = expression.base if isinstance(expression, Power) else expression.argument
     return read_for(inner, Kind.NUMBER)

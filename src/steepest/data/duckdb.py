@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import DatabaseError, PackageError
+from ..errors import ColumnNameError, DatabaseError, PackageError
 from .ahead import read_ahead
 from .portions import Asked, Held, Span
 from .selection import HERE, cut_statement, name_asked, quote_name, write_select
 from .states import FileState
-from .streams import Stream, from_relation, translated
+from .streams import Stream, read_arrow, translated
 from .table import Schema, Source
 
 SHUT = {"python_enable_replacements": False, "autoinstall_known_extensions": False}
@@ -78,6 +78,55 @@ def _list_tables(connection: Any, database: str) -> dict[str, str]:
         place = schema if is_current else catalog if schema == "main" else f"{catalog}.{schema}"
         found.setdefault(f"{place}.{name}", own)
     return found
+
+
+def from_relation(
+    relation: Any,
+    where: str = "the relation",
+    follow: Callable[[Callable[[], Iterator[Any]]], Iterator[Any]] | None = None,
+) -> Stream:
+    """A DuckDB relation, which runs anew for each pass; ``follow`` starts it and goes along."""
+    import pyarrow as pa
+
+    def read(columns: Sequence[str] | None) -> Iterator[Any]:
+        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        shown = [_guard_column(name, kinds.get(name, "")) for name in columns or relation.columns]
+        asked = relation.project(", ".join(shown))
+
+        def start() -> Iterator[Any]:
+            return iter(pa.RecordBatchReader.from_stream(asked))
+
+        try:
+            return follow(start) if follow else start()
+        except RuntimeError as error:
+            if "Query interrupted" in str(error):  # DuckDB has looked for ^C, and keeps it
+                raise KeyboardInterrupt from None
+            raise
+
+    with translated(where):
+        schema = pa.RecordBatchReader.from_stream(relation.limit(0)).schema
+    for name, given in zip(relation.columns, schema.names, strict=True):
+        if name != given:  # it has numbered those that it does not tell apart
+            times = [other.lower() for other in relation.columns].count(name.lower())
+            raise ColumnNameError.repeated(name, times, where)
+    return read_arrow(where, read, schema)
+
+
+def _guard_column(name: str, kind: str) -> str:
+    """A column of DuckDB's as it is asked for, so that nothing comes as a value that it is not."""
+    quoted = quote_name(name)
+    if kind == "UHUGEINT":
+        bad, what = f"{quoted} > {2**127 - 1}", "a whole number of 2^127 or more"
+    elif kind == "DATE" or kind.startswith("TIMESTAMP"):
+        bad, what = f"isinf({quoted})", "a time that is infinite"
+    else:
+        return quoted
+    said = f"'column ' || {_quote_text(quoted)} || ' holds {what}'"
+    return f"case when {bad} then error({said}) else {quoted} end as {quoted}"
+
+
+def _quote_text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 class File:

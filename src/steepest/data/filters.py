@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from .conditions import Comparison, Condition, IsNull, IsTrue, Joined, Literal, 
 from .expansions import Expansion
 from .expressions import Name, is_levels, label, sources
 from .forming import Rows
-from .table import Kind, Schema
+from .table import Kind, Reads, Schema
 from .terms import settle
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -33,15 +33,7 @@ NEAR = 2.0**-50
 """Numbers within this share of each other are compared without rounding."""
 
 
-class Looked(NamedTuple):
-    """The columns of the table that a condition looks at, by what is wanted of them."""
-
-    numbers: tuple[str, ...]
-    categories: tuple[str, ...]
-    times: tuple[str, ...]
-
-
-def check_condition(condition: Condition, schema: Schema) -> Looked:
+def check_condition(condition: Condition, schema: Schema) -> Reads:
     """What a condition reads; ColumnKindError, ColumnNotFoundError where it cannot be asked."""
     found: dict[str, list[str]] = {"number": [], "category": [], "time": []}
     for asked, values in columns_of(condition):
@@ -67,7 +59,7 @@ def check_condition(condition: Condition, schema: Schema) -> Looked:
     for left in _booleans(condition):
         if not schema.find(left.name).is_boolean:
             raise ColumnKindError.compared(left.name, schema.find(left.name).type_name, "true")
-    return Looked(*(tuple(dict.fromkeys(names)) for names in found.values()))
+    return Reads(*(tuple(dict.fromkeys(names)) for names in found.values()))
 
 
 def _booleans(condition: Condition) -> Iterator[Name]:
@@ -84,12 +76,12 @@ Truth = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 """Where a condition is true, and where it is false; elsewhere it is unknown."""
 
 
-def select(condition: Condition, rows: Rows, looked: Looked) -> NDArray[np.bool_]:
+def select(condition: Condition, rows: Rows, looked: Reads) -> NDArray[np.bool_]:
     """The rows for which a condition is true, shape (n,)."""
     return _judge(condition, rows, looked)[0]
 
 
-def _judge(condition: Condition, rows: Rows, looked: Looked) -> Truth:
+def _judge(condition: Condition, rows: Rows, looked: Reads) -> Truth:
     if isinstance(condition, Not):
         true, false = _judge(condition.inner, rows, looked)
         return false, true

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from .layout import Layout
 from .packing import open_unpacked
 from .parsing import Parser
 from .records import count_lines
-from .table import Batch
+from .table import Batch, Reads
 from .wholes import TextBatch
 
 SEARCHED_BYTES = 1 << 23
@@ -38,15 +38,10 @@ class DelimitedPart(File):
 
     format: ClassVar[str] = "CSV"
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
         import pyarrow as pa
 
+        numbers, categories, times, cells = reads
         layout = self._layout
         typed = dict(self.typed)
         booleans = {name for name, kind in self.typed if pa.types.is_boolean(kind)}

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import SourceError
 from . import memory
 from .streams import check_kinds, translated
-from .table import Batch, Kind, Part, Schema
+from .table import Batch, Kind, Part, Reads, Schema
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,11 @@ class FramePart:
             (rows,) = dask.compute(chosen, scheduler=self.client or "synchronous")
             return memory.from_pandas(rows)
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        names = list(reads.names)
         table = self.read(names)
         check_kinds(self.known, replace(table.schema(), where=self.where), names)
-        yield from table.batches(numbers, categories, cells, times)
+        yield from table.batches(reads)
 
     def __reduce__(self) -> tuple[Callable[..., FramePart], tuple[Any, ...]]:
         import cloudpickle

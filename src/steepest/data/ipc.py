@@ -15,7 +15,7 @@ from .bodies import ROWS
 from .file import File, gather_groups
 from .interior import Messages
 from .places import Place, measure, open_bytes
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,16 +75,10 @@ class ArrowFile(File):
                 found.append(replace(whole, first_row=first + start, n_rows=count, start=start))
         return found
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        names = list(reads.names)
         rows = batch_rows(len(names))
-        room = np.empty((len(numbers), rows))
+        room = np.empty((len(reads.numbers), rows))
         known: dict[str, Any] = {}
         with self.reading():
             for piece, share in self._read(names, rows):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import SourceError
+from ..errors import LengthError, SourceError
 from .dialect import Dialect, find_delimiter
 from .formula import NUMBER
 from .records import LINE_END, BrokenError, Record, count_lines, iterate
@@ -115,28 +115,35 @@ def is_date(cell: str) -> bool:
     return TIME_OF_DAY.fullmatch(cell, found.end()) is not None
 
 
+def read_on(read: Callable[[int], bytes], start: int = 0) -> Iterator[tuple[bytes, bool]]:
+    """More and more of a text from a place on, and whether that is all, or all that is looked at.
+
+    ``read`` gives its first bytes.
+    """
+    size, whole = HEAD_BYTES, False
+    while not whole:
+        text = read(start + size)[start:]
+        whole = len(text) < size or size >= LONGEST_HEADER
+        yield text, whole
+        size *= 8
+
+
 def find_layout(read: Callable[[int], bytes], dialect: Dialect, usual: str, name: str) -> Layout:
     """The layout of the file of that name, whose first bytes ``read`` gives.
 
     SourceError for no bytes, for text in another encoding, for quotes out of place and for a
     header that is none.
     """
-    size = HEAD_BYTES
-    while True:
-        head = read(size)
-        whole = len(head) < size
-        if not head:
-            raise SourceError.empty_file(name)
-        found = _try_head(head, dialect, usual, name, whole=whole or size >= LONGEST_HEADER)
-        if found is not None:
-            return found
-        size *= 8
+    tries = (_try_head(head, dialect, usual, name, whole=whole) for head, whole in read_on(read))
+    return next(found for found in tries if found is not None)
 
 
 def _try_head(
     head: bytes, dialect: Dialect, usual: str, name: str, *, whole: bool
 ) -> Layout | None:
     """The layout, or None if that takes more of the file."""
+    if not head:
+        raise SourceError.empty_file(name)
     check_encoding(head, name)
     start, line = _skip_lines(head, dialect.skip_lines)
     text = head[start:]
@@ -145,7 +152,7 @@ def _try_head(
     )
     named = dialect.header and not dialect.names
     unknown = not named and not dialect.names
-    wanted = named + dialect.skip_rows + unknown
+    wanted = named + dialect.skip_rows + (not named)
     records: list[Record] = []
     try:
         for record in iterate(text, delimiter, dialect.quote) if wanted else ():
@@ -167,6 +174,8 @@ def _try_head(
         _refuse_numbers(names, name)
     elif unknown and records:
         names = tuple(f"x{i + 1}" for i in range(len(records[-1].cells)))
+    elif len(records) == wanted and dialect.ragged == "refuse":
+        _check_names(names, records[-1], name, line)
     passed = records[: named + dialect.skip_rows]
     stop = passed[-1].stop if passed else 0
     return Layout(
@@ -209,8 +218,17 @@ def _skip_lines(head: bytes, count: int) -> tuple[int, int]:
     return start, count
 
 
+def _check_names(names: tuple[str, ...], record: Record, name: str, before: int) -> None:
+    """LengthError where the first row has more or fewer fields than there are names."""
+    fields = len(record.cells) or 1  # an empty line is one
+    if len(names) != fields:
+        raise LengthError.of_file(names, name, before + record.line, fields)
+
+
 def _read_header(record: Record, name: str, line: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names in a header, without the blanks around them, and those that had some."""
+    if record.cells[0].startswith(codecs.BOM_UTF8):
+        raise SourceError.mark_inside(name, line)
     try:
         written = [cell.decode() for cell in record.cells]
     except UnicodeDecodeError:

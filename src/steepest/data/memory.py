@@ -21,10 +21,10 @@ from .arrow import (
     make_room,
     make_strips,
 )
-from .columns import Useless, arrow_of_polars, gather_column, is_plain
+from .columns import Useless, gather_column, is_plain
 from .expansions import Expansion, exceeds_doubles, expand_integers
 from .strips import Strips
-from .table import Batch, Column, Kind, Schema
+from .table import Batch, Column, Kind, Reads, Schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,19 +73,12 @@ class Matrix:
     def n_rows(self) -> int:
         return len(self.values)
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        del categories, cells, times
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
         if self.values.dtype == np.float64:
             yield self, 1.0
             return
-        rows = batch_rows(len(numbers))
-        room = np.empty((min(rows, self.n_rows), len(numbers)))
+        rows = batch_rows(len(reads.numbers))
+        room = np.empty((min(rows, self.n_rows), len(reads.numbers)))
         for i in range(0, self.n_rows, rows):
             piece = replace(self, values=self.values[i : i + rows], room=room)
             yield piece, min(1.0, (i + rows) / self.n_rows)
@@ -132,7 +125,7 @@ class Columns:
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         for name, column in self.columns.items():
             if isinstance(column, Useless) and (wanted is None or name in wanted):
-                raise column.error
+                raise column.tell(self.first_row)
         return Schema(tuple(_describe(n, c) for n, c in self.columns.items()), self.where)
 
     @property
@@ -147,15 +140,9 @@ class Columns:
         rows = part_rows(len(self.columns))
         return [self._slice(i, rows, self.first_row + i) for i in range(0, self.n_rows, rows)]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        rows = batch_rows(len(numbers) + len(categories) + len(cells) + len(times))
-        room = np.empty((len(numbers), min(rows, self.n_rows)))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        rows = batch_rows(sum(map(len, reads)))
+        room = np.empty((len(reads.numbers), min(rows, self.n_rows)))
         for i in range(0, self.n_rows, rows):
             piece = replace(self._slice(i, rows, 1), room=room)
             yield piece, min(1.0, (i + rows) / self.n_rows)
@@ -305,4 +292,4 @@ def from_arrow(table: Any, where: str = "the table") -> Columns:
 
 def from_polars(frame: Any) -> Columns:
     """A polars DataFrame, in whose memory its columns stay."""
-    return from_arrow(arrow_of_polars(frame, "the DataFrame"), "the DataFrame")
+    return gather_columns({series.name: series for series in frame.iter_columns()}, "the DataFrame")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -66,18 +67,26 @@ def _read_object(line: bytes, number: int, path: str, wanted: Collection[str] | 
         raise SourceError.line(path, number, "it is nested too deep") from None
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise SourceError.line(path, number, reason[:1].lower() + reason[1:]) from None
+        mended = _mend(line, path) if number == 1 else None
+        raise SourceError.line(path, number, reason[:1].lower() + reason[1:], mended) from None
     if line.startswith(BOM_UTF8):
         raise SourceError.mark_inside(path, number)
     if b"\\u" in line and (half := HALF.search(json.dumps(row, ensure_ascii=False))):
         reason = f"'\\u{ord(half[0]):04x}' is half of a character"
         raise SourceError.line(path, number, reason)
     if not isinstance(row, _Pairs):
-        raise SourceError.line(path, number, f"it is a {describe(row) or 'null'}")
+        mended = _mend(line, path) if number == 1 else None
+        raise SourceError.line(path, number, f"it is a {describe(row) or 'null'}", mended)
     for key in row.repeated:
         if wanted is None or key in wanted:
             raise SourceError.line(path, number, f"the key '{key}' stands twice")
     return row
+
+
+def _mend(line: bytes, path: str) -> str | None:
+    """How objects that are no lines are made such."""
+    what = {b"[": ".[]", b"{": "."}.get(line.strip() if b"{" in line[:1] else line.lstrip()[:1])
+    return f"jq -c {shlex.quote(what)} {shlex.quote(path)} > rows.jsonl" if what else None
 
 
 class _Pairs(dict[str, Any]):

@@ -15,7 +15,7 @@ from .blocks import BLOCK_BYTES, PLAIN_TEXT, Block, Span, read_blocks
 from .expansions import two_sum
 from .file import File
 from .mistakes import Object, read_objects, read_written
-from .table import Batch, Kind
+from .table import Batch, Kind, Reads
 from .wholes import Rests, TextBatch, find_large
 
 if TYPE_CHECKING:
@@ -146,29 +146,35 @@ class LinesPart(LinesText):
     types: tuple[tuple[str, Any], ...] = ()
     """The keys that were looked at, with Arrow's types."""
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
         import pyarrow as pa
 
         own = dict(self.types)
-        types = {n: pa.string() if is_time(own[n]) else own[n] for n in cells}
-        for names, kind in ((numbers, pa.float64()), (categories, pa.string())):
+        types = {n: pa.string() if is_time(own[n]) else own[n] for n in reads.cells}
+        for names, kind in ((reads.numbers, pa.float64()), (reads.categories, pa.string())):
             types |= {n: own[n] if pa.types.is_boolean(own[n]) else kind for n in names}
-        types |= {n: own[n] for n in times}
-        whole = {n: own[n] for n in numbers if pa.types.is_integer(own[n])}
+        types |= {n: own[n] for n in reads.times}
+        whole = {n: own[n] for n in reads.numbers if pa.types.is_integer(own[n])}
         origin = 0 if self.span.packing else self.span.start
         with self.reading():
             for block in self.read(self.span):
                 rows = self.parse(self.span, block, types, whole=whole)
                 if any(rows.schema.field(name).type != kind for name, kind in whole.items()):
                     whole = {}  # there are fractions, or longer ones
-                batch = TextBatch(rows, rests=_find_rests(rows, numbers, block.text))
+                batch = TextBatch(rows, rests=_find_rests(rows, reads.numbers, block.text))
                 yield batch, min((block.read - origin) / max(self.size, 1.0), 1.0)
+
+    def tell_infinite(self, value: float, name: str, row: int) -> Exception | None:
+        """The error for an infinity in a row, with its line; JSON has no word for one."""
+        left = row - self.first_row
+        for block in self.read(self.span):
+            lines = block.text.split(b"\n")
+            written = [i for i, line in enumerate(lines) if line.strip(BLANKS)]
+            if left < len(written):
+                line = self.line_of(self.span, block) + written[left]
+                return ColumnKindError.cell(name, self.where, "number", str(line), f"{value:f}")
+            left -= len(written)
+        return None
 
 
 def _read_table(text: bytes, types: Mapping[str, pa.DataType] | None) -> pa.Table:

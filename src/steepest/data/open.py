@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DatabaseError, OptionError, SourceError
-from . import databases, memory, streams, tensors
+from . import databases, duckdb, memory, streams, tensors
 from .columns import is_from
 from .dialect import Dialect
 from .files import open_paths
@@ -37,9 +37,10 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     if all(hasattr(type(source), name) for name in ("schema", "parts")):
         found: Source = source
         return found
+    names = None if names is None else _as_names(names)
     if _is_path(source) or _are_paths(source):
-        return _open_places(source, Dialect(names=_as_names(names)))
-    if isinstance(source, np.ndarray):
+        return _open_places(source, Dialect(names=names or ()))
+    if isinstance(source, np.ndarray) and (source.dtype.names is None or names is None):
         return memory.name_array(source, names)
     if is_from(source, "scipy") and hasattr(source, "tocsr"):
         return name_sparse(source, names)
@@ -73,7 +74,7 @@ def _open_named(source: Any) -> Source:
     if is_from(source, "dask") and hasattr(source, "npartitions") and kind == "DataFrame":
         return Frame(source)
     if kind == "DuckDBPyRelation":
-        return streams.from_relation(source)
+        return duckdb.from_relation(source)
     if databases.is_connection(source):
         return databases.open_connection(source, None, None)
     return _open_arrow(source)
@@ -106,8 +107,8 @@ def _open_batch(batch: Any, names: Sequence[str] | None) -> Source:
     return open_source(batch, names)
 
 
-def _as_names(names: Sequence[str] | None) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(str(name) for name in names or ())
+def _as_names(names: Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
 
 
 def open_table(
@@ -210,7 +211,7 @@ def open_table(
         quote=quote or "",
         encoding=encoding,
         header=header,
-        names=_as_names(names),
+        names=_as_names(() if names is None else names),
         text=_as_names(text),
         null=_as_names(null),
         skip_lines=skip_lines,

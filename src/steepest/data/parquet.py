@@ -13,7 +13,7 @@ from ..errors import SourceError
 from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .file import File, gather_groups
 from .places import Place, open_bytes
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 if TYPE_CHECKING:
     from pyarrow import parquet
@@ -87,18 +87,12 @@ class ParquetFile(File):
             for groups, first, rows in gather_groups(lengths, PART_ROWS)
         ]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        names = list(reads.names)
         rows, done = batch_rows(len(names)), 0
-        room = np.empty((len(numbers), rows))
+        room = np.empty((len(reads.numbers), rows))
         known: dict[str, Any] = {}
-        with self.reading(), self._open_for({*categories} - {*cells}) as file:
+        with self.reading(), self._open_for({*reads.categories} - {*reads.cells}) as file:
             for batch in file.iter_batches(
                 batch_size=rows,
                 row_groups=list(self.groups),
@@ -106,7 +100,7 @@ class ParquetFile(File):
                 use_threads=False,
             ):
                 for name in names:
-                    if name not in numbers:  # codes without a value, bytes that are no text
+                    if name not in reads.numbers:  # codes without a value, bytes that are no text
                         batch.column(name).validate(full=True)
                 done += batch.num_rows
                 yield ArrowBatch(batch, room, known), done / max(self.n_rows, 1)

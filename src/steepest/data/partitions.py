@@ -13,7 +13,7 @@ from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
 from .formula import NUMBER
 from .strips import Strips, Table, columns_of
-from .table import Batch, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
+from .table import Batch, Part, Reads, Schema, Source, allow_mixed, count_numbers, remarks_of
 
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder of rows whose key is null, as Hive and Spark write it."""
@@ -86,9 +86,9 @@ class Partition:
         """How many columns are numbers, as far as that is seen at once."""
         return count_numbers(self.source, wanted)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
-        return remarks_of(self.source, numbers, others)
+        return remarks_of(self.source, reads)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)
@@ -101,15 +101,9 @@ class Partition:
     def parts(self) -> Sequence[Part]:
         return [Partition(part, self.keys) for part in self.source.parts()]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        asked = (self._own(names) for names in (numbers, categories, cells, times))
-        for batch, done in self.source.batches(*asked):
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        own = Reads(*(tuple(self._own(names)) for names in reads))
+        for batch, done in self.source.batches(own):
             yield PartitionBatch(batch, ArrowBatch(self._rows(batch.n_rows)), self.keys), done
 
     def _own(self, names: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from ..errors import SourceError
 from .states import FileState
 from .streams import Stream
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 
 class Span(NamedTuple):
@@ -111,20 +111,14 @@ class Portion:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"held": None, "stream": None}
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
         stream = self.stream
         if stream is None:
             self._check_state()
             stream = self.database.read(self.asked, self.where, self.span, self.held, self.known)
             stream.schema(None if self.is_complete else ())
         rows = 0
-        for batch, _ in stream.batches(numbers, categories, cells, times):
+        for batch, _ in stream.batches(reads):
             rows += batch.n_rows
             yield batch, min(rows / self.size, 1.0) if self.size else 0.0
         if self.stream is None:

@@ -23,7 +23,7 @@ from .revisions import Revision
 from .selection import cut_statement, find_table, quote_name, write_select
 from .server import Held, Server, Session, driver_error, speaking
 from .servertypes import Given, describe_columns, refuse_endless
-from .table import Batch, Kind, Schema
+from .table import Batch, Kind, Reads, Schema
 
 PART_BLOCKS = 4_096
 """Blocks of a part, of 8 kB as a rule: 32 MB."""
@@ -115,14 +115,8 @@ class Rows:
         with speaking(self.server, self.where):
             return Snapshot(self.server, self.asked)
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        names = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        names = list(reads.names)
         asked = [self._given[name] for name in names]
         query, row, done = self._write_query(asked), self.first_row, 0.0
         running: list[Session] = []
@@ -148,7 +142,7 @@ class Rows:
             table = memory.Columns(self._convert(rows, asked, row), self.where)
             row += rows.num_rows
             done = min((row - self.first_row) / self.estimate, 1.0) if self.estimate else 0.0
-            for batch, _ in table.batches(numbers, categories, cells, times):
+            for batch, _ in table.batches(reads):
                 yield batch, done
 
     @cached_property

@@ -51,12 +51,12 @@ def _stream(
     cells: tuple[str, ...],
     on_progress: OnProgress | None,
 ) -> Iterator[Predicted]:
-    reads = casts.change(predictor.reads)
+    reads = casts.change(predictor.reads)._replace(cells=cells)
     parts = list(source.parts())
     size, done, rows = sum(part.size for part in parts), 0.0, 0
     for part in parts:
         row = part.first_row
-        for batch, fraction in part.batches(reads.numbers, reads.categories, cells, reads.times):
+        for batch, fraction in part.batches(reads):
             cast = casts.apply(batch, part.where, row)
             values = predictor(cast, part, row, manner)
             outside = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from ..errors import OptionError, ValueFoundError
 from ..typing import Codes, Floats
 from .casting import Casts, find_casts
-from .design import Reads, join_reads, read_for
+from .design import read_for
 from .expressions import BETWEEN, Product, label, times_of
 from .forming import Rows, rows_of
-from .table import Batch, Column, Kind, Part, Schema, Source, remarks_of, tell_infinite
+from .table import Batch, Column, Kind, Part, Reads, Schema, Source, remarks_of, tell_infinite
 from .terms import RARE, Term, settle
 
 UNSEEN = ("refuse", "null", "reference")
@@ -95,7 +95,7 @@ class LinearPredictor:
     def reads(self) -> Reads:
         """What it takes from a table."""
         found = [read_for(column.expression, column.kind) for column in self.used.values()]
-        return reduce(join_reads, found, Reads((), (), ()))
+        return Reads().join(*found)
 
     @property
     def categories(self) -> list[str]:
@@ -104,7 +104,7 @@ class LinearPredictor:
 
     def note_reads(self, source: Source) -> list[str]:
         """What a table takes for granted in giving what it takes."""
-        return remarks_of(source, self.reads.numbers, (*self.reads.categories, *self.reads.times))
+        return remarks_of(source, self.reads)
 
     @property
     def sources(self) -> list[str]:

@@ -42,14 +42,14 @@ class BrokenError(Exception):
         return refuse(name, before + self.line, shown)
 
 
-def iterate(text: bytes, delimiter: str, quote: str, start: int = 0) -> Iterator[Record]:
-    """The records from a byte on, an empty line as one without fields; lines count from 1 there.
+def iterate(text: bytes, delimiter: str, quote: str) -> Iterator[Record]:
+    """The records of a text, an empty line as one without fields; lines count from 1.
 
     BrokenError for a quote that is out of place, or that nothing closes.
     """
     mark, around = delimiter.encode(), quote.encode()
     unquoted = re.compile(rb"[\r\n" + re.escape(mark) + rb"]")
-    line, at, size = 1, start, len(text)
+    line, at, size = 1, 0, len(text)
     while at < size:
         found = LINE_END.search(text, at)
         end, stop = (found.start(), found.end()) if found else (size, size)

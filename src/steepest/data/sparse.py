@@ -10,49 +10,50 @@ from ..errors import ColumnNameError, LengthError, SourceError
 from .arrow import batch_rows
 from .columns import is_plain
 from .memory import Matrix, part_rows
-from .table import Batch, Schema
+from .table import Batch, Reads, Schema
 
 
 @dataclass(frozen=True)
 class SparseMatrix:
-    """A sparse matrix by rows, whose columns have names; what is not stored is 0."""
+    """Some rows of a sparse matrix, whose columns have names; what is not stored is 0."""
 
     values: Any
     names: tuple[str, ...]
-    where: str = "the matrix"
+    rows: range
+    """The rows, which a part does not copy."""
     first_row: int = 1
+    where: str = "the matrix"
+
+    def __getstate__(self) -> dict[str, Any]:
+        own = self.values[self.rows.start : self.rows.stop]  # another process gets no others
+        return self.__dict__ | {"values": own, "rows": range(len(self.rows))}
 
     @property
     def size(self) -> float:
-        return float(self.values.shape[0])
+        return float(len(self.rows))
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         del wanted
-        return self._dense(slice(0, 0), self.names).schema()
+        return self._dense(range(0), self.names).schema()
 
     def parts(self) -> Sequence[SparseMatrix]:
-        rows = part_rows(len(self.names))
+        count = part_rows(len(self.names))
         return [
-            replace(self, values=self.values[i : i + rows], first_row=i + 1)
-            for i in range(0, self.values.shape[0], rows)
+            replace(self, rows=self.rows[i : i + count], first_row=i + 1)
+            for i in range(0, len(self.rows), count)
         ]
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        asked = tuple(dict.fromkeys([*numbers, *categories, *cells, *times]))
-        count, rows = self.values.shape[0], batch_rows(len(asked))
-        for i in range(0, count, rows):
-            yield self._dense(slice(i, i + rows), asked), min(1.0, (i + rows) / count)
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        count = batch_rows(len(reads.names))
+        for i in range(0, len(self.rows), count):
+            share = min(1.0, (i + count) / len(self.rows))
+            yield self._dense(self.rows[i : i + count], reads.names), share
 
-    def _dense(self, rows: slice, names: tuple[str, ...]) -> Matrix:
+    def _dense(self, rows: range, names: tuple[str, ...]) -> Matrix:
         places = {name: i for i, name in enumerate(self.names)}
         columns = [places[name] for name in names]
-        return Matrix(self.values[rows][:, columns].toarray(), names, self.where)
+        found = self.values[rows.start : rows.stop][:, columns]
+        return Matrix(found.toarray(), names, self.where)
 
 
 def name_sparse(values: Any, names: Sequence[str] | None) -> SparseMatrix:
@@ -66,4 +67,6 @@ def name_sparse(values: Any, names: Sequence[str] | None) -> SparseMatrix:
         raise LengthError.names(values.shape[1], len(named))
     if not is_plain(values.dtype):
         raise SourceError.column(named[0], f"It has type {values.dtype}, which doubles do not hold")
-    return SparseMatrix(values.tocsr(), named)
+    found = values.tocsr()
+    native = found.astype(found.dtype.newbyteorder("="), copy=False)  # SciPy cuts no others
+    return SparseMatrix(native, named, range(native.shape[0]))

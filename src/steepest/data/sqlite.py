@@ -77,7 +77,7 @@ def open_connection(connection: Any, table: str | None, query: str | None) -> So
     where, asked = _find_asked(connect, HERE, table, query)
 
     def start(columns: Sequence[str] | None) -> Iterator[Source]:
-        with connect() as own, _never_written(own):  # it may not leave its thread
+        with connect() as own, _reading(own):  # it may not leave its thread
             yield from _read(own, _write_query(asked, columns, None, query is None), where)
 
     return Stream(where, start)
@@ -89,7 +89,7 @@ def _find_asked(
     """What is read, in words and in SQL."""
 
     def list_tables() -> dict[str, str]:
-        with translated(database), connect() as connection:
+        with translated(database), connect() as connection, _reading(connection):
             return _list_tables(connection)
 
     where, asked = name_asked(database, table, query, list_tables)
@@ -143,7 +143,7 @@ class File:
             running: list[sqlite3.Connection] = []
 
             def begin() -> Generator[Source]:
-                with translated(where), lent() as connection, _never_written(connection):
+                with translated(where), lent() as connection, _reading(connection):
                     running.append(connection)
                     yield from _read(connection, query, where)
 
@@ -298,12 +298,16 @@ def _ask(connection: sqlite3.Connection, query: str, values: Sequence[Any] = ())
 
 
 @contextmanager
-def _never_written(connection: sqlite3.Connection) -> Iterator[None]:
-    """A connection that refuses to write, until afterwards."""
+def _reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """A connection that refuses to write and gives text as text, until afterwards."""
     ((before,),) = _ask(connection, "pragma query_only").fetchall()
+    factory = connection.text_factory
+    if factory in (bytes, bytearray):
+        connection.text_factory = str
     connection.execute("pragma query_only = on")
     try:
         yield
     finally:
+        connection.text_factory = factory
         with suppress(Exception):  # it may be closed by now
             connection.execute(f"pragma query_only = {int(before)}")

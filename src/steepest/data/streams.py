@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -17,10 +17,9 @@ from ..errors import (
 )
 from . import memory
 from .arrow import arrow_schema, batch_rows
-from .columns import arrow_of_polars, narrow
+from .columns import narrow
 from .parquet import FAR_BYTES, READ_BYTES
-from .selection import quote_name
-from .table import Batch, Column, Kind, Schema, Source
+from .table import Batch, Column, Kind, Reads, Schema, Source
 
 FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3", "distributed")
 """The packages whose errors are put in the house's own words; those of an iterator are its own."""
@@ -88,14 +87,8 @@ class Stream:
         self._held.append(_follow(held, batches))
         return Schema(tuple(columns.values()), self.where)
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        asked = list(dict.fromkeys([*numbers, *categories, *cells, *times]))
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        asked = list(reads.names)
         known = self.schema(asked)
         looked = [*asked, *self._passed_over(known, asked)]
         tables = self._held.pop() if self._held else self._begin(asked)
@@ -104,7 +97,7 @@ class Stream:
                 found = replace(table.schema(looked), where=f"batch {i:,} of {self.where}")
                 check_kinds(known, found, looked)
                 for part in table.parts():
-                    for batch, _ in part.batches(numbers, categories, cells, times):
+                    for batch, _ in part.batches(reads):
                         yield batch, 0.0
 
     def _passed_over(self, known: Schema, asked: Sequence[str]) -> list[str]:
@@ -165,13 +158,23 @@ def check_kinds(known: Schema, found: Schema, names: Sequence[str]) -> None:
 
 def from_iterator(tables: Iterator[Any], open_batch: Callable[[Any], Source]) -> Stream:
     """Tables of any kind that an iterator gives, each a batch."""
-    opened = (memory.forget_types(open_batch(table)) for table in tables)
+    opened = open_batches(tables, open_batch)
     return Stream("the iterator", lambda _: opened, once=True)
+
+
+def open_batches(tables: Iterable[Any], open_one: Callable[[Any], Source]) -> Generator[Source]:
+    """Batches as tables, whose rows are counted on from one to the next."""
+    first = 1
+    for batch in tables:
+        table = memory.forget_types(open_one(batch))
+        rows = int(sum(part.size for part in table.parts()))
+        yield replace(table, first_row=first) if isinstance(table, memory.Columns) else table
+        first += rows
 
 
 def from_reader(reader: Any) -> Stream:
     """An Arrow record batch reader."""
-    return _read_arrow("the reader", lambda _: reader, reader.schema, once=True)
+    return read_arrow("the reader", lambda _: reader, reader.schema, once=True)
 
 
 def from_arrow_stream(holder: Any) -> Stream:
@@ -180,7 +183,7 @@ def from_arrow_stream(holder: Any) -> Stream:
 
     with _taking(holder) as where:
         reader = pa.RecordBatchReader.from_stream(holder)
-    return _read_arrow(where, lambda _: reader, reader.schema, once=True)
+    return read_arrow(where, lambda _: reader, reader.schema, once=True)
 
 
 def from_arrow_array(holder: Any) -> Source:
@@ -222,7 +225,7 @@ def from_dataset(dataset: Any) -> Stream:
         batches: Iterator[Any] = scanner.to_batches()
         return batches
 
-    return _read_arrow("the dataset", read, dataset.schema)
+    return read_arrow("the dataset", read, dataset.schema)
 
 
 def _read_by_pages(dataset: Any) -> Any:
@@ -248,52 +251,7 @@ def _read_by_pages(dataset: Any) -> Any:
 
 def from_scanner(scanner: Any) -> Stream:
     """A scanner of a pyarrow Dataset, which chooses columns and rows itself."""
-    return _read_arrow("the scanner", lambda _: scanner.to_batches(), scanner.projected_schema)
-
-
-def from_relation(
-    relation: Any,
-    where: str = "the relation",
-    follow: Callable[[Callable[[], Iterator[Any]]], Iterator[Any]] | None = None,
-) -> Stream:
-    """A DuckDB relation, which runs anew for each pass; ``follow`` starts it and goes along."""
-    import pyarrow as pa
-
-    def read(columns: Sequence[str] | None) -> Iterator[Any]:
-        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        shown = [_guard_column(name, kinds.get(name, "")) for name in columns or relation.columns]
-        asked = relation.project(", ".join(shown))
-
-        def start() -> Iterator[Any]:
-            return iter(pa.RecordBatchReader.from_stream(asked))
-
-        try:
-            return follow(start) if follow else start()
-        except RuntimeError as error:
-            if "Query interrupted" in str(error):  # DuckDB has looked for ^C, and keeps it
-                raise KeyboardInterrupt from None
-            raise
-
-    with translated(where):
-        schema = pa.RecordBatchReader.from_stream(relation.limit(0)).schema
-    return _read_arrow(where, read, schema)
-
-
-def _guard_column(name: str, kind: str) -> str:
-    """A column of DuckDB's as it is asked for, so that nothing comes as a value that it is not."""
-    quoted = quote_name(name)
-    if kind == "UHUGEINT":
-        bad, what = f"{quoted} > {2**127 - 1}", "a whole number of 2^127 or more"
-    elif kind == "DATE" or kind.startswith("TIMESTAMP"):
-        bad, what = f"isinf({quoted})", "a time that is infinite"
-    else:
-        return quoted
-    said = f"'column ' || {_quote_text(quoted)} || ' holds {what}'"
-    return f"case when {bad} then error({said}) else {quoted} end as {quoted}"
-
-
-def _quote_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return read_arrow("the scanner", lambda _: scanner.to_batches(), scanner.projected_schema)
 
 
 def from_lazy(frame: Any) -> Stream:
@@ -303,7 +261,7 @@ def from_lazy(frame: Any) -> Stream:
     where = "the LazyFrame"
 
     def read(columns: Sequence[str] | None) -> Iterator[Any]:
-        asked = narrow(frame.select(columns) if columns else frame)
+        asked = narrow(frame.select(pl.selectors.by_name(*columns)) if columns else frame)
         if not hasattr(asked, "collect_batches"):  # an older polars
             yield asked.collect().to_arrow()
             return
@@ -315,12 +273,15 @@ def from_lazy(frame: Any) -> Stream:
             if hasattr(batches, "stop"):
                 batches.stop()
 
+    def start(columns: Sequence[str] | None) -> Iterator[Source]:
+        return (memory.from_arrow(batch, where) for batch in read(columns))
+
     with translated(where):
-        schema = arrow_of_polars(pl.DataFrame(schema=frame.collect_schema()), where).schema
-    return _read_arrow(where, read, schema)
+        known = memory.from_polars(pl.DataFrame(schema=frame.collect_schema())).schema(())
+    return Stream(where, start, replace(known, where=where))
 
 
-def _read_arrow(
+def read_arrow(
     where: str,
     read: Callable[[Sequence[str] | None], Iterator[Any]],
     schema: Any,

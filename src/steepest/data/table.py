@@ -1,9 +1,10 @@
 """What a table is: named columns of a kind, in parts, in batches of rows.
 
 A ``Source`` knows its schema and cuts itself into parts.  A ``Part`` can be pickled, is read
-on its own, and yields batches.  A ``Batch`` gives its columns in the two forms that sums are
-made of: numbers, and codes of levels.  Whoever adds a source writes these three, and
-everything above works.
+on its own, and yields batches.  A ``Batch`` gives its columns in the forms that sums are made
+of: numbers, levels as codes, and cells as Arrow has them, of which times are formed.  ``Reads``
+says which columns are wanted in which form.  Whoever adds a source writes the first two (its
+batches are mostly those of ``arrow`` or ``memory``), and everything above works.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol, Self
+from itertools import chain
+from typing import Any, NamedTuple, Protocol, Self
 
 from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError, ValueFoundError
 from ..typing import Codes
@@ -184,6 +186,29 @@ class Batch(Protocol):
         ...
 
 
+class Reads(NamedTuple):
+    """The columns of a table that are read, by what is wanted of them."""
+
+    numbers: tuple[str, ...] = ()
+    """Given by :meth:`Batch.numbers`."""
+    categories: tuple[str, ...] = ()
+    """Given by :meth:`Batch.codes`."""
+    times: tuple[str, ...] = ()
+    """Given by :meth:`Batch.cells`, as times of Arrow's."""
+    cells: tuple[str, ...] = ()
+    """Given by :meth:`Batch.cells`, as they are in the table."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys(chain(*self)))
+
+    def join(self, *others: Reads) -> Reads:
+        """What any of them reads, in the order of the first that does."""
+        every = zip(self, *others, strict=True)
+        return Reads(*(tuple(dict.fromkeys(chain(*names))) for names in every))
+
+
 class Part(Protocol):
     """A piece of a table that is read on its own, perhaps in another process."""
 
@@ -202,18 +227,8 @@ class Part(Protocol):
         """Its length in the unit of its source (rows or bytes), for progress."""
         ...
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[Batch, float]]:
-        """Its rows front to back, with the share of the part that is read after each batch.
-
-        Columns are asked for by what is wanted of them: ``numbers``, ``codes``, or ``cells`` as
-        they are, ``times`` as Arrow's.
-        """
+    def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
+        """Its rows front to back, with the share of the part that is read after each batch."""
         ...
 
 
@@ -299,7 +314,7 @@ def count_numbers(source: Any, wanted: Sequence[str] | None) -> int:
     return int(own(wanted)) if own else 0
 
 
-def remarks_of(source: Any, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
-    """What a source took for granted in giving these columns, as numbers or otherwise."""
+def remarks_of(source: Any, reads: Reads) -> list[str]:
+    """What a source took for granted in giving some columns."""
     own = getattr(source, "remarks", None)
-    return list(own(numbers, others)) if own else []
+    return list(own(reads)) if own else []

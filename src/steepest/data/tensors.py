@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ColumnNameError, LengthError, SourceError
 from . import memory
 from .columns import as_array, is_from
-from .streams import Stream
+from .streams import Stream, open_batches
 from .table import Source
 
 LOADED_ROWS = 4_096
@@ -37,7 +37,7 @@ def from_dataset(
 
     def start(columns: Sequence[str] | None) -> Iterator[Source]:
         del columns
-        return map(open_one, source)
+        return open_batches(source, open_one)
 
     found = Stream(where, start)
     found.is_shuffled = _shuffles(source)

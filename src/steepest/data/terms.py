@@ -84,10 +84,6 @@ class Effect:
     def number_label(self) -> str:
         return "" if self.number is None else label(self.number)
 
-    @cached_property
-    def category_label(self) -> str:
-        return label(cross(self.categories)) if self.categories else ""
-
     @property
     def needs(self) -> list[Expression]:
         """The columns of the moments that it is made of."""

@@ -56,8 +56,6 @@ def run(
     schedule: Schedule = CONSTANT,
     l1: Any = 0.0,
     on_epoch: OnEpoch | None = None,
-    predict: Forward | None = None,
-    data: Sequence[str] = (),
 ) -> Descent:
     """Go down an objective.  Every descent of the house comes through here.
 
@@ -79,10 +77,6 @@ def run(
         How the rate changes; a penalty on the sizes of the weights, by proximal steps.
     on_epoch : callable, optional
         Told of each epoch 0, 1, 2, ... by an ``Epoch``; returning True stops there.
-    predict : callable, optional
-        ``forward(w, x)``, for ``Descent.predict``.
-    data : sequence of str, optional
-        The arguments that already hold a NaN or an infinity, for the message.
 
     Returns
     -------
@@ -114,7 +108,7 @@ def run(
     walk = _begun(objective, w, stepper, Plain(), Judge(stepper.rule, learning_rate))
     told = () if on_epoch is None else (on_epoch,)
     follow(walk, epochs, told)
-    return conclude(walk, predict, data)
+    return conclude(walk)
 
 
 def descend(

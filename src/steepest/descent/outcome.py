@@ -160,7 +160,7 @@ class Descent:
         return f"{watched} best at epoch {self.best_epoch:,}"
 
 
-def conclude(walk: Walk, predict: Forward | None, data: Sequence[str]) -> Descent:
+def conclude(walk: Walk, predict: Forward | None = None, data: Sequence[str] = ()) -> Descent:
     """Return what a walk leaves behind."""
     assert walk.status is not None
     watch, waits = walk.watch, walk.watch.patience is not None

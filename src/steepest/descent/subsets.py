@@ -30,7 +30,7 @@ BATCH = 512
 """Nodes that are worked on together, at the most."""
 
 
-def search_forward(matrix: Floats, cross: Floats, last: int | None = None) -> Sets:
+def search_forward(matrix: Floats, cross: Floats) -> Sets:
     """From no column on, each time with the one that lowers the residual most.
 
     Of C β ≈ r, shape (p, p) and (p,), the diagonal of C 1; columns that depend on those chosen
@@ -40,7 +40,7 @@ def search_forward(matrix: Floats, cross: Floats, last: int | None = None) -> Se
     table = np.block([[matrix, cross[:, None]], [cross[None], np.ones((1, 1))]])
     chosen: list[int] = []
     found: Sets = {0: ()}
-    for _ in range(p if last is None else min(last, p)):
+    for _ in range(p):
         diagonal = np.diag(table)[:p]
         free = np.ones(p, dtype=bool)
         free[chosen] = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
-from .words import SteepestError, counted, listed, nearest, shown
+from .words import INPUT, SteepestError, counted, listed, nearest, shown
 
 SEPARATORS = {
     ";": "semicolons",
@@ -230,15 +231,22 @@ class ColumnKindError(SteepestError, TypeError):
     ) -> ColumnKindError:
         """A cell of another kind than its column, each with its line."""
         line, value = cell
+        is_first = under_header or line == 1
         as_in = f", as '{shown(example[1])}' in line {example[0]:,}" if example else " elsewhere"
-        skip = ", skip_rows=1 if that line is no row" if under_header or line == 1 else ""
+        skip = ", skip_rows=1 if that line is no row" if is_first else ""
         missing = f"null=[{value!r}] if '{shown(value)}' means missing, or "
         sayable = len(value) <= 40 and "\0" not in value
+        why = "One column has one kind in every row."
+        hint = (missing if sayable else "") + f"text=[{name!r}] if all of '{name}' is text{skip}."
+        if value.strip() == name:
+            why = "That line seems to be the header once more."
+            file = "" if path == INPUT else f" {shlex.quote(path)} > rows.csv"
+            hint = "skip_rows=1" if is_first else f"sed {line}d{file}"
         return cls(
             f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown(value)}' in line "
             f"{line:,} is {odd}.",
-            "One column has one kind in every row.",
-            (missing if sayable else "") + f"text=[{name!r}] if all of '{name}' is text{skip}.",
+            why,
+            hint,
         )
 
     @classmethod

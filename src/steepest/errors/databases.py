@@ -55,7 +55,7 @@ class DatabaseError(SourceError):
     @classmethod
     def unreached(cls, name: str, reason: str) -> DatabaseError:
         return cls(
-            f"the database {name} does not let us in.",
+            f"{name} does not let us in.",
             sentence(reason),
             "check host, port, user and password: psql with the same URL should get in.",
         )
@@ -71,7 +71,7 @@ class DatabaseError(SourceError):
     @classmethod
     def crowded(cls, name: str, reason: str) -> DatabaseError:
         return cls(
-            f"the database {name} has no room for one more connection.",
+            f"{name} has no room for one more connection.",
             sentence(reason),
             "each reader of a table has one; a query takes one alone: query='select * from homes'",
         )

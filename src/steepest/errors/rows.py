@@ -99,6 +99,16 @@ class LengthError(SteepestError, ValueError):
         )
 
     @classmethod
+    def of_file(cls, names: Sequence[str], path: str, line: int, fields: int) -> LengthError:
+        fitting = [*names, *(f"x{i + 1}" for i in range(len(names), fields))][:fields]
+        return cls(
+            f"{counted(len(names), 'name')} {'is' if len(names) == 1 else 'are'} given, but line "
+            f"{line:,} of '{path}' has {counted(fields, 'field')}.",
+            "Each column needs one name.",
+            f"names={fitting}, or skip_lines=1 if that line is no row.",
+        )
+
+    @classmethod
     def dimensions(cls, name: str, shape: tuple[int, ...], wanted: str) -> LengthError:
         return cls(f"{name} has shape {shape}.", f"It must be {wanted}.", "reshape it first.")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from . import words
-from .words import SteepestError, counted, listed, nearest, sentence
+from .words import INPUT, SteepestError, counted, listed, nearest, sentence
 
 READERS = {
     (".xlsx", ".xls"): "pandas.read_excel",
@@ -20,9 +20,6 @@ READERS = {
 
 DATABASES = {(".db", ".sqlite", ".sqlite3", ".db3"): "sqlite", (".duckdb", ".ddb"): "duckdb"}
 """Whose files end so, as URLs call it."""
-
-
-INPUT = "standard input"
 
 
 class SourceError(SteepestError, OSError):
@@ -62,11 +59,11 @@ class SourceError(SteepestError, OSError):
         )
 
     @classmethod
-    def line(cls, path: str, number: int, reason: str) -> SourceError:
+    def line(cls, path: str, number: int, reason: str, hint: str | None = None) -> SourceError:
         return cls(
             f"line {number:,} of '{path}' is no JSON object that can be read: {reason}.",
             "Each line holds one row, as an object of one value a key.",
-            "mend that line.",
+            hint or "mend that line.",
         )
 
     @classmethod
@@ -195,13 +192,11 @@ class SourceError(SteepestError, OSError):
     @classmethod
     def not_utf8(cls, path: str, encoding: str = "", line: int | None = None) -> SourceError:
         said = (encoding or "latin1").lower()
-        iconv = f"iconv -f {encoding or 'latin1'} -t utf-8"
         place = f" in line {line:,}" if line else ""
         return cls(
             f"'{path}' is {encoding or 'not UTF-8'}{place}.",
             "Text is read as UTF-8 unless something else is said.",
-            f"steepest.open_table({path!r}, encoding='{said}')"
-            + ("." if path == INPUT else f", or {iconv} '{path}' > utf8.csv"),
+            f"steepest.open_table({path!r}, encoding='{said}')",
         )
 
     @classmethod

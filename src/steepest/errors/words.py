@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+INPUT = "standard input"
+"""What messages call the stream from which a command reads rows."""
+
 
 class SteepestError(Exception):
     """What steepest raises on purpose: ``found``, ``why`` and ``hint``.

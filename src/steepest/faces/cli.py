@@ -17,6 +17,7 @@ from .inputs import check_apart
 from .interruption import interruptible
 from .manual import Command, Group
 from .moments import forget, merge, scan, show
+from .names import join_names
 from .options import print_json, print_lines, say
 from .predicting import predict, score
 from .racing import race
@@ -206,13 +207,15 @@ def _fit(
     **chosen: Any,
 ) -> Any:
     from ..models.fitting import fit as fit_model
-    from .inputs import read_inputs
+    from .inputs import read_beside, read_inputs
 
     options.require_target(chosen["target"], chosen["formula"], several=several)
-    source = read_inputs(files, chosen["precision"], take_said(chosen))
+    said = take_said(chosen)
+    source = read_inputs(files, chosen["precision"], said)
+    chosen["validation"] = read_beside(chosen["validation"], source, said)
     return fit_model(
         source,
-        features=options.join_names(features),
+        features=join_names(features),
         references=dict(reference),
         intercept=not no_intercept,
         penalties=dict(chosen.pop("penalties", ())),

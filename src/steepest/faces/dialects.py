@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from .names import Names, join_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,8 +41,8 @@ OPTIONS = [
     click.option("--quote", metavar="MARK", default='"', help="Around fields; '' for none."),
     click.option("--encoding", metavar="NAME", default="utf-8", help="Of text.  Default: utf-8."),
     click.option("--no-header", is_flag=True, help="Columns are called x1, x2 and so on."),
-    click.option("--names", metavar="A,B,...", help="Names of the columns where no header is."),
-    click.option("--text", metavar="COLUMN", multiple=True, help="Text whatever it looks like."),
+    click.option("--names", type=Names(), help="Names of the columns where no header is."),
+    click.option("--text", type=Names(), multiple=True, help="Text whatever it looks like."),
     click.option("--null", metavar="WORD", multiple=True, help="Stands for no value, as NA does."),
     click.option("--skip-lines", type=int, default=0, metavar="N", help="Before the header."),
     click.option("--skip-rows", type=int, default=0, metavar="N", help="Under the header: units."),
@@ -63,23 +64,14 @@ def written(command: F) -> F:
     return command
 
 
-def split_names(text: str) -> list[str]:
-    """Names with commas between them; one with a comma of its own stands in double quotes.
-
-    >>> split_names('area,"rooms, large"')
-    ['area', 'rooms, large']
-    """
-    return [name for line in csv.reader([text]) for name in line if name]
-
-
 def take_said(chosen: dict[str, Any]) -> dict[str, Any]:
     """What was said of text, as arguments of ``open_table``; taken out of all that was chosen."""
     given = {name: chosen.pop(name) for name in DEFAULTS if name in chosen}
     said = {name: value for name, value in given.items() if value != DEFAULTS[name]}
     if said.pop("no_header", False):
         said["header"] = False
-    if "names" in said:
-        said["names"] = split_names(said["names"])
+    if "text" in said:
+        said["text"] = join_names(said["text"])
     for name in ("delimiter", "quote"):
         if name in said:
             said[name] = MARKS.get(said[name], said[name])

@@ -8,7 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatabaseError, FoldsError, OptionError, OutputError, SourceError
+from ..errors import (
+    DatabaseError,
+    FoldsError,
+    OptionError,
+    OutputError,
+    SourceError,
+    SourceNotFoundError,
+)
 from ..store import holds_moments
 
 if TYPE_CHECKING:
@@ -62,6 +69,18 @@ def open_files(files: Sequence[str], said: Mapping[str, Any]) -> list[str] | Sou
     return open_table(files[0] if len(files) == 1 else list(files), **said)
 
 
+def read_beside(given: Any, source: Any, said: Mapping[str, Any]) -> Any:
+    """What ``--validation`` names: a file of text, where it is one, is written as the others."""
+    of_text = {name: value for name, value in said.items() if name not in ("table", "query")}
+    if not of_text or not isinstance(given, str) or is_moments(given):
+        return given
+    if given in source.schema(()).names:
+        return given
+    with suppress(SourceNotFoundError, OptionError):  # whoever reads it says so; it is no text
+        return open_files([given], of_text)
+    return given
+
+
 def read_rule(folds: str | None) -> Any:
     """What ``--folds`` asks for: as it is, or the rule of the moments in a file."""
     if folds is None or not is_moments(folds):
@@ -95,11 +114,14 @@ def is_moments(path: str) -> bool:
 
 def check_not_read(output: str, inputs: Sequence[str]) -> None:
     """OutputError where the output is one of the inputs."""
-    with suppress(OSError, ValueError):  # too long, or a zero byte: no such file
-        place = Path(output)
-        paths = [Path(path) for path in expand(inputs)]
-        if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
-            raise OutputError.of(output, "it is one of the files to be read")
+    if any(_is_same(output, path) for path in expand(inputs)):
+        raise OutputError.of(output, "it is one of the files to be read")
+
+
+def _is_same(place: str, other: str) -> bool:
+    with suppress(OSError, ValueError):  # one of them is not there, or no name of a file
+        return Path(place).samefile(other)
+    return False
 
 
 def check_apart(checkpoint: str | None, output: str | None, inputs: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import click
 from . import options
 from .dialects import take_said, written
 from .manual import Command
+from .names import Names, join_names
 
 if TYPE_CHECKING:
     from ..sums.moments import Moments
@@ -25,7 +26,7 @@ _place = click.option(
 @options.database
 @click.option(
     "--columns",
-    type=options.Names(),
+    type=Names(),
     multiple=True,
     help="The columns to keep; may stand several times.  Default: all that can.",
 )
@@ -65,7 +66,7 @@ def scan(
     check_apart(checkpoint, output, files)
     refuse_moments(files)
     source = open_files(files, take_said(chosen))
-    names = options.join_names(columns)
+    names = join_names(columns)
     rule = read_rule(folds)
     with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
         moments = scan_tables(source, columns=names, folds=rule, **begun, **chosen)

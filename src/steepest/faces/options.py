@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import listed, visible
-from .dialects import split_names, written
+from .dialects import written
 from .hints import find_flags, in_flags
+from .names import Names, join_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,11 +42,6 @@ def begin_scan(
         yield {"checkpoint": kept, "executor": workers, "on_progress": on_progress}
 
 
-def join_names(given: Sequence[Sequence[str]]) -> list[str] | None:
-    """The names of an option that may stand several times; None where it does not stand."""
-    return [name for names in given for name in names] if given else None
-
-
 def require_target(
     target: str | list[str] | None, formula: str | None, *, several: bool = False
 ) -> None:
@@ -66,18 +62,6 @@ def take_targets(
     del ctx, param
     names = list(dict.fromkeys(join_names(given) or ()))
     return names if len(names) > 1 else next(iter(names), None)
-
-
-class Names(click.ParamType[list[str]]):
-    """Names with commas between them."""
-
-    name = "a,b,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[str]:
-        del param, ctx
-        return split_names(value) if isinstance(value, str) else value
 
 
 class Rate(click.ParamType[float | str]):

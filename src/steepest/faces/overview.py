@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import __version__
 from ..descent.schedules import describe_schedule
-from ..errors import counted, listed
+from ..errors import counted
 from ..models.record import rows_record
 from ..models.steps import describe_rule
 from ..store import finite
-from ..sums.summary import find_condition
+from ..sums.summary import find_condition, note_rounded
 from .terminal import align, coefficient_list, number
 
 if TYPE_CHECKING:
@@ -163,13 +163,7 @@ def list_notes(moments: Moments) -> list[str]:
     """Sentences that a reader should not miss."""
     notes = [f"'{name}' was left out: {reason}." for name, reason in moments.left_out.items()]
     notes += [*moments.remarks, *(moments.folds.notes if moments.folds else [])]
-    if moments.rounded:
-        verb = "holds" if len(moments.rounded) == 1 else "hold"
-        notes.append(
-            f"{listed(sorted(moments.rounded))} {verb} integers beyond 2⁵³, which were rounded "
-            "to doubles."
-        )
-    return notes
+    return notes + note_rounded(moments.rounded)
 
 
 def model_object(model: Model) -> dict[str, Any]:

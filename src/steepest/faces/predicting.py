@@ -11,6 +11,7 @@ import click
 from . import options
 from .dialects import take_said, written
 from .manual import Command
+from .names import Names, join_names
 from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _manner = options.together(
 )
 @click.option(
     "--keep",
-    type=options.Names(),
+    type=Names(),
     multiple=True,
     help="Columns to write before the predictions, such as a key.",
 )
@@ -85,7 +86,7 @@ def predict(
     from .predictions import check_output, name_columns, note_written, write_predictions
     from .progress import show_progress
 
-    kept = tuple(options.join_names(keep) or ())
+    kept = tuple(join_names(keep) or ())
     manner = Manner(unseen, strict, flag_extrapolation)
     check_output(output, [model, *files], name_columns(kept, manner))
     loaded = load_model(model)

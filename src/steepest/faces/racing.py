@@ -12,6 +12,7 @@ import click
 from . import options
 from .dialects import take_said
 from .manual import Command
+from .names import join_names
 from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def race(
 
             result = run_race(
                 source,
-                features=options.join_names(features),
+                features=join_names(features),
                 references=dict(reference),
                 intercept=not no_intercept,
                 on_progress=on_progress,

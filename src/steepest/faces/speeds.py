@@ -12,6 +12,7 @@ from ..store import finite
 from . import options
 from .dialects import take_said
 from .manual import Command
+from .names import join_names
 from .options import print_json, print_lines
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def rates(
     with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
         found = find_rates(
             source,
-            features=options.join_names(features),
+            features=join_names(features),
             references=dict(reference),
             intercept=not no_intercept,
             **begun,

@@ -1,4 +1,4 @@
-"""The command that compares many models from one scan."""
+"""The commands that compare many models from one scan: study and select."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from . import options
 from .dialects import take_said
 from .manual import Command
+from .names import join_names
 from .options import print_json, print_lines, say
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def select(
     with options.begin_scan(checkpoint, executor, progress, quiet=quiet) as begun:
         found = run_selection(
             source,
-            features=options.join_names(features),
+            features=join_names(features),
             folds=read_rule(folds),
             references=dict(reference),
             intercept=not no_intercept,

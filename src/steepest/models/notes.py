@@ -13,6 +13,7 @@ from ..descent.solve import Spectrum
 from ..errors import CollinearError, counted, listed
 from ..sums.moments import Moments
 from ..sums.problem import Problem
+from ..sums.summary import note_rounded
 
 ILL_CONDITIONED = 1e8
 """Condition number of the columns from which a result says so."""
@@ -97,11 +98,7 @@ def note_rounding(problem: Problem, moments: Moments) -> list[str]:
     """Whole numbers that doubles could not hold."""
     used = {name for term in problem.terms for name in term.columns} | {problem.target}
     used.add(moments.weights)
-    rounded = sorted(used & moments.rounded)
-    if not rounded:
-        return []
-    verb = "holds" if len(rounded) == 1 else "hold"
-    return [f"{listed(rounded)} {verb} integers beyond 2⁵³, which were rounded to doubles."]
+    return note_rounded(used & moments.rounded)
 
 
 def note_collinearity(

@@ -17,7 +17,6 @@ import numpy as np
 
 from ..data.casting import Casts
 from ..data.choice import Wanted
-from ..data.design import Reads, join_reads
 from ..data.expansions import Expansion
 from ..data.predictor import LinearPredictor, Manner, check_columns
 from ..data.strips import columns_of
@@ -26,6 +25,7 @@ from ..data.table import (
     Column,
     Kind,
     Part,
+    Reads,
     Schema,
     Source,
     WrappedPart,
@@ -36,6 +36,7 @@ from ..data.terms import Term
 from ..errors import ColumnKindError, EmptySourceError
 from ..sums.checkpoints import Checkpoint
 from ..sums.scanning import scan_source
+from ..sums.summary import note_rounded
 from ..typing import Codes, Floats, OnProgress
 
 TARGET, ERROR, SIZE = "scored: target", "scored: error", "scored: size of the error"
@@ -138,7 +139,7 @@ def score_rows(
         problem.rows.read - problem.rows.used,
         float(mean[0]),
         {name: rows for name, rows in met.items() if rows},
-        moments.remarks,
+        (*moments.remarks, *note_rounded(moments.rounded)),
     )
 
 
@@ -182,7 +183,7 @@ class Scorer:
     @property
     def reads(self) -> Reads:
         """What it takes from a table beside the weights."""
-        return join_reads(self.predictor.reads, self.truth.reads)
+        return self.predictor.reads.join(self.truth.reads)
 
     def check(self, source: Source) -> Casts:
         """What is to be taken over from another kind.
@@ -233,11 +234,10 @@ class Scored:
         where = self.source.schema([]).where
         return Schema(tuple(Column(name, Kind.NUMBER, "double") for name in names), where)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving the columns that it is made of."""
-        del numbers, others
-        reads = self.scorer.reads
-        return remarks_of(self.source, reads.numbers, (*reads.categories, *reads.times))
+        del reads
+        return remarks_of(self.source, self.scorer.reads)
 
     def parts(self) -> list[Part]:
         casts = self.scorer.check(self.source)
@@ -251,25 +251,19 @@ class ScoredPart(WrappedPart):
     scorer: Scorer
     casts: Casts
 
-    def batches(
-        self,
-        numbers: Sequence[str],
-        categories: Sequence[str],
-        cells: Sequence[str] = (),
-        times: Sequence[str] = (),
-    ) -> Iterator[tuple[ScoredBatch, float]]:
-        del numbers, categories, cells, times
+    def batches(self, reads: Reads) -> Iterator[tuple[ScoredBatch, float]]:
+        del reads
         scorer = self.scorer
         reads = self.casts.change(scorer.reads)
         weights = [name for name in [scorer.weights] if name and name not in reads.numbers]
         row = self.first_row
-        found = self.inner.batches((*reads.numbers, *weights), reads.categories, (), reads.times)
+        found = self.inner.batches(reads._replace(numbers=(*reads.numbers, *weights)))
         for batch, fraction in found:
             columns = scorer.form(self.casts.apply(batch, self.where, row), self.inner, row)
             if scorer.weights:
                 columns[scorer.weights] = columns_of(batch.numbers([scorer.weights]))[0]
             row += batch.n_rows
-            yield ScoredBatch(columns, batch.n_rows, batch), fraction
+            yield ScoredBatch(columns, batch.n_rows, batch, scorer.weights), fraction
 
 
 @dataclass(frozen=True)
@@ -279,12 +273,13 @@ class ScoredBatch:
     columns: dict[str, Floats]
     n_rows: int
     batch: Batch
+    weights: str
 
     def numbers(self, names: Sequence[str]) -> Floats:
         return np.column_stack([self.columns[name] for name in names])
 
-    def expansion(self, name: str) -> Expansion | None:  # noqa: ARG002
-        return None
+    def expansion(self, name: str) -> Expansion | None:
+        return self.batch.expansion(name) if name == self.weights else None
 
     def codes(self, name: str) -> tuple[Codes, Sequence[str]]:
         raise KeyError(name)

@@ -93,7 +93,7 @@ def collect(
                 watch(part, part.known_rows, 1.0)
             return collector.finish()
         dropped, fraction, rounded = 0, 0.0, frozenset[str]()
-        for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
+        for batch, fraction in part.batches(reads):
             dropped += beneath(batch, "dropped", 0)
             if design.weights and not rounded and rounds(batch, design.weights):
                 rounded = frozenset({design.weights})

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import MomentsError, ValueFoundError
+from ..errors import MomentsError
 from ..typing import Floats
 from .double import LevelSums, Sums
 from .integers import Integers, Whole, join_integers
@@ -230,24 +230,6 @@ class ExactSums:
             place = int(whole.units[j]) + round(int(whole.fives[j]) * math.log2(5))
             found[name] = size + place if square else 0
         return found
-
-    def times_powers_of_two(self, powers: Mapping[str, int]) -> ExactSums:
-        """The sums of columns that are 2^power times as large."""
-        shift = np.array([powers.get(name, 0) for name in self.numbers], dtype=np.int64)
-        return replace(self, whole=self.whole._replace(units=self.whole.units + shift))
-
-    def weighed_by_power_of_two(self, power: int) -> ExactSums:
-        """The sums of rows whose weights are 2^power times as large."""
-        unit = self.whole.weight_unit + power
-        return replace(self, whole=self.whole._replace(weight_unit=unit))
-
-    def refuse_underflow(self, rounded: Sums, where: str) -> None:
-        """ValueFoundError where the spread of a column became 0 when it was rounded."""
-        n, squares, totals = self.whole.weight, np.diag(self.whole.products), self.whole.totals
-        for j, name in enumerate(self.numbers):
-            varies = n * squares[j] != totals[j] * totals[j]
-            if varies and rounded.scatter[j, j] == 0:
-                raise ValueFoundError.underflow(name, where)
 
 
 def join_exact(several: Sequence[ExactSums]) -> ExactSums:

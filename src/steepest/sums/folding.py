@@ -14,7 +14,7 @@ import numpy as np
 from ..data.dealing import DealtBatch, DealtPart, describe_columns, part_rows, read_times
 from ..data.design import Design
 from ..data.folds import ByTime, Contiguous, Hashed, Rule
-from ..data.table import Column, Kind, Part, Schema, Source
+from ..data.table import Column, Kind, Part, Reads, Schema, Source
 from ..errors import ColumnKindError, FoldsError
 from ..typing import Floats
 from .errands import map_parts
@@ -98,10 +98,10 @@ def count_rows(design: Design, part: Part) -> int:
     """The rows of a part, of which a single column is read: work for an executor."""
     reads = design.reads
     if reads.numbers:
-        found = part.batches(reads.numbers[:1], ())
+        one = Reads(reads.numbers[:1])
     else:
-        found = part.batches((), reads.categories[:1], times=reads.times[:1])
-    return sum(batch.n_rows for batch, _ in found)
+        one = Reads(categories=reads.categories[:1], times=reads.times[:1])
+    return sum(batch.n_rows for batch, _ in part.batches(one))
 
 
 def _find_edges(
@@ -159,11 +159,11 @@ def _cut(values: Floats, step: float) -> Floats:
 def count_times(column: Column, part: Part) -> _Times:
     """How often each time occurs in a part: work for an executor."""
     own = (column.name,)
-    numbers, times = (own, ()) if column.kind is Kind.NUMBER else ((), own)
+    reads = Reads(own) if column.kind is Kind.NUMBER else Reads(times=own)
     total = _Times(np.zeros(0), np.zeros(0, dtype=np.int64))
-    for batch, _ in part.batches(numbers, (), times=times):
+    for batch, _ in part.batches(reads):
         if batch.n_rows:
-            values = read_times(DealtBatch(batch, numbers), column)
+            values = read_times(DealtBatch(batch, reads.numbers), column)
             unique, counts = np.unique(values[np.isfinite(values)], return_counts=True)
             total = total.plus(_Times(unique, counts))
     return total

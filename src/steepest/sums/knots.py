@@ -135,7 +135,7 @@ def measure_part(design: Design, part: Part, watch: Watch | None = None) -> dict
     found = dict.fromkeys(design.numbers, NOWHERE)
     row = part.first_row
     reads = design.reads
-    for batch, fraction in part.batches(reads.numbers, reads.categories, times=reads.times):
+    for batch, fraction in part.batches(reads):
         if watch:
             watch(part, batch.n_rows, fraction)
         block = design.block(batch, part.where, row, exact=False)

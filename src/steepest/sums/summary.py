@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import isqrt, nan, sqrt
@@ -11,6 +11,7 @@ from operator import add
 import numpy as np
 
 from ..data.table import Column, Kind
+from ..errors import listed
 from ..typing import Floats
 from .double import Sums
 from .exact import nearest_double
@@ -34,6 +35,18 @@ class Summary:
     """Standard deviation of the sample, with n - 1 in the place of n; None as for the mean."""
     levels: int | None
     """How many different ones; None for a number."""
+
+
+def note_rounded(names: Iterable[str]) -> list[str]:
+    """That some columns hold integers which doubles could not; nothing where there are none.
+
+    >>> note_rounded(["id"])
+    ["'id' holds integers beyond 2⁵³, which were rounded to doubles."]
+    """
+    rounded = sorted(names)
+    verb = "holds" if len(rounded) == 1 else "hold"
+    told = f"{listed(rounded)} {verb} integers beyond 2⁵³, which were rounded to doubles."
+    return [told] if rounded else []
 
 
 def summarise(patterns: Patterns, column: Column, weights: str, n_read: int) -> Summary:
