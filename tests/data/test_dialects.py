@@ -15,7 +15,10 @@ from pyarrow import parquet
 
 import steepest
 from steepest import errors, open_table
+from steepest.data.dialect import Dialect
+from steepest.data.layout import find_layout
 from steepest.data.open import open_source
+from steepest.data.sampling import count_numbers
 
 X = [1.5, -2.0, 3e10, 0.1]
 CITY = ["Oslo", "Zürich", "a,b", 'say "x"']
@@ -245,3 +248,19 @@ def test_a_header_under_names_that_were_given(write: Any, refused: Any) -> None:
         steepest.scan(open_table(path, names=["x", "y"]))
     found = steepest.scan(open_table(path, names=["x", "y"], skip_rows=1))
     assert found.mean.tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(("columns", "most"), [(2, 1 << 17), (40_000, 1 << 20)])
+def test_no_more_is_read_than_the_first_record_takes(columns: int, most: int) -> None:
+    """To know how many columns are numbers, before a long text is begun."""
+    header, row = ",".join(f"x{i}" for i in range(columns)), ",".join(["1"] * (columns - 1) + ["u"])
+    data = f"{header}\n{row}\n".encode() + b"\n" * (1 << 21)
+    asked: list[int] = []
+
+    def read(size: int) -> bytes:
+        asked.append(size)
+        return data[:size]
+
+    layout = find_layout(read, Dialect(), ",", "t.csv")
+    assert count_numbers(read, layout, (), None) == columns - 1
+    assert max(asked) <= most

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from typing import Any
 
-from ..errors import SourceError, counted, listed
+from ..errors import INPUT, SourceError, counted, listed
 from ..store import holds_model
 from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
@@ -25,7 +25,7 @@ from .paths import Found, check_readable, find_files, is_own
 from .places import Place, ask_each, open_bytes, settle, state_of
 from .spool import PIECE, Spool, Spooled, read_pieces, spool
 from .stores import reaching
-from .table import Kind, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
+from .table import Kind, Part, Reads, Schema, Source, allow_mixed, count_numbers, remarks_of
 
 TEXT: dict[str, Callable[..., Source]] = {
     ".csv": DelimitedFile,
@@ -48,7 +48,6 @@ FORMATS: dict[str, Callable[..., Source]] = {
 """How a file is read, by its ending."""
 
 STANDARD_INPUT = "-"
-INPUT_TITLE = "standard input"
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ class Files:
         """How many columns are numbers, as far as that is seen at once."""
         return count_numbers(self.files[0], wanted)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
         found = [
             f"{counted(len(names), 'file')} {what} passed over: {listed(names)}."
             for what, names in (("of 0 bytes", self.empty), ("that steepest wrote", self.own))
             if names
         ]
-        told = ask_each(lambda f: remarks_of(f, numbers, others), self._agreed, far=self.far)
+        told = ask_each(lambda file: remarks_of(file, reads), self._agreed, far=self.far)
         return [*found, *dict.fromkeys(note for notes in told for note in notes)]
 
     def parts(self) -> Sequence[Part]:
@@ -133,12 +132,13 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
             meant[pattern] = Found(pattern)
             continue
         found = find_files(pattern)
-        data = [one for one in found if not is_own(one.path)]
-        own += [one.path for one in found if one not in data]
-        if not data:
+        ours = dict.fromkeys(one.path for one in found if is_own(one.path))
+        own += ours
+        found = [one for one in found if one.path not in ours]
+        if not found:
             raise (SourceError.model if holds_model(own[-1]) else SourceError.scanned)(own[-1])
-        _check_one_format(pattern, [one.path for one in data])
-        for one in data:
+        _check_one_format(pattern, [one.path for one in found])
+        for one in found:
             if one.path not in meant and _tell_apart(one) not in seen:
                 meant[one.path] = one
                 seen.add(_tell_apart(one))
@@ -148,7 +148,7 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
     files = [file for file in opened if file is not None]
     if not files:
         raise SourceError.empty_file(empty[0])
-    keys = [one.keys for one in meant.values() if one.path not in empty]
+    keys = [one.keys for one, file in zip(meant.values(), opened, strict=True) if file is not None]
     placed = place_files(files, keys) if any(keys) else files
     if len(placed) == 1 and not empty and not own:
         return placed[0]
@@ -192,8 +192,8 @@ def open_input(dialect: Dialect = PLAIN) -> Source:
     It is put into a file first, as kinds are found in one pass and sums made in the next.
     """
     held = spool(read_pieces(sys.stdin.buffer))
-    check_readable(held.path, INPUT_TITLE)
-    return _open_text(None, held.path, INPUT_TITLE, dialect, held)
+    check_readable(held.path, INPUT)
+    return _open_text(None, held.path, INPUT, dialect, held)
 
 
 def _open_text(

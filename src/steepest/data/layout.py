@@ -115,28 +115,35 @@ def is_date(cell: str) -> bool:
     return TIME_OF_DAY.fullmatch(cell, found.end()) is not None
 
 
+def read_on(read: Callable[[int], bytes], start: int = 0) -> Iterator[tuple[bytes, bool]]:
+    """More and more of a text from a place on, and whether that is all, or all that is looked at.
+
+    ``read`` gives its first bytes.
+    """
+    size, whole = HEAD_BYTES, False
+    while not whole:
+        text = read(start + size)[start:]
+        whole = len(text) < size or size >= LONGEST_HEADER
+        yield text, whole
+        size *= 8
+
+
 def find_layout(read: Callable[[int], bytes], dialect: Dialect, usual: str, name: str) -> Layout:
     """The layout of the file of that name, whose first bytes ``read`` gives.
 
     SourceError for no bytes, for text in another encoding, for quotes out of place and for a
     header that is none.
     """
-    size = HEAD_BYTES
-    while True:
-        head = read(size)
-        whole = len(head) < size
-        if not head:
-            raise SourceError.empty_file(name)
-        found = _try_head(head, dialect, usual, name, whole=whole or size >= LONGEST_HEADER)
-        if found is not None:
-            return found
-        size *= 8
+    tries = (_try_head(head, dialect, usual, name, whole=whole) for head, whole in read_on(read))
+    return next(found for found in tries if found is not None)
 
 
 def _try_head(
     head: bytes, dialect: Dialect, usual: str, name: str, *, whole: bool
 ) -> Layout | None:
     """The layout, or None if that takes more of the file."""
+    if not head:
+        raise SourceError.empty_file(name)
     check_encoding(head, name)
     start, line = _skip_lines(head, dialect.skip_lines)
     text = head[start:]

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SourceError
@@ -25,7 +25,7 @@ from .dialect import PLAIN, Dialect
 from .layout import check_encoding
 from .mistakes import describe
 from .objects import LONGEST_LINE, LinesPart, LinesText, is_time, types_of
-from .packing import find_packing, open_unpacked
+from .packing import find_packing, open_text, open_unpacked
 from .places import Place, measure, open_bytes
 from .table import Kind, Schema
 
@@ -95,10 +95,11 @@ class LinesFile(LinesText):
 
     def count_numbers(self, wanted: Collection[str] | None = None) -> int:
         """How many keys are numbers in the first line."""
-        with self.reading(), open_unpacked(self.path, self._span.packing) as (stream, _):
-            head = bytes(stream.read(LONGEST_LINE))[self._span.start :].lstrip()
+        with self.reading(), open_text(self.path, self._span.packing) as text:
+            lines = iter(partial(text.readline, LONGEST_LINE), "")
+            first = next((line for line in lines if line.strip()), "")
         try:
-            row = json.loads(head.split(b"\n", 1)[0])
+            row = json.loads(first)
         except (ValueError, RecursionError):
             return 0
         if not isinstance(row, dict):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from .layout import Layout
-from .records import BrokenError
+from .layout import Layout, read_on
+from .records import BrokenError, Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,19 +51,32 @@ def show_types(rows: pa.RecordBatch, layout: Layout) -> list[Shown]:
 
 
 def count_numbers(
-    text: bytes, layout: Layout, texts: Collection[str], wanted: Collection[str] | None
+    read: Callable[[int], bytes],
+    layout: Layout,
+    texts: Collection[str],
+    wanted: Collection[str] | None,
 ) -> int:
     """How many of some columns are numbers in the first record of a text; None for all."""
-    asked = None if wanted is None else frozenset(wanted)
-    try:
-        record = next(layout.iterate(text), None)
-    except BrokenError:
-        return 0
+    asked, record = None if wanted is None else frozenset(wanted), _find_first(read, layout)
     return sum(
         layout.is_number(cell.decode("utf-8", "replace"))
         for name, cell in zip(layout.names, record.cells if record else (), strict=False)
         if (asked is None or name in asked) and name not in texts
     )
+
+
+def _find_first(read: Callable[[int], bytes], layout: Layout) -> Record | None:
+    """The first record; None where there is none, or it is broken."""
+    for text, whole in read_on(read, layout.start):
+        try:
+            record = next(layout.iterate(text), None)
+        except BrokenError as broken:
+            if broken.open_ended:
+                continue
+            return None
+        if whole or (record and record.stop < len(text)):
+            return record
+    return None
 
 
 def find_padded(text: bytes, layout: Layout, names: Iterable[str]) -> dict[str, str]:
