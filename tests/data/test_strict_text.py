@@ -145,6 +145,10 @@ def test_blanks_around_names_are_taken_away_with_a_note(write: Any) -> None:
     assert moments.names == ("x", "y", "z", "w")
     assert "blanks around names" in moments.remarks[0]
     assert "'x', 'y' and 'w'" in moments.remarks[0]
+    formed = steepest.scan(
+        write("a.csv", "y, t\n1,2024-05-01\n2,2024-06-01\n"), formula="y ~ days(t)"
+    )
+    assert formed.remarks == ("blanks around names in the header were taken away: 't'.",)
 
 
 def test_names_that_only_differ_by_blanks(write: Any, refused: Any) -> None:

@@ -1,1 +1,1 @@
-"""Is it the same, is it right: checks that a person runs.  None is built yet."""
+"""Is it the same, is it right: checks that a person runs."""

@@ -26,9 +26,9 @@ class FirstRows:
         """The same, in which these columns are text where they hold numbers and text."""
         return replace(self, source=allow_mixed(self.source, names))
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
-        return remarks_of(self.source, numbers, others)
+        return remarks_of(self.source, reads)
 
     def parts(self) -> Sequence[Part]:
         parts = tuple(self.source.parts())

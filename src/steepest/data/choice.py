@@ -206,7 +206,7 @@ def _choose(schema: Schema, named: Mapping[str, str] | None, weights: str) -> De
         order = {name: i for i, name in enumerate(schema.names)}
         return Design(tuple(sorted(chosen, key=lambda column: order[column.name])))
     columns = [c for c in schema.columns if not weights or c.name != weights]
-    left_out = {c.name: _why_left_out(c) for c in columns if _why_left_out(c)}
+    left_out = {c.name: why for c in columns if (why := _why_left_out(c))}
     kept = tuple(c for c in columns if c.name not in left_out)
     if not kept and any(column.kind is Kind.NULL and column.name for column in schema.columns):
         # Perhaps there are no rows at all: the pass will tell.

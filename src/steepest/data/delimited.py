@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from ..errors import EmptySourceError, SourceError, listed
 from .arrow import arrow_schema
@@ -30,10 +30,7 @@ from .packing import find_packing, open_unpacked
 from .parsing import Parser
 from .places import Place, measure, open_bytes
 from .sampling import Shown, count_numbers, find_padded, show_types
-from .table import Kind, Schema
-
-if TYPE_CHECKING:
-    pass
+from .table import Kind, Reads, Schema
 
 PART_BYTES = 1 << 24
 """Bytes of a part."""
@@ -243,15 +240,15 @@ class DelimitedFile(File):
 
     # ------------------------------------------------------------ what a person should know
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in reading these columns."""
         layout, notes = self._layout, []
-        if stripped := [name for name in layout.stripped if name in {*numbers, *others}]:
+        if stripped := [name for name in layout.stripped if name in reads.names]:
             notes.append(f"blanks around names in the header were taken away: {listed(stripped)}.")
         padded = find_padded(
             self._read_head(layout.start + HEAD_BYTES)[layout.start :],
             layout,
-            numbers,
+            reads.numbers,
         )
         notes += [
             f"'{name}' looks like an identifier, as in '{cell}', and is read as numbers; "

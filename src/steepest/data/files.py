@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from typing import Any
 
-from ..errors import SourceError, counted, listed
+from ..errors import INPUT, SourceError, counted, listed
 from ..store import holds_model
 from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
@@ -25,7 +25,7 @@ from .paths import Found, check_readable, find_files, is_own
 from .places import Place, Stamp, open_bytes
 from .spool import PIECE, Spool, Spooled, read_pieces, spool
 from .stores import reaching
-from .table import Kind, Part, Schema, Source, allow_mixed, count_numbers, remarks_of
+from .table import Kind, Part, Reads, Schema, Source, allow_mixed, count_numbers, remarks_of
 
 TEXT: dict[str, Callable[..., Source]] = {
     ".csv": DelimitedFile,
@@ -48,7 +48,6 @@ FORMATS: dict[str, Callable[..., Source]] = {
 """How a file is read, by its ending."""
 
 STANDARD_INPUT = "-"
-INPUT_TITLE = "standard input"
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,14 @@ class Files:
         """How many columns are numbers, as far as that is seen at once."""
         return count_numbers(self.files[0], wanted)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
         found = [
             f"{counted(len(names), 'file')} {what} passed over: {listed(names)}."
             for what, names in (("of 0 bytes", self.empty), ("that steepest wrote", self.own))
             if names
         ]
-        told = [note for file in self._agreed for note in remarks_of(file, numbers, others)]
+        told = [note for file in self._agreed for note in remarks_of(file, reads)]
         return [*found, *dict.fromkeys(told)]
 
     def parts(self) -> Sequence[Part]:
@@ -132,11 +131,11 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
             keys.append(())
             continue
         found = find_files(pattern)
-        data = [one for one in found if not is_own(one.path)]
-        own += [one.path for one in found if one not in data]
-        if not data:
+        ours = dict.fromkeys(one.path for one in found if is_own(one.path))
+        own += ours
+        found = [one for one in found if one.path not in ours]
+        if not found:
             raise (SourceError.model if holds_model(own[-1]) else SourceError.scanned)(own[-1])
-        found = data
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
             if one.path not in files and _tell_apart(one) not in seen:
@@ -177,8 +176,8 @@ def open_input(dialect: Dialect = PLAIN) -> Source:
     It is put into a file first, as kinds are found in one pass and sums made in the next.
     """
     held = spool(read_pieces(sys.stdin.buffer))
-    check_readable(held.path, INPUT_TITLE)
-    return _open_text(None, held.path, INPUT_TITLE, dialect, held)
+    check_readable(held.path, INPUT)
+    return _open_text(None, held.path, INPUT, dialect, held)
 
 
 def _open_text(

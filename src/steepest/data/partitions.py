@@ -86,9 +86,9 @@ class Partition:
         """How many columns are numbers, as far as that is seen at once."""
         return count_numbers(self.source, wanted)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
-        return remarks_of(self.source, numbers, others)
+        return remarks_of(self.source, reads)
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
         found = self.source.schema(wanted)

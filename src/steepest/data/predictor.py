@@ -104,7 +104,7 @@ class LinearPredictor:
 
     def note_reads(self, source: Source) -> list[str]:
         """What a table takes for granted in giving what it takes."""
-        return remarks_of(source, self.reads.numbers, (*self.reads.categories, *self.reads.times))
+        return remarks_of(source, self.reads)
 
     @property
     def sources(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import IO, Any, AnyStr
 
 from ..drafts import drop_draft, make_draft
 from .onlooker import Preparation
-from .table import Part, Schema, allow_mixed, count_numbers, remarks_of
+from .table import Part, Reads, Schema, allow_mixed, count_numbers, remarks_of
 
 
 class Spool:
@@ -45,9 +45,9 @@ class Spooled:
         """How many columns are numbers, as far as that is seen at once."""
         return count_numbers(self.source, wanted)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving these columns."""
-        return remarks_of(self.source, numbers, others)
+        return remarks_of(self.source, reads)
 
     def read_as_text(self, names: frozenset[str]) -> Spooled:
         """The same source, with these columns taken as the text they are written as."""

@@ -1,9 +1,10 @@
 """What a table is: named columns of a kind, in parts, in batches of rows.
 
 A ``Source`` knows its schema and cuts itself into parts.  A ``Part`` can be pickled, is read
-on its own, and yields batches.  A ``Batch`` gives its columns in the two forms that sums are
-made of: numbers, and codes of levels.  Whoever adds a source writes these three, and
-everything above works.
+on its own, and yields batches.  A ``Batch`` gives its columns in the forms that sums are made
+of: numbers, levels as codes, and cells as Arrow has them, of which times are formed.  ``Reads``
+says which columns are wanted in which form.  Whoever adds a source writes the first two (its
+batches are mostly those of ``arrow`` or ``memory``), and everything above works.
 """
 
 from __future__ import annotations
@@ -313,7 +314,7 @@ def count_numbers(source: Any, wanted: Sequence[str] | None) -> int:
     return int(own(wanted)) if own else 0
 
 
-def remarks_of(source: Any, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
-    """What a source took for granted in giving these columns, as numbers or otherwise."""
+def remarks_of(source: Any, reads: Reads) -> list[str]:
+    """What a source took for granted in giving some columns."""
     own = getattr(source, "remarks", None)
-    return list(own(numbers, others)) if own else []
+    return list(own(reads)) if own else []

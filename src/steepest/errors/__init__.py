@@ -55,9 +55,10 @@ from .stores import StoreError
 from .studies import FoldsError, StudyError
 from .sums import MomentsError
 from .tables import SourceError, SourceNotFoundError
-from .words import SteepestError, SteepestWarning, counted, listed, nearest, visible
+from .words import INPUT, SteepestError, SteepestWarning, counted, listed, nearest, visible
 
 __all__ = [
+    "INPUT",
     "CheckpointError",
     "CollinearError",
     "ColumnKindError",

@@ -1,4 +1,4 @@
-"""Messages about options, gradients and sums."""
+"""Messages about options, gradients, and fits that rows or columns do not determine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that compares many models from one scan."""
+"""The commands that compare many models from one scan: study and select."""
 
 from __future__ import annotations
 

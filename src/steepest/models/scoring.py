@@ -234,11 +234,10 @@ class Scored:
         where = self.source.schema([]).where
         return Schema(tuple(Column(name, Kind.NUMBER, "double") for name in names), where)
 
-    def remarks(self, numbers: Sequence[str], others: Sequence[str]) -> list[str]:
+    def remarks(self, reads: Reads) -> list[str]:
         """What was taken for granted in giving the columns that it is made of."""
-        del numbers, others
-        reads = self.scorer.reads
-        return remarks_of(self.source, reads.numbers, (*reads.categories, *reads.times))
+        del reads
+        return remarks_of(self.source, self.scorer.reads)
 
     def parts(self) -> list[Part]:
         casts = self.scorer.check(self.source)

@@ -262,7 +262,7 @@ def scan_source(
     ledger = Ledger((Entry("", schema.where, total.n_read),))
     remarks = (
         *remarks,
-        *remarks_of(source, design.reads.numbers, design.reads.categories),
+        *remarks_of(source, design.reads),
         *note_dropped(total.observed.dropped),
     )
     return replace(
