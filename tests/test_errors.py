@@ -205,6 +205,11 @@ SPECIAL = {
     ("WorkerError", "version", "host"): "node7",
     ("WorkerError", "version", "theirs"): "0.1.0 (c, avx2)",
     ("WorkerError", "version", "ours"): "0.2.0 (c, avx2)",
+    ("WorkerError", "unstarted", "count"): 8,
+    ("WorkerError", "unstarted", "reason"): "Too many open files",
+    ("WorkerError", "unwilling", "reason"): "cannot schedule new futures after shutdown",
+    ("OutputError", "temporary", "folder"): "/tmp",
+    ("OutputError", "temporary", "reason"): "No space left on device",
     ("WorkerError", "no_file", "host"): "node7",
     ("WorkerError", "no_file", "path"): "data/homes.csv",
     ("WorkerError", "strange", "reason"): "No module named 'steepest'",
@@ -351,6 +356,31 @@ def rendered() -> dict[str, errors.SteepestError]:
                 }
                 found[f"{name}.{member}"] = call(**arguments)
     return found
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "postgresql://me:s3cret@host/db",
+        "s3://key:s3cret/+@bucket/a.csv",
+        "redis://:s3cret@h@host/0",
+        "postgresql:/me:s3cret@host",
+        "postgresql://host/db?user=me&password=s3cret",
+        "host=h password=s3cret user=me",
+    ],
+)
+def test_passwords_are_in_no_message(place):
+    for error in (
+        errors.OutputError("'" + place + "' x.", "y", place),
+        errors.SteepestError("", place, ""),
+    ):
+        assert "s3cret" not in str(error)
+        assert "s3cret" not in repr(error)
+
+
+def test_places_without_passwords_are_shown():
+    for place in ("postgresql://me@host:5432/db", "s3://bucket/a@b.csv", "C:/a:b@c.csv", "a:b@c"):
+        assert place in str(errors.SteepestError(place, "", ""))
 
 
 def test_every_message_as_recorded():

@@ -77,14 +77,14 @@ def require_postgresql() -> str:
 
 
 @contextmanager
-def make_postgresql_database(name: str) -> Iterator[tuple[str, Any]]:
+def make_postgresql_database(name: str, options: str = "") -> Iterator[tuple[str, Any]]:
     """A database of our own for the time of the block: its address, and a connection to it."""
     from adbc_driver_postgresql import dbapi
 
     url = require_postgresql()
     own = f"{name}_{os.getpid()}"
     with closing(dbapi.connect(url, autocommit=True)) as root, root.cursor() as cursor:
-        cursor.execute(f"create database {own}")
+        cursor.execute(f"create database {own} {options}")
         try:
             place = f"{url.rpartition('/')[0]}/{own}"
             with closing(dbapi.connect(place, autocommit=True)) as connection:

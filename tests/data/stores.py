@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -17,10 +20,11 @@ KEY, SECRET = "AKIAEXAMPLE", "s3cret/with+signs%"
 class Store:
     """A store, and how it is written to."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, log: Path) -> None:
         import boto3
 
         self.endpoint = endpoint
+        self._log = log
         self.client: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -34,6 +38,10 @@ class Store:
             self.client.create_bucket(Bucket=bucket)
         for name, content in files.items():
             self.client.put_object(Bucket=bucket, Key=name, Body=content)
+
+    def count_requests(self) -> int:
+        """How often it was asked since it began, by whomever."""
+        return len(re.findall(rb'"(?:GET|HEAD) /', self._log.read_bytes()))
 
     def delete(self, bucket: str, name: str) -> None:
         self.client.delete_object(Bucket=bucket, Key=name)
@@ -58,20 +66,21 @@ def serve() -> Iterator[Store]:
     """A store that is there until the block ends."""
     port = free_port()
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, "moto's server did not start"
-            time.sleep(0.1)
-        yield Store(f"http://127.0.0.1:{port}")
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as out:
+            process = subprocess.Popen([*command, "-p", str(port)], stdout=out, stderr=out)
+        try:
+            for _ in range(600):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                assert process.poll() is None, "moto's server did not start"
+                time.sleep(0.1)
+            yield Store(f"http://127.0.0.1:{port}", log)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def free_port() -> int:

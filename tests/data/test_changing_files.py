@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pyarrow import ipc, parquet
 
 import steepest
 from steepest import errors
+from steepest.data import files
 from steepest.data.open import open_source
 from steepest.data.table import Reads
 
@@ -127,6 +129,7 @@ def test_reading_is_no_change(path: Path) -> None:
 
 IDENTITIES = """
 import sys
+from steepest.data import files
 from steepest.data.open import open_source
 from steepest.data.table import Reads
 
@@ -160,3 +163,22 @@ def test_an_identity_changes_with_the_file(path: Path) -> None:
     before = {part.identity for part in open_source(path).parts()}
     touch(path)
     assert before.isdisjoint(part.identity for part in open_source(path).parts())
+
+
+@pytest.mark.parametrize("said", [{}, {"encoding": "utf-16"}])
+def test_a_change_while_it_is_put_into_another_file(
+    said: Any, tmp_path: Path, refused: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "x,y\n1,2\n3,5\n"
+    path = tmp_path / ("t.csv" if said else "t.csv.xz")
+    path.write_bytes(text.encode("utf-16") if said else lzma.compress(text.encode()))
+    spool = files.spool
+
+    def slowly(pieces: Any) -> Any:
+        held = spool(pieces)
+        os.utime(path, (1, 1))
+        return held
+
+    monkeypatch.setattr(files, "spool", slowly)
+    with refused(errors.SourceError, f"'{path}' changed while"):
+        steepest.open_table(path, **said)

@@ -597,6 +597,44 @@ def test_connections(database: Database, refused: Any) -> None:
     database.run("create temp table also (x int)", "drop table also")
 
 
+def test_connections_that_can_give_nothing(database: Database, refused: Any) -> None:
+    from adbc_driver_postgresql import dbapi
+
+    with closing(dbapi.connect(database.url)) as own:
+        with own.cursor() as cursor, pytest.raises(dbapi.Error):
+            cursor.execute("select nothing")
+        with refused(errors.DatabaseError, "the database cannot be read", "first rollback"):
+            open_table(own, table="plain")
+        own.rollback()
+        assert steepest.scan(open_table(own, table="plain")).n_read == N
+    with refused(errors.DatabaseError, "the database cannot be read"):
+        open_table(own, table="plain")
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("LATIN1", "größe"), ("EUC_JP", "日本")])
+def test_text_in_another_encoding(
+    encoding: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and levels are what they are, whatever the server and the user's programs keep to."""
+    from adbc_driver_postgresql import dbapi
+
+    how = f"encoding {encoding} template template0 locale 'C'"
+    with make_postgresql_database(f"steepest_{encoding.lower()}", how) as (url, _):
+        with closing(dbapi.connect(f"{url}?client_encoding=UTF8", autocommit=True)) as writing:
+            made = Database(url, writing)
+            made.run(f'create table "{name}" (x int, "{name}" text)')
+            made.run(f"insert into \"{name}\" values (1, '{name}'), (2, 'x'), (5, '{name}')")
+        for autocommit in (True, False):
+            with closing(dbapi.connect(url, autocommit=autocommit)) as own:
+                for source in (url, f"{url}?client_encoding={encoding}", own):
+                    found = steepest.scan(open_table(source, table=name))
+                    assert found.levels(name) == {name: 2, "x": 1}
+                query = "select current_setting('client_encoding')"
+                assert Database(url, own).ask(query) == [(encoding,)]
+        monkeypatch.setenv("PGCLIENTENCODING", encoding)
+        assert steepest.scan(f"{url}?table={quote(name)}").levels(name) == {name: 2, "x": 1}
+
+
 def test_a_connection_to_something_else(refused: Any) -> None:
     class Connection:
         def adbc_get_info(self) -> dict[str, str]:

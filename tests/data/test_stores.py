@@ -24,6 +24,7 @@ from pyarrow import ipc, parquet
 
 import steepest
 from steepest import errors, open_table
+from steepest.data import places
 from steepest.data.open import open_source
 from steepest.data.table import Reads
 
@@ -187,6 +188,40 @@ def test_the_command_line(tmp_path: Path, capsys: Any) -> None:
     assert run(["predict", model, "s3://tables/t.csv", "-o", out]) == 0
     assert len(Path(out).read_text().splitlines()) == N + 1
     assert run(["scan", "s3://tables/sales/**/*.csv", "-o", str(tmp_path / "s.moments")]) == 0
+
+
+def test_small_objects_take_few_requests(store: Store) -> None:
+    rows = {name: content for name, content in FILES.items() if "xz" not in name}
+    small = {name: content for name, content in rows.items() if len(content) < 1 << 20}
+    assert small
+    store.put("tables", {f"few/{name}": content for name, content in small.items()})
+    store.put("tables", {f"many/{i}.csv": b"x,y\n1,2\n3,%d\n" % i for i in range(20)})
+    for name in small:
+        before = store.count_requests()
+        steepest.scan(f"s3://tables/few/{name}", columns=["x"])
+        assert store.count_requests() - before <= 6, name
+    before = store.count_requests()
+    assert steepest.scan("s3://tables/many/*.csv").n_read == 40
+    assert store.count_requests() - before <= 4 + 20 * 4
+
+
+def test_what_is_kept_of_small_objects_is_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "KEPT_BYTES", 100)
+    kept = places._Kept()
+    monkeypatch.setattr(places, "KEPT", kept)
+    text = {f"bounded/{i}.csv": b"x,y\n" + b"%d,2\n" % i * 5 for i in range(10)}
+    store.put("tables", text)
+    moments = steepest.scan("s3://tables/bounded/*.csv")
+    assert (moments.n_read, moments.mean.tolist()) == (50, [4.5, 2.0])
+    assert sum(content.size for content in kept._held.values()) == kept._bytes <= 100
+
+
+def test_an_object_is_not_that_of_the_last_scan(store: Store) -> None:
+    for value in (1, 2, 1):
+        store.put("tables", {"again/a.csv": b"x,y\n%d,2\n" % value})
+        assert steepest.scan("s3://tables/again/a.csv").mean.tolist() == [value, 2.0]
 
 
 # ------------------------------------------------------------------ what goes wrong

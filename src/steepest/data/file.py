@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ..errors import SourceError, SteepestError, StoreError, visible
-from .places import Place, Stamp
+from ..errors import SourceError, SteepestError, StoreError, TooLargeError, visible
+from .places import KEPT, Place, Stamp
 
 
 def gather_groups(lengths: Sequence[int], least: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
@@ -62,8 +62,11 @@ class File:
         return replace(self, path=str(Path(self.path).absolute()), title=self.name)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Arrow's errors in the house's own words; SourceError if the file changes meanwhile."""
+    def reading(self, *, rows: bool = False) -> Iterator[None]:
+        """Arrow's errors in the house's own words; SourceError if the file changes meanwhile.
+
+        A store is asked about that where ``rows`` are read: each time is a request.
+        """
         import pyarrow as pa
 
         try:
@@ -73,10 +76,13 @@ class File:
             raise
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, MemoryError) as error:
             self.check_unchanged()
+            if isinstance(error, MemoryError):
+                raise TooLargeError.reading(self.name) from None
             if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise SourceError.broken_off(self.name, os.strerror(error.errno)) from None
             raise self.explain(str(error) or type(error).__name__) from None
-        self.check_unchanged()
+        if rows or not isinstance(self.path, Place):
+            self.check_unchanged()
 
     def check_unchanged(self) -> None:
         """SourceError if the file is not in the state in which it was opened."""
@@ -91,6 +97,7 @@ class File:
                 raise SourceError.broken_off(self.name, os.strerror(error.errno)) from None
             raise SourceError.gone(self.name) from None
         if now != self.stamp:
+            KEPT.drop(self.path, self.stamp)
             raise SourceError.altered(self.name, self.stamp.size, now.size)
 
     def explain(self, message: str) -> Exception:

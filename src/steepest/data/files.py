@@ -22,7 +22,7 @@ from .packing import ENDINGS, find_format, find_packing, is_empty, open_text, op
 from .parquet import ParquetFile
 from .partitions import place_files
 from .paths import Found, check_readable, find_files, is_own
-from .places import Place, Stamp, open_bytes
+from .places import Place, ask_each, open_bytes, settle, state_of
 from .spool import PIECE, Spool, Spooled, read_pieces, spool
 from .stores import reaching
 from .table import Kind, Part, Reads, Schema, Source, allow_mixed, count_numbers, remarks_of
@@ -61,9 +61,11 @@ class Files:
     """Files that steepest wrote, which were passed over too."""
     mixing: frozenset[str] = frozenset()
     """Columns that are text if they hold any."""
+    far: bool = False
+    """Whether some are in a store."""
 
     def schema(self, wanted: Sequence[str] | None = None) -> Schema:
-        schemas = [file.schema(wanted) for file in self._agreed]
+        schemas = ask_each(lambda file: file.schema(wanted), self._agreed, far=self.far)
         joined = reduce(lambda a, b: a.join(b, wanted), schemas)
         more = len(self.files) - 1
         return replace(
@@ -90,16 +92,18 @@ class Files:
             for what, names in (("of 0 bytes", self.empty), ("that steepest wrote", self.own))
             if names
         ]
-        told = [note for file in self._agreed for note in remarks_of(file, reads)]
-        return [*found, *dict.fromkeys(told)]
+        told = ask_each(lambda file: remarks_of(file, reads), self._agreed, far=self.far)
+        return [*found, *dict.fromkeys(note for notes in told for note in notes)]
 
     def parts(self) -> Sequence[Part]:
-        return [part for file in self._agreed for part in file.parts()]
+        found = ask_each(lambda file: file.parts(), self._agreed, far=self.far)
+        return [part for parts in found for part in parts]
 
     @cached_property
     def _agreed(self) -> tuple[Source, ...]:
         """The files, with a column of text as text also where it looks like something else."""
-        columns = [c for f in self.files for c in f.schema(()).columns]
+        schemas = ask_each(lambda file: file.schema(()), self.files, far=self.far)
+        columns = [column for schema in schemas for column in schema.columns]
         text = {c.name for c in columns if c.kind is Kind.CATEGORY and not c.is_boolean}
         looks = {c.name for c in columns if c.is_boolean or c.kind is Kind.TIME}
         mixed = frozenset(text & (looks | self.mixing))
@@ -120,15 +124,12 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
         A dialect that no text has, or that is said of files that are no text.
     """
     dialect.check()
-    files: dict[str, Source] = {}
+    meant: dict[str, Found] = {}
     seen: set[object] = set()
-    keys: list[Sequence[tuple[str, str]]] = []
-    empty: list[str] = []
     own: list[str] = []
     for pattern in dict.fromkeys(os.fspath(given) for given in patterns):
         if pattern == STANDARD_INPUT:
-            files[pattern] = open_input(dialect)
-            keys.append(())
+            meant[pattern] = Found(pattern)
             continue
         found = find_files(pattern)
         ours = dict.fromkeys(one.path for one in found if is_own(one.path))
@@ -138,19 +139,30 @@ def open_paths(patterns: Sequence[str | os.PathLike[str]], dialect: Dialect = PL
             raise (SourceError.model if holds_model(own[-1]) else SourceError.scanned)(own[-1])
         _check_one_format(pattern, [one.path for one in found])
         for one in found:
-            if one.path not in files and _tell_apart(one) not in seen:
-                if dialect.skip_empty and is_empty(one.path):
-                    empty.append(one.path)
-                    continue
-                files[one.path] = open_file(one.path, dialect)
+            if one.path not in meant and _tell_apart(one) not in seen:
+                meant[one.path] = one
                 seen.add(_tell_apart(one))
-                keys.append(one.keys)
-    if empty and not files:
+    far = any(isinstance(path, Place) for path in meant)
+    opened = ask_each(lambda path: _open(path, dialect), meant, far=far)
+    empty = [path for path, file in zip(meant, opened, strict=True) if file is None]
+    files = [file for file in opened if file is not None]
+    if not files:
         raise SourceError.empty_file(empty[0])
-    placed = place_files(list(files.values()), keys) if any(keys) else list(files.values())
+    keys = [one.keys for one, file in zip(meant.values(), opened, strict=True) if file is not None]
+    placed = place_files(files, keys) if any(keys) else files
     if len(placed) == 1 and not empty and not own:
         return placed[0]
-    return Files(tuple(placed), tuple(empty), tuple(own))
+    return Files(tuple(placed), tuple(empty), tuple(own), far=far)
+
+
+def _open(path: str, dialect: Dialect) -> Source | None:
+    """A file, or standard input; None for one of no bytes that is to be passed over."""
+    if path == STANDARD_INPUT:
+        return open_input(dialect)
+    with reaching(path):
+        path = settle(path)
+        passed = dialect.skip_empty and is_empty(path)
+    return None if passed else open_file(path, dialect)
 
 
 def _tell_apart(found: Found) -> object:
@@ -164,10 +176,14 @@ def open_file(path: str, dialect: Dialect = PLAIN) -> Source:
     opened = _find_format(path)
     with reaching(path):
         check_readable(path)
+        stamp = state_of(path)
         if opened not in TEXT.values():
             dialect.refuse_said(f"'{path}'", encoded=False)
-            return opened(path, stamp=Stamp.of(path))
-        return _open_text(opened, path, "", dialect)
+            return opened(path, stamp=stamp)
+        file = _open_text(opened, path, "", dialect)
+        if isinstance(file, Spooled):
+            File(path, stamp=stamp).check_unchanged()
+        return file
 
 
 def open_input(dialect: Dialect = PLAIN) -> Source:
@@ -175,7 +191,8 @@ def open_input(dialect: Dialect = PLAIN) -> Source:
 
     It is put into a file first, as kinds are found in one pass and sums made in the next.
     """
-    held = spool(read_pieces(sys.stdin.buffer))
+    with File("", INPUT).reading():
+        held = spool(read_pieces(sys.stdin.buffer))
     check_readable(held.path, INPUT)
     return _open_text(None, held.path, INPUT, dialect, held)
 
@@ -204,16 +221,16 @@ def _open_text(
     opened = opened or _guess_format(path, title)
     if opened is LinesFile:
         dialect.refuse_said(f"'{title or path}'", encoded=True)
-    file = opened(path, title=title, stamp=Stamp.of(path), dialect=dialect)
+    file = opened(path, title=title, stamp=state_of(path), dialect=dialect)
     return Spooled(file, held) if held else file
 
 
 def _unpack_xz(path: str, title: str, most: int | None) -> Spool:
-    try:
-        with open_bytes(path) as raw:
+    with File(path, title).reading(), open_bytes(path) as raw:
+        try:
             held = spool(_guard(_read_xz(raw), title, most))
-    except (lzma.LZMAError, EOFError) as error:
-        raise SourceError.unreadable(title, "xz", str(error)) from None
+        except (lzma.LZMAError, EOFError) as error:
+            raise SourceError.unreadable(title, "xz", str(error)) from None
     check_readable(held.path, title)
     return held
 

@@ -67,7 +67,7 @@ class DelimitedPart(File):
         )
         extent = max(self.size, 1.0)
         origin = 0 if self.span.packing else self.span.start
-        with self.reading():
+        with self.reading(rows=True):
             for block in self.blocks():
                 rows, dropped = self.parse(parser, block)
                 named = rows.rename_columns(list(types)) if types else rows

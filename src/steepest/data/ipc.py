@@ -80,7 +80,7 @@ class ArrowFile(File):
         rows = batch_rows(len(names))
         room = np.empty((len(reads.numbers), rows))
         known: dict[str, Any] = {}
-        with self.reading():
+        with self.reading(rows=True):
             for piece, share in self._read(names, rows):
                 yield ArrowBatch(piece, room, known), min(share, 1.0)
 

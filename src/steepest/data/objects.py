@@ -156,7 +156,7 @@ class LinesPart(LinesText):
         types |= {n: own[n] for n in reads.times}
         whole = {n: own[n] for n in reads.numbers if pa.types.is_integer(own[n])}
         origin = 0 if self.span.packing else self.span.start
-        with self.reading():
+        with self.reading(rows=True):
             for block in self.read(self.span):
                 rows = self.parse(self.span, block, types, whole=whole)
                 if any(rows.schema.field(name).type != kind for name, kind in whole.items()):

@@ -60,7 +60,7 @@ class ParquetFile(File):
 
     def range_of(self, name: str) -> tuple[float, float] | None:
         """The smallest and largest of a column of plain numbers, where its statistics say so."""
-        with self.reading(), self._open() as file:
+        with self.reading(rows=True), self._open() as file:
             names = file.schema_arrow.names
             if name not in names or file.metadata.num_columns != len(names):  # some are nested
                 return None
@@ -92,7 +92,7 @@ class ParquetFile(File):
         rows, done = batch_rows(len(names)), 0
         room = np.empty((len(reads.numbers), rows))
         known: dict[str, Any] = {}
-        with self.reading(), self._open_for({*reads.categories} - {*reads.cells}) as file:
+        with self.reading(rows=True), self._open_for({*reads.categories} - {*reads.cells}) as file:
             for batch in file.iter_batches(
                 batch_size=rows,
                 row_groups=list(self.groups),

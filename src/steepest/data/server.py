@@ -38,8 +38,12 @@ DEFAULTS = {
     "keepalives_interval": ("10", ""),
     "keepalives_count": ("3", ""),
     "application_name": ("steepest", "PGAPPNAME"),
+    "client_encoding": ("UTF8", ""),
 }
 """What libpq is told, unless the URL or the environment tells it something else."""
+
+OURS = ("table", "query", "client_encoding")
+"""Options that libpq is not told as the URL has them: Arrow's text is UTF-8, whatever is said."""
 
 BEGIN = "begin transaction isolation level repeatable read, read only"
 SAVEPOINT = "steepest_reads"
@@ -180,6 +184,7 @@ class UserConnection:
         try:
             if not alone:
                 session.tell("set transaction read only")
+            session.tell("set local client_encoding = 'UTF8'")
             yield session
         finally:
             with suppress(dbapi.Error):
@@ -200,10 +205,12 @@ def is_connection(source: object) -> bool:
 
 def use_connection(connection: Any) -> UserConnection:
     """A connection of ADBC's; DatabaseError for one to something else than PostgreSQL."""
-    vendor = connection.adbc_get_info().get("vendor_name")
+    opened = UserConnection(connection)
+    with speaking(opened, opened.name):
+        vendor = connection.adbc_get_info().get("vendor_name")
     if vendor != "PostgreSQL":
         raise DatabaseError.vendor(str(vendor))
-    return UserConnection(connection)
+    return opened
 
 
 @contextmanager
@@ -281,8 +288,8 @@ def split_url(url: str) -> tuple[str, str, str, list[str]]:
 def _complete(url: str) -> tuple[str, tuple[str, ...]]:
     """The URL as the driver takes it, and what of it is secret."""
     user, hosts, path, options = split_url(url)
-    given = {option.partition("=")[0] for option in options}
-    told = [option for option in options if option.partition("=")[0] not in ("table", "query")]
+    told = [option for option in options if option.partition("=")[0] not in OURS]
+    given = {option.partition("=")[0] for option in told}
     told += [
         f"{name}={value}"
         for name, (value, variable) in DEFAULTS.items()

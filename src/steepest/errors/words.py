@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ class SteepestError(Exception):
     exit_code = 1
 
     def __init__(self, found: str, why: str, hint: str) -> None:
-        found, why, hint = visible(found), visible(why), visible(hint)
+        found, why, hint = (visible(conceal(text)) for text in (found, why, hint))
         super().__init__(found, why, hint)
         self.found, self.why, self.hint = found, why, hint
 
@@ -58,6 +59,24 @@ def visible(text: str) -> str:
     a bell\x07
     """
     return text.translate(CONTROLS)
+
+
+SECRETS = (
+    (re.compile(r"(\w[\w+.-]+:/{1,2})[^\s'\"@/]*:[^\s'\"]*@"), r"\1***@"),
+    (re.compile(r"(password=)[^\s&'\"]+", re.IGNORECASE), r"\1***"),
+)
+"""Where a URL that stands where none is expected may hold a password, and what is shown of it."""
+
+
+def conceal(text: str) -> str:
+    """Text without the passwords of URLs.
+
+    >>> conceal("there is no file 's3://key:secret@bucket/a.csv'.")
+    "there is no file 's3://***@bucket/a.csv'."
+    """
+    for pattern, instead in SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def shown(cell: str, most: int = 40) -> str:
