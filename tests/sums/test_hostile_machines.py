@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
 from tests.conftest import ROOT
+from tests.tiers import exhaustively
 
 import steepest
 
@@ -137,6 +139,43 @@ def test_a_result_outlives_a_full_disk_in_its_checkpoint(folder: Path, tmp_path:
     assert run(*arguments).returncode == 0
     assert not place.exists()
     assert steepest.load(output) == steepest.scan(folder / "t.parquet")
+
+
+@pytest.mark.parametrize("kind", ["-", "t.csv.xz", "t.utf16.csv"])
+def test_a_full_disk_where_input_is_put_aside(kind: str, folder: Path, tmp_path: Path) -> None:
+    """It is not the output that cannot be written."""
+    text = (folder / "t.csv").read_bytes()
+    content = {"t.csv.xz": lzma.compress, "t.utf16.csv": lambda t: t.decode().encode("utf-16")}
+    if kind in content:
+        (tmp_path / kind).write_bytes(content[kind](text))
+    given = ("--encoding", "utf-16") if "utf16" in kind else ()
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    with (folder / "t.csv").open("rb") as stdin:
+        ran = run(
+            "scan", kind if kind == "-" else tmp_path / kind, *given, "-o", tmp_path / "m.moments",
+            under=("prlimit", "--fsize=300"), stdin=stdin, env=ENV | {"TMPDIR": str(aside)},
+        )  # fmt: skip
+    assert ran.returncode == 1
+    told = f"steepest: a temporary file in '{aside}' cannot be written: File too large.\n"
+    assert ran.stderr.startswith(told)
+    assert not list(aside.iterdir())
+
+
+def test_workers_that_cannot_be_started(folder: Path, tmp_path: Path) -> None:
+    arguments = ("scan", folder / "t.csv", "-o", tmp_path / "m", "--executor", "processes:2")
+    ran = run(*arguments, under=("prlimit", "--nofile=12"))
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("steepest: 2 workers cannot be started: ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["-o", *exhaustively("--checkpoint")])
+def test_names_that_are_too_long(option: str, folder: Path, tmp_path: Path) -> None:
+    place = str(tmp_path / ("n" * 300))
+    ran = run("scan", folder / "t.csv", "-o", tmp_path / "m.moments", option, place)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"steepest: '{place}' cannot be written: File name too long.")
 
 
 def test_writers_at_the_same_time(tmp_path: Path) -> None:

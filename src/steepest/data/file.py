@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from ..errors import SourceError, SteepestError, StoreError, visible
+from ..errors import SourceError, SteepestError, StoreError, TooLargeError, visible
 from .places import KEPT, Place, Stamp
 
 
@@ -76,6 +76,8 @@ class File:
             raise
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, MemoryError) as error:
             self.check_unchanged()
+            if isinstance(error, MemoryError):
+                raise TooLargeError.reading(self.name) from None
             if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
                 raise SourceError.broken_off(self.name, os.strerror(error.errno)) from None
             raise self.explain(str(error) or type(error).__name__) from None

@@ -191,7 +191,8 @@ def open_input(dialect: Dialect = PLAIN) -> Source:
 
     It is put into a file first, as kinds are found in one pass and sums made in the next.
     """
-    held = spool(read_pieces(sys.stdin.buffer))
+    with File("", INPUT).reading():
+        held = spool(read_pieces(sys.stdin.buffer))
     check_readable(held.path, INPUT)
     return _open_text(None, held.path, INPUT, dialect, held)
 
@@ -225,11 +226,11 @@ def _open_text(
 
 
 def _unpack_xz(path: str, title: str, most: int | None) -> Spool:
-    try:
-        with open_bytes(path) as raw:
+    with File(path, title).reading(), open_bytes(path) as raw:
+        try:
             held = spool(_guard(_read_xz(raw), title, most))
-    except (lzma.LZMAError, EOFError) as error:
-        raise SourceError.unreadable(title, "xz", str(error)) from None
+        except (lzma.LZMAError, EOFError) as error:
+            raise SourceError.unreadable(title, "xz", str(error)) from None
     check_readable(held.path, title)
     return held
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, AnyStr
 
 from ..drafts import drop_draft, make_draft
+from ..errors import OutputError
 from .onlooker import Preparation
 from .table import Part, Reads, Schema, allow_mixed, count_numbers, remarks_of
 
@@ -54,15 +56,41 @@ class Spooled:
         return replace(self, source=self.source.read_as_text(names))
 
 
+def make_temporary(end: str, folder: str | None = None, *, is_folder: bool = False) -> Path:
+    """A new file or folder where the system has such, gone with this process.
+
+    OutputError where none can be made.
+    """
+    with written(folder):
+        place = Path(folder or tempfile.gettempdir())
+        return make_draft(place, "steepest-", end, is_folder=is_folder)
+
+
+@contextmanager
+def written(folder: str | None = None) -> Iterator[None]:
+    """OutputError where a temporary file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        place = folder or tempfile.tempdir or "TMPDIR"
+        raise OutputError.temporary(place, error.strerror or str(error)) from None
+
+
 def spool(pieces: Iterable[bytes]) -> Spool:
     """Pieces of bytes, one after the other, in a file that nobody else may read."""
-    path = make_draft(Path(tempfile.gettempdir()), "steepest-", ".spool")
+    path = make_temporary(".spool")
     held = Spool(str(path))
-    with path.open("wb") as file:
-        size, work = 0, Preparation()
+    size, work, file = 0, Preparation(), path.open("wb")
+    try:
         for piece in pieces:
-            size += file.write(piece)
+            with written():
+                size += file.write(piece)
             work.tell(f"taking in, {size / 1e6:,.0f} MB so far")
+        with written():
+            file.flush()
+    finally:
+        with suppress(OSError):  # what could not be written is told
+            file.close()
     return held
 
 

@@ -34,30 +34,35 @@ typedef unsigned __int128 wide;
 
 static int is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
 
-/* Whether eight bytes are digits: their high halves are 3, and adding 6 does not change that. */
-static int are_digits(uint64_t eight)
-{
-    return (((eight & 0xF0F0F0F0F0F0F0F0u) | (((eight + 0x0606060606060606u) & 0xF0F0F0F0F0F0F0F0u) >> 4))
-            == 0x3333333333333333u);
-}
-
-/* The value of eight digits: neighbours are joined three times over. */
+/* The value of eight digits, each a byte of 0 to 9: neighbours are joined three times over. */
 static uint64_t join_digits(uint64_t eight)
 {
-    eight -= 0x3030303030303030u;
     eight = eight * 10 + (eight >> 8);
     uint64_t low = (eight & 0x000000FF000000FFu) * 0x000F424000000064u;
     uint64_t high = ((eight >> 16) & 0x000000FF000000FFu) * 0x0000271000000001u;
     return (low + high) >> 32;
 }
 
+/* How many digits eight bytes begin with. */
+static int count_digits(uint64_t eight)
+{
+    uint64_t other = (eight ^ 0x3030303030303030u) & 0xF0F0F0F0F0F0F0F0u;
+    other |= ((eight & 0x0F0F0F0F0F0F0F0Fu) + 0x0606060606060606u) & 0x1010101010101010u;
+    return other ? __builtin_ctzll(other) >> 3 : 8;
+}
+
 static const uint8_t *read_digits(const uint8_t *s, const uint8_t *end, uint64_t *value)
 {
+    static const uint32_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     uint64_t found = *value, eight;
     while (end - s >= 8) {
         memcpy(&eight, s, 8);
-        if (!are_digits(eight))
-            break;
+        int count = count_digits(eight), others = 4 * (8 - count);
+        eight -= 0x3030303030303030u;
+        if (count < 8) { /* with as many zeros before them as others are taken away */
+            *value = found * tens[count] + join_digits(eight << others << others);
+            return s + count;
+        }
         found = found * 100000000u + join_digits(eight);
         s += 8;
     }
@@ -138,10 +143,13 @@ static const uint8_t *read_number(
 {
     while (is_blank(*s, m))
         s++;
-    uint64_t sign = (uint64_t)(*s == '-') << 63, w = 0, bits = 0;
-    s += *s == '-' || *s == '+';
+    uint64_t sign = *s == '-', w = 0, bits = 0;
+    s += sign | (*s == '+');
     const uint8_t *first = s;
-    s = read_digits(s, end, &w);
+    if (is_digit(*s) && !is_digit(s[1]))
+        w = (uint64_t)(*s++ - '0');
+    else
+        s = read_digits(s, end, &w);
     int64_t digits = s - first, power = 0;
     if (*s == m->decimal) {
         const uint8_t *point = ++s;
@@ -174,7 +182,7 @@ static const uint8_t *read_number(
         return NULL;
     if (w != 0 && !scale(w, power, m->powers, &bits))
         return NULL;
-    bits |= sign;
+    bits |= sign << 63;
     memcpy(value, &bits, 8);
     return s;
 }

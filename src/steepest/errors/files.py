@@ -165,6 +165,14 @@ class OutputError(SteepestError, OSError):
         )
 
     @classmethod
+    def temporary(cls, folder: str, reason: str) -> OutputError:
+        return cls(
+            f"a temporary file in '{folder}' cannot be written: {reason}.",
+            "Standard input, text in xz or another encoding, and what workers keep, need one.",
+            "name another folder: TMPDIR=/var/tmp",
+        )
+
+    @classmethod
     def ending(cls, path: str) -> OutputError:
         return cls(
             f"'{path}' does not end in .csv or .parquet.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .words import SteepestError
+from .words import SteepestError, counted
 
 
 class TooLargeError(SteepestError, MemoryError):
@@ -33,6 +33,15 @@ class TooLargeError(SteepestError, MemoryError):
             "there is not enough memory.",
             "A scan needs about 500 MB whatever the length of the table, and more for many columns "
             "or levels.",
+            "name the columns that are needed: columns=[...]",
+        )
+
+    @classmethod
+    def reading(cls, path: str) -> TooLargeError:
+        return cls(
+            f"there is not enough memory to read '{path}'.",
+            "A scan needs about 500 MB whatever the length of the table, and more for many columns "
+            "or levels; a file that is damaged may ask for any amount.",
             "name the columns that are needed: columns=[...]",
         )
 
@@ -74,6 +83,14 @@ class WorkerError(SteepestError, RuntimeError):
             f"no scheduler answers at '{address}': {reason}.",
             "It was waited for 5 seconds.",
             "start it with dask scheduler, or read here: leave executor unset.",
+        )
+
+    @classmethod
+    def unstarted(cls, count: int, reason: str) -> WorkerError:
+        return cls(
+            f"{counted(count, 'worker')} cannot be started: {reason}.",
+            "Each takes some 150 MB of memory, and processes, files and ports of this machine.",
+            "take fewer workers, or read here: leave executor unset.",
         )
 
     @classmethod

@@ -53,7 +53,7 @@ def conclude(work: Callable[[], Any], command: click.Group, chosen: str = "") ->
         return stop
     except Exception as error:
         if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
-            click.echo(f"steepest: {TooLargeError.memory()}", err=True)
+            click.echo(f"steepest: {_in_flags(TooLargeError.memory(), command, chosen)}", err=True)
             return TooLargeError.exit_code
         if os.environ.get("STEEPEST_DEBUG"):
             raise

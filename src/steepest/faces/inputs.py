@@ -114,11 +114,14 @@ def is_moments(path: str) -> bool:
 
 def check_not_read(output: str, inputs: Sequence[str]) -> None:
     """OutputError where the output is one of the inputs."""
-    with suppress(ValueError):  # a zero byte: no such file
-        place = Path(output)
-        paths = [Path(path) for path in expand(inputs)]
-        if place.exists() and any(path.exists() and place.samefile(path) for path in paths):
-            raise OutputError.of(output, "it is one of the files to be read")
+    if any(_is_same(output, path) for path in expand(inputs)):
+        raise OutputError.of(output, "it is one of the files to be read")
+
+
+def _is_same(place: str, other: str) -> bool:
+    with suppress(OSError, ValueError):  # one of them is not there, or no name of a file
+        return Path(place).samefile(other)
+    return False
 
 
 def check_apart(checkpoint: str | None, output: str | None, inputs: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ INTERRUPTED, TERMINATED = 130, 143
 CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 WORDS = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
 
-GRACE = 0.7
+GRACE = 0.5
 """Seconds that the main thread has."""
 
 SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"

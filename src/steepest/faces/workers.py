@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
-from ..errors import OptionError
+from ..errors import OptionError, WorkerError
 from ..sums.cluster import connect, deaf_children, start_cluster
 from .interruption import undisturbed
 
@@ -58,11 +58,14 @@ def _hire_processes(count: int) -> Iterator[Executor]:
     """Processes that begin afresh, do not hear ^C, and go when this one is gone."""
     before = multiprocessing.active_children()
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, spawn, initializer=begin_worker)
     try:
+        pool = ProcessPoolExecutor(count, spawn, initializer=begin_worker)
         with undisturbed(), deaf_children():
             for _ in range(count):
                 pool.submit(os.getpid)
+    except OSError as error:
+        raise WorkerError.unstarted(count, error.strerror or str(error)) from None
+    try:
         yield pool
     except BaseException:
         for child in multiprocessing.active_children():

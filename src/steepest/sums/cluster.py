@@ -8,16 +8,15 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ..drafts import drop_draft, make_draft
+from ..data.spool import make_temporary
+from ..drafts import drop_draft
 from ..errors import WorkerError
 
 R = TypeVar("R")
@@ -114,6 +113,10 @@ def _explain(error: Exception, where: str) -> Exception | None:
     return None
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+
+
 def _client(executor: Any) -> Any:
     return executor._client  # noqa: SLF001  # there is no other way to ask
 
@@ -127,6 +130,18 @@ def _address(executor: Any) -> str:
 
 
 @contextmanager
+def _closing() -> Iterator[ExitStack]:
+    """What is closed at the end; where a signal ends the block, with the process: Dask is slow."""
+    with ExitStack() as held:
+        try:
+            yield held
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                held.pop_all()
+            raise
+
+
+@contextmanager
 def connect(address: str) -> Iterator[Executor]:
     """The workers of a scheduler, for the time of the block.
 
@@ -136,41 +151,36 @@ def connect(address: str) -> Iterator[Executor]:
     try:
         client = distributed.Client(address, timeout=REACH_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise WorkerError.unreachable(address, reason) from None
-    with client:
+        raise WorkerError.unreachable(address, _first_line(error)) from None
+    with _closing() as held:
+        held.enter_context(client)
         yield client.get_executor()
 
 
 @contextmanager
 def start_cluster(workers: int) -> Iterator[Executor]:
-    """So many worker processes of Dask's on this machine, for the time of the block.
-
-    Where a signal ends it, they are left to whoever ends this process.
-    """
+    """So many worker processes of Dask's on this machine, for the time of the block."""
     distributed = _import_distributed()
     import dask
 
-    folder = dask.config.get("temporary-directory") or tempfile.gettempdir()
-    with ExitStack() as closing:
-        own = make_draft(Path(folder), "steepest-", ".workers", is_folder=True)
-        closing.callback(drop_draft, own)
-        with deaf_children(), dask.config.set({"temporary-directory": str(own)}):
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=":0",
-                silence_logs=logging.CRITICAL,
-            )
-        closing.enter_context(cluster)
-        client = closing.enter_context(distributed.Client(cluster, set_as_default=False))
+    folder = "temporary-directory"
+    with _closing() as held:
+        own = make_temporary(".workers", dask.config.get(folder), is_folder=True)
+        held.callback(drop_draft, own)
         try:
-            yield client.get_executor()
-        except BaseException as error:
-            if not isinstance(error, Exception):  # Dask would take its time
-                closing.pop_all()
-            raise
+            with deaf_children(), dask.config.set({folder: str(own)}):
+                cluster = distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=":0",
+                    silence_logs=logging.CRITICAL,
+                )
+        except (OSError, RuntimeError, ValueError) as error:
+            raise WorkerError.unstarted(workers, _first_line(error)) from None
+        held.enter_context(cluster)
+        client = held.enter_context(distributed.Client(cluster, set_as_default=False))
+        yield client.get_executor()
 
 
 @contextmanager
