@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import LengthError, SourceError
+from ..errors import ColumnNameError, LengthError, SourceError
 from .dialect import Dialect, find_delimiter
 from .formula import NUMBER
 from .records import LINE_END, BrokenError, Record, count_lines, iterate
@@ -32,6 +32,9 @@ TIME_OF_DAY = re.compile(
     r"([ T]([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?)?"
     r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 )
+
+OF_SPREADSHEETS = re.compile(rb'"?sep=([!-~\t ])"?[\r\n]', re.IGNORECASE)
+"""A first line that says what stands between fields."""
 
 DOUBLE_WORD = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 """Words that Arrow reads as doubles; one that is no number is a null."""
@@ -170,6 +173,8 @@ def _try_head(
     stripped: tuple[str, ...] = ()
     if named and records:
         header_line = line + records[0].line
+        if told := OF_SPREADSHEETS.match(text):
+            raise ColumnNameError.of_spreadsheet(name, told[1].decode())
         names, stripped = _read_header(records[0], name, header_line)
         _refuse_numbers(names, name)
     elif unknown and records:
