@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -128,6 +129,38 @@ def test_times_in_any_unit_of_numpy(unit: str, refused: Any) -> None:
         return
     found = steepest.scan(rows, formula="y ~ days(d)")
     assert found.mean.tolist() == pytest.approx([8 / 3, (days - days[0]).mean()])
+
+
+NOON, ZONED = datetime(2024, 1, 1, 12), datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [NOON.date(), None, NOON],
+        [NOON, None, ZONED],
+        [ZONED, pd.NaT, NOON],
+        [timedelta(1), None, 1],
+        [pd.Timestamp(NOON), None, pd.Timestamp(ZONED)],
+    ],
+)
+def test_times_of_several_kinds(times: list[Any], refused: Any) -> None:
+    """Arrow would cut or shift those that come later."""
+    for column in (times, np.array(times, object), pd.Series(times, dtype=object)):
+        with refused(errors.SourceError, "Row 3: ", "beside times of another kind"):
+            steepest.scan({"t": column, "y": Y}, formula="y ~ days(t)")
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Oslo"])
+def test_nanoseconds_of_pandas_in_lists(zone: str | None) -> None:
+    """Which Arrow would cut."""
+    times = pd.Series(pd.date_range("1970-01-02", periods=3, freq="1ns", tz=zone))
+    for column in (list(times), times.astype(object)):
+        found = steepest.scan({"t": column, "y": Y}, formula="y ~ days(t)")
+        assert found == steepest.scan({"t": times, "y": Y}, formula="y ~ days(t)")
+    spans = times - times[0]
+    found = steepest.scan({"t": list(spans), "y": Y}, formula="y ~ days(t)")
+    assert found.mean[1] == pytest.approx(1e-9 / 86_400)
 
 
 @pytest.mark.parametrize("times", [np.array([2**40], "M8[D]"), np.array([2**61], "M8[h]")])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -103,15 +104,40 @@ def _gather(name: str, values: Any) -> Any:
         found = pa.array(array, mask=mask, from_pandas=True)
     except OverflowError:
         found = pa.array(array, pa.decimal256(MOST_DIGITS, 0), mask=mask, from_pandas=True)
+    loose = getattr(array, "dtype", np.dtype(object)) == np.dtype(object)
+    if loose and pa.types.is_temporal(found.type) and _count_nanoseconds(array):
+        zone = getattr(found.type, "tz", None)
+        is_span = pa.types.is_duration(found.type)
+        kind = pa.duration("ns") if is_span else pa.timestamp("ns", zone)
+        found = pa.array(array, kind, mask=mask, from_pandas=True)
     if is_dictionary(found) and isinstance(found.type.value_type, pa.BaseExtensionType):
         levels = [str(level) for level in values.dtype.categories]  # intervals of pandas', periods
         return pa.DictionaryArray.from_arrays(found.indices, levels)
     return found
 
 
+def _count_nanoseconds(times: Iterable[Any]) -> bool:
+    """Whether some times of Python's or pandas' are finer than Arrow takes them to be.
+
+    ValueError for dates among times, and those with a zone among those without: it would cut or
+    shift them.
+    """
+    kinds, found = set(), False
+    for value in times:
+        if isinstance(value, date | time | timedelta | int) and str(value) != "NaT":
+            naive = getattr(value, "tzinfo", None) is None
+            kinds.add((isinstance(value, datetime), isinstance(value, int), naive))
+            if len(kinds) > 1:
+                raise ValueError(f"{value} stands beside times of another kind")
+            fine = getattr(value, "nanosecond", getattr(value, "nanoseconds", 0))
+            found = found or fine > 0
+    return found
+
+
 def _refuse(name: str, values: Any, reason: str, first: int) -> SourceError:
     """The error for values of no kind, with the row up to which they are of one."""
-    cells = values if isinstance(values, list | tuple) or hasattr(values, "dtype") else list(values)
+    cells = _plain(values)
+    cells = cells if isinstance(cells, list | tuple) or hasattr(cells, "dtype") else list(cells)
     cells = getattr(cells, "array", cells)  # of pandas, by place
 
     def fails(count: int) -> bool:

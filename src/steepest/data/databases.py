@@ -70,7 +70,7 @@ def open_connection(connection: Any, table: str | None, query: str | None) -> So
     """A table or a query of a database that is open."""
     check_one(table, query)
     if server.is_connection(connection):
-        return postgresql.open_database(server.hold(connection), table, query)
+        return postgresql.open_database(server.use_connection(connection), table, query)
     if sqlite.is_connection(connection):
         return sqlite.open_connection(connection, table, query)
     return duckdb.open_connection(connection, table, query)
