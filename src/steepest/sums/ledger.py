@@ -23,7 +23,8 @@ class Entry(NamedTuple):
 class Ledger:
     """The scans that were added up, in the order they came in.
 
-    An id costs a pass over the sums, so that of a single scan is taken when it meets others.
+    An id is a fingerprint, which costs a pass over the sums.  So a single scan has none yet; it
+    gets one when it is added to others.
     """
 
     entries: tuple[Entry, ...] = ()
