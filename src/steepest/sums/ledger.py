@@ -39,7 +39,7 @@ class Ledger:
         return Ledger(tuple(entries), self.known)
 
     def alone(self, digest: str) -> Ledger:
-        """The same, of moments that have this fingerprint: it need not be kept for one scan."""
+        """The same without the id, where it is a single scan whose moments have this digest."""
         if self.known and [entry.id for entry in self.entries] == [digest]:
             return Ledger((self.entries[0]._replace(id=""),))
         return self
