@@ -20,7 +20,7 @@ TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
 
 HEAD_BYTES = 1 << 16
-"""From so much it is seen what stands between fields."""
+"""Bytes at the start of a file from which its delimiter is found."""
 
 LONGEST_HEADER = 1 << 26
 
@@ -119,7 +119,7 @@ def is_date(cell: str) -> bool:
 
 
 def read_on(read: Callable[[int], bytes], start: int = 0) -> Iterator[tuple[bytes, bool]]:
-    """More and more of a text from a place on, and whether that is all, or all that is looked at.
+    """Ever longer starts of a text from a place on, each with whether it is the last one.
 
     ``read`` gives its first bytes.
     """
@@ -144,7 +144,7 @@ def find_layout(read: Callable[[int], bytes], dialect: Dialect, usual: str, name
 def _try_head(
     head: bytes, dialect: Dialect, usual: str, name: str, *, whole: bool
 ) -> Layout | None:
-    """The layout, or None if that takes more of the file."""
+    """The layout as the start of a file shows it; None where more of it is needed."""
     if not head:
         raise SourceError.empty_file(name)
     check_encoding(head, name)
