@@ -274,6 +274,7 @@ SPECIAL = {
     ("LengthError", "of_file", "names"): ["area", "rooms"],
     ("LengthError", "of_file", "fields"): 3,
     ("LengthError", "of_file", "line"): 7,
+    ("ColumnNameError", "of_spreadsheet", "mark"): ";",
     ("SourceNotFoundError", "of", "path"): "hoems.csv",
     ("SourceNotFoundError", "link", "to"): "../homes.csv",
     ("ModelFileError", "moments", "path"): "june.moments",

@@ -18,12 +18,12 @@ from .layout import DOUBLE_WORD, Layout, is_boolean
 from .records import BrokenError, Record
 
 LONGEST_FIELD = 1 << 20
-"""Bytes of a field, at the most."""
+"""Most bytes of a field."""
 
 MISFIT = re.compile(
     r"In CSV column #(\d+): .*CSV conversion error to (\w+)[^:]*: invalid value '(.*)'", re.DOTALL
 )
-"""How Arrow says that a cell is not of its column's type."""
+"""Arrow's message for a cell that is not of its column's type."""
 
 
 MARK = re.compile(rb"(?:\A|[\r\n])" + BOM_UTF8)

@@ -14,6 +14,7 @@ from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .bodies import ROWS
 from .file import File, gather_groups
 from .interior import Messages
+from .messages import check_end
 from .places import Place, measure, open_bytes
 from .table import Batch, Reads, Schema
 
@@ -94,6 +95,7 @@ class ArrowFile(File):
                     whole.validate(full=True)  # what lies outside of it would be read else
                     for start in range(0, whole.num_rows, rows):
                         yield whole.slice(start, rows), (position() + END_BYTES) / self.size
+                check_end(position(), int(self.size))
                 return
             total = self.n_rows if self._is_file else looked.count_rows()
             for i in self.groups if self._is_file else range(len(looked.batches)):

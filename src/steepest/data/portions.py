@@ -25,7 +25,7 @@ class Span(NamedTuple):
     last: int
 
     def cut(self, count: int) -> list[Span]:
-        """So many pieces, or one a row."""
+        """The span in so many pieces; in fewer where it has fewer rows."""
         width = self.last - self.first + 1
         count = max(1, min(count, width))
         starts = [self.first + i * width // count for i in range(count + 1)]
@@ -45,7 +45,7 @@ class Snapshot(Protocol):
 
     @property
     def shields(self) -> bool:
-        """Whether the file stays as well, as nobody else can write to it."""
+        """Whether nobody else can write to the file meanwhile, so that it stays as it is too."""
         ...
 
 
@@ -57,7 +57,7 @@ class Database(Protocol):
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """Of the files beside it in which changes wait."""
+        """The endings of the files beside it that hold changes not yet written to it."""
         ...
 
     def read(
@@ -76,7 +76,7 @@ class Database(Protocol):
         ...
 
     def take_snapshot(self) -> Snapshot | None:
-        """The state of now; None where it does not come to rest."""
+        """A snapshot of its present state; None where it is written to all the time."""
         ...
 
 
@@ -94,7 +94,7 @@ class Portion:
     """Whether every column was looked at, so that one without a value must not get any."""
     snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
     stream: Stream | None = field(default=None, compare=False, repr=False)
-    """What has begun to read it in this process."""
+    """A stream of its rows that was begun in this process, to find their kinds."""
 
     first_row = 1
 
@@ -110,7 +110,7 @@ class Portion:
 
     @property
     def identity(self) -> str:
-        """What is read; in which state of the file, its state tells."""
+        """What is read of the file; ``state`` says in which state of it."""
         return repr((self.asked, self.span))
 
     def __getstate__(self) -> dict[str, Any]:
