@@ -115,6 +115,26 @@ def test_a_loader_of_arrays() -> None:
     assert steepest.scan(loader, names=["x"]) == steepest.scan(TABLE)
 
 
+def test_arrays_of_jax() -> None:
+    jnp = pytest.importorskip("jax.numpy", reason="JAX is not installed")
+    values = np.array([[0.5, 2], [3, 4], [7, 1]], "f4")
+    known = steepest.scan(values, names=["a", "b"])
+    assert steepest.scan(jnp.asarray(values), names=["a", "b"]) == known
+    assert steepest.scan({"a": jnp.asarray(values[:, 0]), "b": jnp.asarray(values[:, 1])}) == known
+
+
+def test_columns_that_are_arrow_streams() -> None:
+    class Column:
+        def __len__(self) -> int:
+            return 3
+
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            return pa.chunked_array([[2**60 + 1], [None, 5]]).__arrow_c_stream__(requested_schema)
+
+    found = steepest.scan({"x": Column(), "y": Y})
+    assert found == steepest.scan({"x": [2**60 + 1, None, 5], "y": Y})
+
+
 @pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "ns", "12h"])
 def test_times_in_any_unit_of_numpy(unit: str, refused: Any) -> None:
     times = np.array(["1972-03-02", "2001-12-31", "NaT", "2024-02-29"], f">M8[{unit}]")

@@ -87,6 +87,8 @@ def _gather(name: str, values: Any) -> Any:
 
     if is_from(values, "polars"):
         return arrow_of_series(values.alias(name))
+    if hasattr(values, "__arrow_c_stream__") and not is_from(values, "pandas"):
+        return pa.chunked_array(values)
     array, mask = _plain(values), None
     if isinstance(array, list | tuple) and all(type(v) in (int, float) for v in array):
         array = _as_array(array)
@@ -137,7 +139,8 @@ def _count_nanoseconds(times: Iterable[Any]) -> bool:
 def _refuse(name: str, values: Any, reason: str, first: int) -> SourceError:
     """The error for values of no kind, with the row up to which they are of one."""
     cells = _plain(values)
-    cells = cells if isinstance(cells, list | tuple) or hasattr(cells, "dtype") else list(cells)
+    is_cut = isinstance(cells, list | tuple) or hasattr(cells, "dtype")
+    cells = cells if is_cut else list(cells) if hasattr(cells, "__iter__") else []
     cells = getattr(cells, "array", cells)  # of pandas, by place
 
     def fails(count: int) -> bool:
@@ -172,12 +175,22 @@ def is_plain(dtype: np.dtype[Any]) -> bool:
 
 
 def _plain(values: Any) -> Any:
-    """The NumPy array inside a Series, where there is one; anything else as it is."""
+    """The NumPy array of a Series or of another library, if there is one; else it as it is."""
     if not is_from(values, "pandas"):
-        return values
+        return as_numpy(values)
     if hasattr(values.dtype, "fill_value"):  # a sparse one
         return np.asarray(values)
     return values.to_numpy() if isinstance(values.dtype, np.dtype) else values
+
+
+def as_numpy(values: Any) -> Any:
+    """An array of another library, as of JAX, as one of NumPy's; anything else as it is."""
+    kind = type(values)
+    tables = ("columns", "__arrow_c_array__", "__arrow_c_stream__", "detach")  # or tensors
+    if isinstance(values, np.ndarray) or any(hasattr(kind, name) for name in tables):
+        return values
+    is_array = hasattr(kind, "__array__") and hasattr(kind, "shape")
+    return np.asarray(values) if is_array else values
 
 
 def _as_array(values: Sequence[float]) -> NDArray[Any] | Sequence[float]:

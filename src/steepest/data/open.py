@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DatabaseError, OptionError, SourceError
 from . import databases, duckdb, memory, streams, tensors
-from .columns import is_from
+from .columns import as_numpy, is_from
 from .dialect import Dialect
 from .files import open_paths
 from .graphs import Frame
@@ -38,6 +38,7 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
         found: Source = source
         return found
     names = None if names is None else _as_names(names)
+    source = as_numpy(source)
     if _is_path(source) or _are_paths(source):
         return _open_places(source, Dialect(names=names or ()))
     if isinstance(source, np.ndarray) and (source.dtype.names is None or names is None):
