@@ -157,6 +157,11 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
+def finite_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a table for JSON: null where a number is not finite."""
+    return {n: finite(v) if isinstance(v, float) else v for n, v in row.items()}
+
+
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What :func:`write_json` wrote; ModelFileError for anything else.  Executes nothing."""
     name = os.fspath(path)

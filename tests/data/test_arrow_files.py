@@ -246,6 +246,19 @@ def test_dictionaries_that_are_replaced_before_a_batch(tmp_path: Path) -> None:
     assert steepest.scan(tmp_path / "t.arrow").levels("c") == {"a": 3, "b": 1, "q": 1}
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_what_stands_behind_a_stream_is_not_passed_over(
+    legacy: bool, tmp_path: Path, refused: Any
+) -> None:
+    path = Path(save(tmp_path / "t.arrows", stream=True, use_legacy_format=legacy))
+    data = path.read_bytes()
+    for behind in (data, b"\n"):
+        path.write_bytes(data + behind)
+        for columns in (None, ["x"]):
+            with refused(errors.SourceError, f"{len(behind):,} bytes stand behind the end"):
+                steepest.scan(path, columns=columns, max_levels=N)
+
+
 def test_a_file_that_is_cut_off_while_it_is_read(tmp_path: Path, refused: Any) -> None:
     path = Path(save(tmp_path / "t.arrow", rows=N))
     source = steepest.open_table(path)

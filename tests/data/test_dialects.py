@@ -196,6 +196,10 @@ def test_a_table_that_is_no_file(write: Any, refused: Any) -> None:
         ({"decimal": ";"}, "decimal=';'"),
         ({"delimiter": ",", "decimal": ","}, "delimiter=','"),
         ({"encoding": "utf-88"}, "encoding='utf-88'"),
+        ({"encoding": None}, "encoding=None"),
+        ({"delimiter": 5}, "delimiter=5"),
+        ({"skip_lines": 1.0}, "skip_lines=1.0"),
+        ({"max_bytes": "5"}, "max_bytes='5'"),
     ],
 )
 def test_options_that_cannot_be(options: Any, words: str, write: Any, refused: Any) -> None:

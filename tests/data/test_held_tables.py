@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 from collections import deque
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,6 +116,67 @@ def test_a_loader_of_arrays() -> None:
     assert steepest.scan(loader, names=["x"]) == steepest.scan(TABLE)
 
 
+def as_runs(column: pa.Array) -> pa.Array:
+    ends = pa.array([2, 5, 7, 12], pa.int32())
+    return pa.RunEndEncodedArray.from_arrays(ends, column)
+
+
+RUNS = {
+    "whole": as_runs(pa.array([2**60 + 1, None, -3, 4])),
+    "half": as_runs(pa.array([0.5, None, -3, 4], pa.float16())),
+    "exact": as_runs(pa.array([Decimal("1.25"), None, Decimal(-3), Decimal(4)])),
+    "flag": as_runs(pa.array([True, None, False, True])),
+    "text": as_runs(pa.array(["a", None, "b", "a"])),
+    "day": as_runs(pa.array([date(2024, 1, 1), None, date(1969, 1, 1), date(2001, 2, 3)])),
+}
+
+
+def test_columns_of_runs(tmp_path: Path) -> None:
+    y = np.arange(12.0) ** 2
+    table = pa.table({**RUNS, "y": y})
+    plain = {name: pa.array(c.to_pylist(), c.type.value_type) for name, c in RUNS.items()}
+    path = tmp_path / "t.arrow"
+    with ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=5)
+    formula = "y ~ whole + half + exact + flag + text + days(day)"
+    known = steepest.scan(pa.table({**plain, "y": y}), formula=formula)
+    assert known.n_rows == 9
+    sources = (
+        table,
+        table.to_reader(5),
+        dataset.dataset(table),
+        path,
+        iter([table[:6], table[6:]]),
+    )
+    for source in sources:
+        assert steepest.scan(source, formula=formula).fingerprint == known.fingerprint
+    for at in (1, 3, 6):
+        expected = steepest.scan(pa.table({**plain, "y": y})[at:], formula=formula)
+        assert steepest.scan(table[at:], formula=formula).fingerprint == expected.fingerprint
+    codes = as_runs(pa.array(["a", None, "b", "a"]).dictionary_encode())  # Arrow cannot spell them
+    assert "run_end_encoded" in steepest.scan({"y": y, "c": codes}).left_out["c"]
+
+
+def test_arrays_of_jax() -> None:
+    jnp = pytest.importorskip("jax.numpy", reason="JAX is not installed")
+    values = np.array([[0.5, 2], [3, 4], [7, 1]], "f4")
+    known = steepest.scan(values, names=["a", "b"])
+    assert steepest.scan(jnp.asarray(values), names=["a", "b"]) == known
+    assert steepest.scan({"a": jnp.asarray(values[:, 0]), "b": jnp.asarray(values[:, 1])}) == known
+
+
+def test_columns_that_are_arrow_streams() -> None:
+    class Column:
+        def __len__(self) -> int:
+            return 3
+
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            return pa.chunked_array([[2**60 + 1], [None, 5]]).__arrow_c_stream__(requested_schema)
+
+    found = steepest.scan({"x": Column(), "y": Y})
+    assert found == steepest.scan({"x": [2**60 + 1, None, 5], "y": Y})
+
+
 @pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "ns", "12h"])
 def test_times_in_any_unit_of_numpy(unit: str, refused: Any) -> None:
     times = np.array(["1972-03-02", "2001-12-31", "NaT", "2024-02-29"], f">M8[{unit}]")
@@ -128,6 +191,38 @@ def test_times_in_any_unit_of_numpy(unit: str, refused: Any) -> None:
         return
     found = steepest.scan(rows, formula="y ~ days(d)")
     assert found.mean.tolist() == pytest.approx([8 / 3, (days - days[0]).mean()])
+
+
+NOON, ZONED = datetime(2024, 1, 1, 12), datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [NOON.date(), None, NOON],
+        [NOON, None, ZONED],
+        [ZONED, pd.NaT, NOON],
+        [timedelta(1), None, 1],
+        [pd.Timestamp(NOON), None, pd.Timestamp(ZONED)],
+    ],
+)
+def test_times_of_several_kinds(times: list[Any], refused: Any) -> None:
+    """Arrow would cut or shift those that come later."""
+    for column in (times, np.array(times, object), pd.Series(times, dtype=object)):
+        with refused(errors.SourceError, "Row 3: ", "beside times of another kind"):
+            steepest.scan({"t": column, "y": Y}, formula="y ~ days(t)")
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Oslo"])
+def test_nanoseconds_of_pandas_in_lists(zone: str | None) -> None:
+    """Which Arrow would cut."""
+    times = pd.Series(pd.date_range("1970-01-02", periods=3, freq="1ns", tz=zone))
+    for column in (list(times), times.astype(object)):
+        found = steepest.scan({"t": column, "y": Y}, formula="y ~ days(t)")
+        assert found == steepest.scan({"t": times, "y": Y}, formula="y ~ days(t)")
+    spans = times - times[0]
+    found = steepest.scan({"t": list(spans), "y": Y}, formula="y ~ days(t)")
+    assert found.mean[1] == pytest.approx(1e-9 / 86_400)
 
 
 @pytest.mark.parametrize("times", [np.array([2**40], "M8[D]"), np.array([2**61], "M8[h]")])

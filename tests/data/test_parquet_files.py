@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import random
 import subprocess
 import sys
@@ -80,6 +81,16 @@ def test_a_column_named_as_what_lies_in_another(tmp_path: Path) -> None:
     parquet.write_table(pa.table({**nested, **held}), path)
     assert steepest.scan(path, columns=[*held]) == steepest.scan(held)
     assert steepest.scan(path, columns=[*held], where="`s.a` > 7").n_rows == 2
+
+
+def test_times_of_twelve_bytes(tmp_path: Path) -> None:
+    """Nanoseconds in 64 bits reach from 1677 to 2262; other times must not become some of these."""
+    times = [dt.datetime(1, 1, 1), dt.datetime(1600, 2, 29, 6), dt.datetime(9999, 12, 31), None]
+    table = pa.table({"y": [1.0, 2.0, 4.0, 5.0], "t": pa.array(times, pa.timestamp("us"))})
+    parquet.write_table(table, tmp_path / "t.parquet", use_deprecated_int96_timestamps=True)
+    found = steepest.scan(tmp_path / "t.parquet", formula="y ~ days(t)").describe()["days(t)"]
+    days = [(t - dt.datetime(1970, 1, 1)) / dt.timedelta(days=1) for t in times if t]
+    assert (found.count, found.mean) == (3, sum(days) / 3)
 
 
 # ------------------------------------------------------------------ encrypted

@@ -307,6 +307,8 @@ def test_any_bytes_are_read_or_refused(ending: str, content: bytes, tmp_path_fac
         ("x,y\ninf,2\n2,3\n3,5\n4,5\n", ""),
         ('x,y\n5" p,2\n2" p,3\n3" p,5\n', ""),
         ("x,y\nx,y\n1,2\n3,4\n", ""),
+        ("sep=;\r\nx;y\r\n1;2\r\n3;4\r\n", ""),
+        ('"sep=|"\nx|y\n1|2\n3|4\n', ""),
     ],
 )
 def test_the_hint_can_be_pasted(text: Any, more: str, write: Any, capsys: Any) -> None:
@@ -316,7 +318,7 @@ def test_the_hint_can_be_pasted(text: Any, more: str, write: Any, capsys: Any) -
     hint = in_flags(caught.value.hint, find_flags(cli.steepest))
     value = r"'[^']*'|[^\s,'(]+"
     option = "skip-rows" if more else "[a-z-]+"
-    pattern = rf"--(?:no-header|(?:{option} (?:{value})( --decimal (?:{value}|,))?))"
+    pattern = rf"--(?:no-header|(?:{option} (?:{value})( --(?:decimal|skip-lines) (?:{value}|,))?))"
     flags = re.search(pattern, hint)
     assert flags is not None, hint
     code = cli.run(["scan", path, "-o", f"{path}.moments", *shlex.split(flags[0])])

@@ -283,6 +283,16 @@ def test_booleans_and_dates_in_one_file_and_text_in_another(
         assert steepest.scan(order, formula="y ~ C(x)").levels("x") == {cell: 1, "soon": 1}
 
 
+@pytest.mark.parametrize("first", ["2024-01-01 06:00:00", "2024-01-01"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_times_in_a_zone_and_without(first: str, turned: bool, write: Any, refused: Any) -> None:
+    cells = [first, "2024-01-02 06:00:00Z"]
+    path = write("a.csv", "t,y\n" + "".join(f"{t},1\n" for t in cells[:: -1 if turned else 1]))
+    line = 2 if turned else 3
+    with refused(errors.ColumnKindError, f"'{cells[1]}' in line {line} is a time in a zone"):
+        steepest.scan(path, formula="y ~ days(t)")
+
+
 def test_dates_and_text(write: Any, refused: Any, late: Any) -> None:
     many = late(100_000)
     text = "d,y\n" + "2024-01-01,1\n" * many + "soon,2\n"

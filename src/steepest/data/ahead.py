@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 BEAT_SECONDS = 0.2
-"""After so long without anything, whoever waits may look at what else has happened."""
+"""Seconds after which a wait is broken off for a moment, so that ^C and stops are seen."""
 
 PARTING_SECONDS = 2.0
-"""So long a reader that was told to stop is waited for."""
+"""Longest wait for a reader that was told to stop, in seconds."""
 
 
 def work_aside(work: Callable[[], T]) -> T:
-    """What some work gives, done by a thread of its own, so that waiting can be interrupted."""
+    """The result of work done by another thread, so that waiting for it can be interrupted."""
 
     def start() -> Generator[tuple[T]]:
         yield (work(),)

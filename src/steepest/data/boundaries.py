@@ -31,8 +31,8 @@ SPREAD_BYTES = 1 << 25
 CONTEXT = 2
 """Bytes before a line end that show whether the line is empty: the end of another, and a CR."""
 
-Reads = Callable[[int, int], bytes]
-"""Gives so many bytes, or as many as there are, from a place on."""
+ReadBytes = Callable[[int, int], bytes]
+"""``read(start, size)``: so many bytes from a place on, or as many as there are."""
 
 
 class Cut(NamedTuple):
@@ -160,7 +160,7 @@ def cut_whole(text: bytes, quote: str) -> int:
     return tally.last(0) + 1 if tally.ends(0) else 0
 
 
-def plan_cuts(read: Reads, start: int, size: int, step: int, marks: Marks) -> list[Cut]:
+def plan_cuts(read: ReadBytes, start: int, size: int, step: int, marks: Marks) -> list[Cut]:
     """Ranges of about so many bytes, cut where records end, from the first byte of the rows on.
 
     Every byte is read once: what stands in a range is counted for both cases, that it begins within
@@ -189,7 +189,7 @@ def plan_cuts(read: Reads, start: int, size: int, step: int, marks: Marks) -> li
     return [Cut(a, b, first) for (a, b), first in zip(ranges, firsts, strict=True)]
 
 
-def _tally(read: Reads, begun: int, size: int, marks: Marks, start: int, stop: int) -> Tally:
+def _tally(read: ReadBytes, begun: int, size: int, marks: Marks, start: int, stop: int) -> Tally:
     """What stands in a range of a text that begins and ends there."""
     tally = Tally()
     for place in range(start, stop, READ_BYTES):

@@ -28,7 +28,7 @@ class Casts:
     to_text: frozenset[str] = frozenset()
 
     def change(self, reads: Reads) -> Reads:
-        """What is read for what is wanted: text as levels, all of it."""
+        """What to read instead: columns of text that are to be numbers are read as levels."""
         if not self.to_numbers and not self.to_text:
             return reads
         return reads._replace(

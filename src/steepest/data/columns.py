@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,8 @@ def _gather(name: str, values: Any) -> Any:
 
     if is_from(values, "polars"):
         return arrow_of_series(values.alias(name))
+    if hasattr(values, "__arrow_c_stream__") and not is_from(values, "pandas"):
+        return pa.chunked_array(values)
     array, mask = _plain(values), None
     if isinstance(array, list | tuple) and all(type(v) in (int, float) for v in array):
         array = _as_array(array)
@@ -103,15 +106,41 @@ def _gather(name: str, values: Any) -> Any:
         found = pa.array(array, mask=mask, from_pandas=True)
     except OverflowError:
         found = pa.array(array, pa.decimal256(MOST_DIGITS, 0), mask=mask, from_pandas=True)
+    loose = getattr(array, "dtype", np.dtype(object)) == np.dtype(object)
+    if loose and pa.types.is_temporal(found.type) and _count_nanoseconds(array):
+        zone = getattr(found.type, "tz", None)
+        is_span = pa.types.is_duration(found.type)
+        kind = pa.duration("ns") if is_span else pa.timestamp("ns", zone)
+        found = pa.array(array, kind, mask=mask, from_pandas=True)
     if is_dictionary(found) and isinstance(found.type.value_type, pa.BaseExtensionType):
         levels = [str(level) for level in values.dtype.categories]  # intervals of pandas', periods
         return pa.DictionaryArray.from_arrays(found.indices, levels)
     return found
 
 
+def _count_nanoseconds(times: Iterable[Any]) -> bool:
+    """Whether some times of Python's or pandas' are finer than Arrow takes them to be.
+
+    ValueError for dates among times, and those with a zone among those without: it would cut or
+    shift them.
+    """
+    kinds, found = set(), False
+    for value in times:
+        if isinstance(value, date | time | timedelta | int) and str(value) != "NaT":
+            naive = getattr(value, "tzinfo", None) is None
+            kinds.add((isinstance(value, datetime), isinstance(value, int), naive))
+            if len(kinds) > 1:
+                raise ValueError(f"{value} stands beside times of another kind")
+            fine = getattr(value, "nanosecond", getattr(value, "nanoseconds", 0))
+            found = found or fine > 0
+    return found
+
+
 def _refuse(name: str, values: Any, reason: str, first: int) -> SourceError:
     """The error for values of no kind, with the row up to which they are of one."""
-    cells = values if isinstance(values, list | tuple) or hasattr(values, "dtype") else list(values)
+    cells = _plain(values)
+    is_cut = isinstance(cells, list | tuple) or hasattr(cells, "dtype")
+    cells = cells if is_cut else list(cells) if hasattr(cells, "__iter__") else []
     cells = getattr(cells, "array", cells)  # of pandas, by place
 
     def fails(count: int) -> bool:
@@ -146,12 +175,22 @@ def is_plain(dtype: np.dtype[Any]) -> bool:
 
 
 def _plain(values: Any) -> Any:
-    """The NumPy array inside a Series, where there is one; anything else as it is."""
+    """The NumPy array of a Series or of another library, if there is one; else it as it is."""
     if not is_from(values, "pandas"):
-        return values
+        return as_numpy(values)
     if hasattr(values.dtype, "fill_value"):  # a sparse one
         return np.asarray(values)
     return values.to_numpy() if isinstance(values.dtype, np.dtype) else values
+
+
+def as_numpy(values: Any) -> Any:
+    """An array of another library, as of JAX, as one of NumPy's; anything else as it is."""
+    kind = type(values)
+    tables = ("columns", "__arrow_c_array__", "__arrow_c_stream__", "detach")  # or tensors
+    if isinstance(values, np.ndarray) or any(hasattr(kind, name) for name in tables):
+        return values
+    is_array = hasattr(kind, "__array__") and hasattr(kind, "shape")
+    return np.asarray(values) if is_array else values
 
 
 def _as_array(values: Sequence[float]) -> NDArray[Any] | Sequence[float]:

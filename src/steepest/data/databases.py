@@ -38,6 +38,14 @@ def is_connection(source: object) -> bool:
     return any(of.is_connection(source) for of in (sqlite, duckdb, server))
 
 
+def refuse_foreign(source: object) -> None:
+    """DatabaseError for a connection to a database, by another library than those known here."""
+    kind = type(source)
+    package = kind.__module__.partition(".")[0]
+    if package == "sqlalchemy" or all(hasattr(kind, name) for name in ("cursor", "commit")):
+        raise DatabaseError.foreign(package)
+
+
 def open_url(url: str, table: str | None, query: str | None) -> Source:
     """A table or a query of the database at a URL: ``sqlite:///homes.db?table=homes``.
 
@@ -70,7 +78,7 @@ def open_connection(connection: Any, table: str | None, query: str | None) -> So
     """A table or a query of a database that is open."""
     check_one(table, query)
     if server.is_connection(connection):
-        return postgresql.open_database(server.hold(connection), table, query)
+        return postgresql.open_database(server.use_connection(connection), table, query)
     if sqlite.is_connection(connection):
         return sqlite.open_connection(connection, table, query)
     return duckdb.open_connection(connection, table, query)

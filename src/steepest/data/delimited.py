@@ -33,15 +33,15 @@ from .sampling import Shown, count_numbers, find_padded, show_types
 from .table import Kind, Reads, Schema
 
 PART_BYTES = 1 << 24
-"""Bytes of a part."""
+"""Bytes of a part, about."""
 
 HEXADECIMAL = re.compile(rb"0[xX]")
 
 MOST_SHOWN = 10_000
-"""Of more columns only those are looked at that are asked for."""
+"""In a file of more columns, kinds are found only for those that are asked for."""
 
 SHOWN_BYTES = 1 << 20
-"""From so much it is seen what columns hold; where one shows no value, from as much as it takes."""
+"""Bytes from which the kinds of columns are found; more are read for a column without a value."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class DelimitedFile(File):
     as_text: frozenset[str] = frozenset()
     """Columns that are text in other files."""
     mixing: frozenset[str] = frozenset()
-    """Columns that are text if they hold any."""
+    """Columns that may mix numbers and text, and are text where they do."""
 
     _known: dict[int, Shown] = field(default_factory=dict, compare=False, repr=False)
-    """What columns show in the first block, or in the first that shows something."""
+    """By place, what a column holds in the first block in which it has a value."""
     _empty: set[int] = field(default_factory=set, compare=False, repr=False)
-    """Columns that show nothing in any."""
+    """Places of the columns that have no value in the whole file."""
 
     format: ClassVar[str] = "CSV"
 
@@ -144,7 +144,7 @@ class DelimitedFile(File):
         )
 
     def _show_block(self, block: Block, places: Collection[int]) -> list[Shown]:
-        """What some columns show in a block; without any all."""
+        """What some columns hold in a block; all columns, where no places are given."""
         import pyarrow as pa
 
         search = Search(self._layout, {}, self.name)
@@ -160,7 +160,7 @@ class DelimitedFile(File):
         return shown
 
     def _show(self, wanted: Iterable[str]) -> list[Shown]:
-        """What the columns hold: those wanted as the first block shows that has a value."""
+        """What each column holds; those wanted are looked for until a block has a value of them."""
         import pyarrow as pa
 
         names, known, asked = self._layout.names, self._known, frozenset(wanted)

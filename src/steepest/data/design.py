@@ -187,7 +187,7 @@ class Design:
 
     @cached_property
     def reads(self) -> Reads:
-        """What it takes from the table: plain numbers first, in their order, the weights last."""
+        """The columns that it reads: plain numbers first, in their order, the weights last."""
         plain = [c.name for c in self.columns if c.kind is Kind.NUMBER and c.formed is None]
         every = [read_for(column.expression, column.kind) for column in self.columns]
         found = Reads(tuple(plain)).join(*every, *filter(None, [self.looked]))

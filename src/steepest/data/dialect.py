@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TextIO
 
-from ..errors import OptionError
+from ..errors import OptionError, check_whole
 
 SEPARATORS = (",", ";", "\t", "|")
 """What may be found to stand between fields; anything else has to be said."""
@@ -53,7 +53,8 @@ class Dialect:
         """OptionError for what no file can be."""
         for name in ("delimiter", "quote"):
             mark = getattr(self, name)
-            if mark and (len(mark) != 1 or not mark.isascii() or mark in "\r\n\0"):
+            is_mark = isinstance(mark, str) and len(mark) == 1 and mark.isascii()
+            if mark and (not is_mark or mark in "\r\n\0"):
                 usual = "delimiter=';'" if name == "delimiter" else 'quote="\'"'
                 raise OptionError.outside(name, mark, "one character", usual)
         if self.decimal not in ("", ".", ","):
@@ -64,17 +65,13 @@ class Dialect:
             )
         if self.ragged not in ("refuse", "drop"):
             raise OptionError.unknown("ragged", self.ragged, ("refuse", "drop"))
-        for name, least, usual in (
-            ("skip_lines", 0, "skip_lines=1"),
-            ("skip_rows", 0, "skip_rows=1"),
-            ("max_bytes", 1, "max_bytes=1_000_000_000"),
-        ):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or value < least):
-                raise OptionError.outside(name, value, f"a whole number of at least {least}", usual)
+        check_whole("skip_lines", self.skip_lines, 0, 1)
+        check_whole("skip_rows", self.skip_rows, 0, 1)
+        if self.max_bytes is not None:
+            check_whole("max_bytes", self.max_bytes, 1, "1_000_000_000")
         try:
             "x".encode(self.encoding)  # there are codecs of bytes too
-        except (LookupError, UnicodeError):
+        except (LookupError, UnicodeError, TypeError):
             raise OptionError.outside(
                 "encoding", self.encoding, "one that Python knows", "encoding='latin1'"
             ) from None

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ColumnNameError, DatabaseError, PackageError
 from .ahead import read_ahead
-from .portions import Asked, Held, Span
+from .portions import DatabaseSource, Snapshot, Span
 from .selection import HERE, cut_statement, name_asked, quote_name, write_select
 from .states import FileState
 from .streams import Stream, read_arrow, translated
@@ -40,7 +40,7 @@ def open_file(path: str, table: str | None, query: str | None) -> Source:
     database = File(str(Path(path).absolute()), path)
     where, asked = _find_asked(database.connection, f"'{path}'", table, query)
     with translated(where):
-        return Asked(database, where, asked, is_table=query is None)
+        return DatabaseSource(database, where, asked, is_table=query is None)
 
 
 def open_connection(connection: Any, table: str | None, query: str | None) -> Source:
@@ -156,10 +156,15 @@ class File:
         return connection
 
     def read(
-        self, asked: str, where: str, span: Span | None, held: Held | None, known: Schema | None
+        self,
+        asked: str,
+        where: str,
+        span: Span | None,
+        snapshot: Snapshot | None,
+        known: Schema | None,
     ) -> Stream:
         """The rows of a query, or of a table in a span."""
-        del held, known  # it stays as it is, and tells its kinds
+        del snapshot, known  # it stays as it is, and tells its kinds
         own = self.connection.cursor()
         query = write_select(asked) if asked.startswith('"') else asked
         if span:
@@ -181,7 +186,7 @@ class File:
             return None
         return Span("rowid", first, last), -(-(last - first + 1) // PART_ROWS)
 
-    def hold(self) -> File:
+    def take_snapshot(self) -> File:
         """The state of now, in which it stays."""
         return self
 

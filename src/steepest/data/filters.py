@@ -30,11 +30,11 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 NEAR = 2.0**-50
-"""Numbers within this share of each other are compared without rounding."""
+"""Numbers that differ by less than this share are compared exactly, as fractions."""
 
 
 def check_condition(condition: Condition, schema: Schema) -> Reads:
-    """What a condition reads; ColumnKindError, ColumnNotFoundError where it cannot be asked."""
+    """The columns that a condition reads; ColumnKindError, ColumnNotFoundError where it cannot."""
     found: dict[str, list[str]] = {"number": [], "category": [], "time": []}
     for asked, values in columns_of(condition):
         text = any(isinstance(value, str) for value in values)

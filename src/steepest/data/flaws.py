@@ -18,12 +18,14 @@ from .layout import DOUBLE_WORD, Layout, is_boolean
 from .records import BrokenError, Record
 
 LONGEST_FIELD = 1 << 20
-"""Bytes of a field, at the most."""
+"""Most bytes of a field."""
 
 MISFIT = re.compile(
-    r"In CSV column #(\d+): .*CSV conversion error to (\w+)[^:]*: invalid value '(.*)'", re.DOTALL
+    r"In CSV column #(\d+): .*CSV conversion error to (\w+)[^:]*: "
+    r"(?:invalid value|expected (no|a) zone offset in) '(.*)'",
+    re.DOTALL,
 )
-"""How Arrow says that a cell is not of its column's type."""
+"""Arrow's message for a cell that is not of its column's type."""
 
 
 MARK = re.compile(rb"(?:\A|[\r\n])" + BOM_UTF8)
@@ -74,14 +76,15 @@ class Search:
         found = MISFIT.match(message)
         if not found:
             return
-        place, kind, value = int(found[1]), found[2], found[3]
+        place, kind, value = int(found[1]), found[2], found[4]
+        odd = {"no": "a time in a zone", "a": "a time without a zone"}.get(found[3], "none")
         for record in self.layout.iterate(text) if kind not in ("double", "bool") else ():
             if (
                 len(record.cells) > place
                 and record.cells[place].decode("utf-8", "replace") == value
             ):
                 name, cell = self.layout.names[place], (before + record.line, value)
-                raise ColumnKindError.mixed(name, self.name, "time", cell, None, "none")
+                raise ColumnKindError.mixed(name, self.name, "time", cell, None, odd)
 
     def _check_record(
         self, record: Record, before: int, find_other: Callable[[int, Need], Cell | None]

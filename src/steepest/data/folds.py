@@ -10,10 +10,10 @@ import numpy as np
 from ..errors import OptionError, is_whole
 
 MOST_FOLDS = 1_000
-"""Folds, each of which keeps sums of its own."""
+"""Most folds: each keeps sums of its own."""
 
 TRAIN, HELD = "train", "held out"
-"""The labels of the two sides of a row that is held out or not."""
+"""The labels of rows that are trained on, and of rows that are held out."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Hashed:
 
     @property
     def fresh(self) -> bool:
-        """Whether no scan has followed it yet."""
+        """Whether it is new: a scan that followed it has filled in ``columns``."""
         return not self.columns
 
     def __str__(self) -> str:

@@ -65,7 +65,7 @@ class Rows:
     """The number columns of the table that are needed, each of shape (n,), NaN where null."""
     exact: bool = False
     places: NDArray[np.int64] | None = None
-    """Where the rows stand in what was read; None where they are all of it."""
+    """The places of these rows among those that were read; None where all were taken."""
     _formed: dict[Expression, tuple[Floats, Expansion | None]] = field(default_factory=dict)
 
     def row(self, mask: NDArray[np.bool_]) -> int:
@@ -245,7 +245,7 @@ def read_time(function: str, array: Any) -> Floats:
 
 
 def check_time(function: str, name: str, kind: Kind, type_name: str) -> None:
-    """ColumnKindError for a column that has no such part."""
+    """ColumnKindError for a column of which a function of times cannot be taken."""
     whole = type_name.startswith(("timestamp", "date"))
     fits = {
         "hour": type_name.startswith(("timestamp", "time")),
@@ -256,7 +256,7 @@ def check_time(function: str, name: str, kind: Kind, type_name: str) -> None:
 
 
 def extend_knots(knots: Sequence[float]) -> Floats:
-    """Knots with as many beyond both ends as a basis of cubic splines needs."""
+    """Knots with four more at both ends, as a basis of cubic splines needs."""
     inner = np.asarray(knots, dtype=np.float64)
     step = (inner[-1] - inner[0]) / (len(inner) - 1) if len(inner) > 1 else max(abs(inner[0]), 1.0)
     first, last = inner[0] - step, inner[-1] + step

@@ -38,7 +38,7 @@ TOKEN = re.compile(
 FUNCTIONS = ("C", *NUMBER_FUNCTIONS, *TIME_FUNCTIONS, "poly", "spline", "offset")
 MOST_KNOTS = 100
 DEEPEST = 50
-"""Levels of functions and parentheses within each other."""
+"""Deepest nesting of functions and parentheses."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from .table import Batch, Reads
 from .wholes import TextBatch
 
 SEARCHED_BYTES = 1 << 23
-"""So far a cell of another kind is looked for, to be shown beside the one that is refused."""
+"""How far into the file a cell of the other kind is looked for, to be shown in a message."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class DelimitedPart(File):
         return rows, parser.dropped
 
     def count_lines(self, stop: int) -> int:
-        """The lines before a byte of the text."""
+        """How many lines end before a byte of the text."""
         lines, at, held = 0, 0, b""
         with open_unpacked(self.path, self.span.packing) as (stream, _):
             while at < stop and (piece := stream.read(min(BLOCK_BYTES, stop - at))):

@@ -52,7 +52,7 @@ class Messages:
 
     @classmethod
     def of(cls, raw: Any, size: int, *, is_file: bool) -> Messages:
-        """What there is in so many bytes; of 0 bytes nothing."""
+        """The messages in the first so many bytes of a file; none in 0 bytes."""
         found = cls(raw, Told(b"", False), [], [], is_file)
         if not size:
             return found

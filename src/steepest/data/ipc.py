@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .arrow import ArrowBatch, arrow_schema, batch_rows
+from .arrow import ArrowBatch, arrow_schema, batch_rows, spell_rows
 from .bodies import ROWS
 from .file import File, gather_groups
 from .interior import Messages
+from .messages import check_end
 from .places import Place, measure, open_bytes
 from .table import Batch, Reads, Schema
 
@@ -82,7 +83,7 @@ class ArrowFile(File):
         known: dict[str, Any] = {}
         with self.reading(rows=True):
             for piece, share in self._read(names, rows):
-                yield ArrowBatch(piece, room, known), min(share, 1.0)
+                yield ArrowBatch(spell_rows(piece), room, known), min(share, 1.0)
 
     def _read(self, names: Sequence[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
         """Rows, and the share of the part that is read with them: large batches in pieces."""
@@ -94,6 +95,7 @@ class ArrowFile(File):
                     whole.validate(full=True)  # what lies outside of it would be read else
                     for start in range(0, whole.num_rows, rows):
                         yield whole.slice(start, rows), (position() + END_BYTES) / self.size
+                check_end(position(), int(self.size))
                 return
             total = self.n_rows if self._is_file else looked.count_rows()
             for i in self.groups if self._is_file else range(len(looked.batches)):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import LengthError, SourceError
+from ..errors import ColumnNameError, LengthError, SourceError
 from .dialect import Dialect, find_delimiter
 from .formula import NUMBER
 from .records import LINE_END, BrokenError, Record, count_lines, iterate
@@ -20,7 +20,7 @@ TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
 
 HEAD_BYTES = 1 << 16
-"""From so much it is seen what stands between fields."""
+"""Bytes at the start of a file from which its delimiter is found."""
 
 LONGEST_HEADER = 1 << 26
 
@@ -32,6 +32,9 @@ TIME_OF_DAY = re.compile(
     r"([ T]([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?)?"
     r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
 )
+
+OF_SPREADSHEETS = re.compile(rb'"?sep=([!-~\t ])"?[\r\n]', re.IGNORECASE)
+"""A first line that says what stands between fields."""
 
 DOUBLE_WORD = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
 """Words that Arrow reads as doubles; one that is no number is a null."""
@@ -116,7 +119,7 @@ def is_date(cell: str) -> bool:
 
 
 def read_on(read: Callable[[int], bytes], start: int = 0) -> Iterator[tuple[bytes, bool]]:
-    """More and more of a text from a place on, and whether that is all, or all that is looked at.
+    """Ever longer starts of a text from a place on, each with whether it is the last one.
 
     ``read`` gives its first bytes.
     """
@@ -141,7 +144,7 @@ def find_layout(read: Callable[[int], bytes], dialect: Dialect, usual: str, name
 def _try_head(
     head: bytes, dialect: Dialect, usual: str, name: str, *, whole: bool
 ) -> Layout | None:
-    """The layout, or None if that takes more of the file."""
+    """The layout as the start of a file shows it; None where more of it is needed."""
     if not head:
         raise SourceError.empty_file(name)
     check_encoding(head, name)
@@ -170,6 +173,8 @@ def _try_head(
     stripped: tuple[str, ...] = ()
     if named and records:
         header_line = line + records[0].line
+        if told := OF_SPREADSHEETS.match(text):
+            raise ColumnNameError.of_spreadsheet(name, told[1].decode())
         names, stripped = _read_header(records[0], name, header_line)
         _refuse_numbers(names, name)
     elif unknown and records:

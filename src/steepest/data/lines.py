@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PART_BYTES = 1 << 24
-"""Bytes of a part."""
+"""Bytes of a part, about."""
 
 AHEAD = 3
 """Blocks that are looked at before they are asked for."""

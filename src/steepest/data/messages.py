@@ -101,14 +101,19 @@ def _write_schema(root: _Table, schema: _Table) -> bytes:
 
 
 def walk_stream(read: Read, size: int) -> Iterator[tuple[int, Block]]:
-    """The messages of a stream in their order: what each holds, and where it lies."""
+    """The messages of a stream in their order: what each holds, and where it lies.
+
+    Arrow's own error for bytes behind its end.
+    """
     at = 0
-    while len(prefix := read(at, 8)) == 8:
+    while len(prefix := read(at, 8)) >= 4:
         with _parsing():
-            first, second = struct.unpack("<II", prefix)
-            head = 8 + second if first == CONTINUES else 4 + first
+            (first,) = struct.unpack_from("<I", prefix)
+            head = 4 + first
+            if first == CONTINUES:
+                head = 8 + struct.unpack_from("<I", prefix, 4)[0]
             if head in (4, 8):
-                return
+                break
             if at + head > size:
                 raise ValueError
             block = Block(at, head, 0)
@@ -118,6 +123,19 @@ def walk_stream(read: Read, size: int) -> Iterator[tuple[int, Block]]:
                 raise ValueError
         yield message.number(1, "<B"), block
         at = sum(block)
+    else:
+        return
+    check_end(at + head, size)
+
+
+def check_end(at: int, size: int) -> None:
+    """Arrow's own error where bytes stand behind the end of a stream."""
+    import pyarrow as pa
+
+    if at < size:
+        raise pa.ArrowInvalid(
+            f"{size - at:,} bytes stand behind the end of the stream, perhaps another one"
+        )
 
 
 def read_schema(read: Read) -> Told:

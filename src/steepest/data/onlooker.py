@@ -10,14 +10,14 @@ from time import monotonic
 from ..typing import OnProgress, Progress
 
 PATIENCE = 1.0
-"""Seconds of work that nobody is told of."""
+"""Seconds of work before the first report, so that short work makes none."""
 
 _onlooker: ContextVar[OnProgress | None] = ContextVar("onlooker", default=None)
 
 
 @contextmanager
 def looked_on(on_progress: OnProgress | None) -> Iterator[None]:
-    """Whoever is told inside; None leaves who is told already."""
+    """Report to this function inside the block; None leaves the one that is told already."""
     before = _onlooker.set(on_progress or _onlooker.get())
     try:
         yield

@@ -19,7 +19,7 @@ STARTS = {
     "lz4": rb"\x04\x22\x4d\x18",
     "xz": rb"\xfd7zXZ\x00",
 }
-"""How a file begins that is packed, as regular expressions."""
+"""The first bytes of packed files, as regular expressions."""
 
 NO_TABLES = {
     "Parquet": rb"PAR1",
@@ -36,7 +36,7 @@ NO_TABLES = {
     "a file of moments": re.escape(MOMENTS_HEAD[:9]),
     "a web page": rb"(\xef\xbb\xbf)?\s*<(?i:!doctype html|html)",
 }
-"""How a file begins that holds no rows of text, as regular expressions."""
+"""The first bytes of files that are no text at all, as regular expressions."""
 
 ENDINGS = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".lz4", ".xz")
 """What stands behind the ending of a file that is packed."""

@@ -163,4 +163,5 @@ class ParquetFile(File):
             pre_buffer=False,
             buffer_size=0 if whole else piece,
             page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",  # as nanoseconds those before 1677 are others
         )

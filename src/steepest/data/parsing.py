@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FindOther = Callable[[int, Need], Cell | None]
 Types = Mapping[int, Any]
-"""Arrow's types by the place of a column, None for what it shows; of none for all columns."""
+"""Arrow's types by place, None where Arrow is to find the type; an empty one means all columns."""
 
 
 def parse_options(
@@ -75,9 +75,9 @@ class Parser:
     """Levels of text that are no numbers."""
 
     plain: Sequence[int] = ()
-    """Columns of numbers that may do without Arrow, a null as NaN."""
+    """Columns of numbers that the compiled reader may read, nulls as NaN."""
     texts: Sequence[int] = ()
-    """Columns of text that may, too."""
+    """Columns of text that it may read."""
     rests: Rests = field(default_factory=Rests)
     """What doubles leave of the numbers of the last block, by the places of columns."""
     _doubles: DoublesReader | None = None

@@ -15,7 +15,7 @@ from .places import Place, measure
 from .stores import find_objects, is_store, scheme_of
 
 HEADS = (MODEL_HEAD, MOMENTS_HEAD)
-"""How the files begin that are written here."""
+"""The first bytes of models and moments, which are no data."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Span(NamedTuple):
     last: int
 
     def cut(self, count: int) -> list[Span]:
-        """So many pieces, or one a row."""
+        """The span in so many pieces; in fewer where it has fewer rows."""
         width = self.last - self.first + 1
         count = max(1, min(count, width))
         starts = [self.first + i * width // count for i in range(count + 1)]
@@ -37,7 +37,7 @@ class Span(NamedTuple):
         return f"{self.name} between {self.first} and {self.last}"
 
 
-class Held(Protocol):
+class Snapshot(Protocol):
     """A state of a database, which stays as it is for those who read in this process."""
 
     @property
@@ -45,7 +45,7 @@ class Held(Protocol):
 
     @property
     def shields(self) -> bool:
-        """Whether the file stays as well, as nobody else can write to it."""
+        """Whether nobody else can write to the file meanwhile, so that it stays as it is too."""
         ...
 
 
@@ -57,11 +57,16 @@ class Database(Protocol):
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """Of the files beside it in which changes wait."""
+        """The endings of the files beside it that hold changes not yet written to it."""
         ...
 
     def read(
-        self, asked: str, where: str, span: Span | None, held: Held | None, known: Schema | None
+        self,
+        asked: str,
+        where: str,
+        span: Span | None,
+        snapshot: Snapshot | None,
+        known: Schema | None,
     ) -> Stream:
         """The rows of a query, or of a table in a span."""
         ...
@@ -70,8 +75,8 @@ class Database(Protocol):
         """The numbers of a table's rows, and into how many parts it is cut; None for one."""
         ...
 
-    def hold(self) -> Held | None:
-        """The state of now; None where it does not come to rest."""
+    def take_snapshot(self) -> Snapshot | None:
+        """A snapshot of its present state; None where it is written to all the time."""
         ...
 
 
@@ -87,9 +92,9 @@ class Portion:
     known: Schema | None = None
     is_complete: bool = False
     """Whether every column was looked at, so that one without a value must not get any."""
-    held: Held | None = field(default=None, compare=False, repr=False)
+    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
     stream: Stream | None = field(default=None, compare=False, repr=False)
-    """What has begun to read it in this process."""
+    """A stream of its rows that was begun in this process, to find their kinds."""
 
     first_row = 1
 
@@ -105,17 +110,19 @@ class Portion:
 
     @property
     def identity(self) -> str:
-        """What is read; in which state of the file, its state tells."""
+        """What is read of the file; ``state`` says in which state of it."""
         return repr((self.asked, self.span))
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"held": None, "stream": None}
+        return self.__dict__ | {"snapshot": None, "stream": None}
 
     def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
         stream = self.stream
         if stream is None:
             self._check_state()
-            stream = self.database.read(self.asked, self.where, self.span, self.held, self.known)
+            stream = self.database.read(
+                self.asked, self.where, self.span, self.snapshot, self.known
+            )
             stream.schema(None if self.is_complete else ())
         rows = 0
         for batch, _ in stream.batches(reads):
@@ -126,13 +133,13 @@ class Portion:
 
     def _check_state(self) -> None:
         """SourceError if the file is in another state, where nothing keeps it in this one."""
-        if self.held is None or self.held.shields:
+        if self.snapshot is None or self.snapshot.shields:
             now = FileState.of(self.database.path, self.database.endings)
             if now.kept != self.state.kept:
                 raise SourceError.altered(self.database.path, self.state.size, now.size)
 
 
-class Asked:
+class DatabaseSource:
     """A table or a query of a database in a file, as a source."""
 
     def __init__(self, database: Database, where: str, asked: str, *, is_table: bool) -> None:
@@ -147,8 +154,8 @@ class Asked:
 
     def parts(self) -> Sequence[Portion]:
         found = self._database.measure(self._asked) if self._is_table else None
-        held = self._database.hold() if found else None
-        if found is None or held is None:
+        snapshot = self._database.take_snapshot() if found else None
+        if found is None or snapshot is None:
             state = FileState.of(self._database.path, self._database.endings)
             own = Portion(self._database, self.where, self._asked, state)
             return [replace(own, known=self.schema(()), stream=self._stream)]
@@ -156,10 +163,10 @@ class Asked:
             self._database,
             self.where,
             self._asked,
-            held.state,
+            snapshot.state,
             known=self.schema(()),
             is_complete=self._is_complete,
-            held=held,
+            snapshot=snapshot,
         )
         span, count = found
         return [replace(whole, span=piece) for piece in span.cut(count)]

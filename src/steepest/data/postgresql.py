@@ -21,7 +21,7 @@ from .arrow import ArrowBatch
 from .numerals import read_numerals
 from .revisions import Revision
 from .selection import cut_statement, find_table, quote_name, write_select
-from .server import Held, Server, Session, driver_error, speaking
+from .server import Server, Session, UserConnection, driver_error, speaking
 from .servertypes import Given, describe_columns, refuse_endless
 from .table import Batch, Kind, Reads, Schema
 
@@ -43,7 +43,7 @@ and n.nspname <> 'information_schema' order by 1, 2
 class Rows:
     """The rows of a table or a query as a source, or those in some blocks as a part."""
 
-    server: Server | Held
+    server: Server | UserConnection
     where: str
     asked: str
     """What stands behind ``from``."""
@@ -205,7 +205,7 @@ class Remembered:
     blocks: int
 
 
-def open_database(server: Server | Held, table: str | None, query: str | None) -> Rows:
+def open_database(server: Server | UserConnection, table: str | None, query: str | None) -> Rows:
     """A table, a view or a query of a database.
 
     DatabaseError where there is no such table, or the query does not give rows.
@@ -236,7 +236,9 @@ def list_tables(session: Session) -> dict[str, tuple[str, str, float]]:
     return found
 
 
-def _open_table(session: Session, server: Server | Held, table: str | None, where: str) -> Rows:
+def _open_table(
+    session: Session, server: Server | UserConnection, table: str | None, where: str
+) -> Rows:
     known = list_tables(session)
     find_table(table, server.name, {name: asked for name, (asked, *_) in known.items()})
     asked, kind, rows = known[str(table)]

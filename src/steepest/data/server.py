@@ -161,7 +161,7 @@ class Server:
         return clean(str(error), self._secrets)
 
 
-class Held:
+class UserConnection:
     """A connection of the user's, which is left as it was found."""
 
     stays = True
@@ -203,18 +203,18 @@ def is_connection(source: object) -> bool:
     return ("adbc_driver_manager.dbapi", "Connection") in kinds
 
 
-def hold(connection: Any) -> Held:
+def use_connection(connection: Any) -> UserConnection:
     """A connection of ADBC's; DatabaseError for one to something else than PostgreSQL."""
-    held = Held(connection)
-    with speaking(held, held.name):
+    opened = UserConnection(connection)
+    with speaking(opened, opened.name):
         vendor = connection.adbc_get_info().get("vendor_name")
     if vendor != "PostgreSQL":
         raise DatabaseError.vendor(str(vendor))
-    return held
+    return opened
 
 
 @contextmanager
-def speaking(server: Server | Held, where: str) -> Iterator[None]:
+def speaking(server: Server | UserConnection, where: str) -> Iterator[None]:
     """Errors of the driver's and of Arrow's in the house's own words, without secrets."""
     import pyarrow as pa
 

@@ -16,7 +16,7 @@ from weakref import finalize
 from ..errors import ColumnNameError, DatabaseError, SourceError
 from .ahead import read_ahead
 from .cells import gather_cells
-from .portions import Asked, Held, Span
+from .portions import DatabaseSource, Snapshot, Span
 from .selection import HERE, name_asked, quote_name, write_select
 from .states import FileState
 from .streams import Stream, translated
@@ -42,7 +42,7 @@ PART_BYTES = 1 << 25
 """Bytes of the database for each part of a table, about."""
 
 HELD_CONNECTIONS = 4
-"""So many see a state that is held; more would wait for each other in Python."""
+"""So many see the state of a snapshot; more would wait for each other in Python."""
 
 TRIES = 10
 """So often a state is looked for that nobody writes to meanwhile."""
@@ -65,7 +65,7 @@ def open_file(path: str, table: str | None, query: str | None) -> Source:
     """A table or a query of the database in a file."""
     database = File(str(Path(path).absolute()))
     where, asked = _find_asked(database.connect, f"'{path}'", table, query)
-    return Asked(database, where, asked, is_table=query is None)
+    return DatabaseSource(database, where, asked, is_table=query is None)
 
 
 def open_connection(connection: Any, table: str | None, query: str | None) -> Source:
@@ -132,11 +132,16 @@ class File:
         return closing(_open(self.path))
 
     def read(
-        self, asked: str, where: str, span: Span | None, held: Held | None, known: Schema | None
+        self,
+        asked: str,
+        where: str,
+        span: Span | None,
+        snapshot: Snapshot | None,
+        known: Schema | None,
     ) -> Stream:
         """The rows of a query, or of a table in a span."""
         is_table = not SELECT.match(asked)  # a quoted name never does
-        lent = held.lend if isinstance(held, Transactions) else self.connect
+        lent = snapshot.lend if isinstance(snapshot, Transactions) else self.connect
 
         def start(columns: Sequence[str] | None) -> Iterator[Source]:
             query = _write_query(asked, columns, span, is_table)
@@ -177,7 +182,7 @@ class File:
                 raise
         return (Span(name, first, last), count) if first is not None else None
 
-    def hold(self) -> Transactions | None:
+    def take_snapshot(self) -> Transactions | None:
         """The state of now; None where it does not come to rest."""
         for _ in range(TRIES):
             before = FileState.of(self.path, self.endings)

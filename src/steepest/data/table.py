@@ -246,7 +246,10 @@ def name_whole(part: Part) -> str:
 
 @dataclass(frozen=True)
 class WrappedPart:
-    """A part whose rows are another's in a form of their own, and which is else that other."""
+    """A part that gives the rows of another in a form of its own.
+
+    Its place, size and identity are those of the part inside.
+    """
 
     inner: Part
 

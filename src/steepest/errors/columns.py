@@ -103,6 +103,14 @@ class ColumnNameError(SteepestError, ValueError):
         )
 
     @classmethod
+    def of_spreadsheet(cls, path: str, mark: str) -> ColumnNameError:
+        return cls(
+            f"the first line of '{path}' names no columns: it is 'sep={mark}'.",
+            "Spreadsheets are told so what stands between fields; the names are in the next line.",
+            f"steepest.open_table({path!r}, delimiter={mark!r}, skip_lines=1)",
+        )
+
+    @classmethod
     def in_folder(cls, name: str, where: str) -> ColumnNameError:
         return cls(
             f"'{name}' is a column of {where}, and the name of its folder gives it too.",

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import counted, listed
+from ..store import finite_row
 from .terminal import align, number
 
 if TYPE_CHECKING:
@@ -71,14 +72,9 @@ def selection_object(selection: Selection) -> dict[str, Any]:
         "target": selection.target,
         "method": selection.method,
         "criterion": selection.criterion,
-        "subsets": [_clean(row) for row in selection.table],
+        "subsets": [finite_row(row) for row in selection.table],
         "best": {name: list(selection.choose(name).names) for name in _known(selection)},
         "folds": list(selection.folds),
         "notes": list(selection.notes),
         "version": __version__,
     }
-
-
-def _clean(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without NaN, which JSON has no word for."""
-    return {n: None if isinstance(v, float) and not np.isfinite(v) else v for n, v in row.items()}

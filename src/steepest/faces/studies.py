@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import counted, listed
+from ..store import finite_row
 from .terminal import align, number
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def study_object(study: Study) -> dict[str, Any]:
     return {
         "targets": list(study.targets),
         "folds": {"rule": study.rule, "labels": list(study.folds)},
-        "candidates": [_clean(row) for row in study.table],
+        "candidates": [finite_row(row) for row in study.table],
         "best": best,
         "one_se": simplest,
         "baseline": dict(study.baseline),
@@ -121,8 +122,3 @@ def study_object(study: Study) -> dict[str, Any]:
         "notes": list(study.notes),
         "version": __version__,
     }
-
-
-def _clean(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without NaN, which JSON has no word for."""
-    return {n: None if isinstance(v, float) and not np.isfinite(v) else v for n, v in row.items()}

@@ -29,22 +29,22 @@ from .library import name_kernel
 from .tree import Branch, PairwiseSum
 
 INTERVAL = 2.0
-"""Seconds between two writes, at the least."""
+"""Least seconds between two writes."""
 
 PATIENCE = 20
-"""Writing may take one in so many seconds."""
+"""At most one part in so many of the time is spent writing."""
 
 TOLD = 60
-"""Characters of a text that a message shows."""
+"""Longest setting that a message shows in full, in characters."""
 
 
 class Rows(NamedTuple):
-    """What makes the rows of a scan the same ones."""
+    """What tells whether the rows of a scan are the same as before: its files and their state."""
 
     files: Mapping[str, str]
     """For each file or table, a digest of its parts and of the state it is in."""
     states: Mapping[str, State]
-    """For those that need more than that to be compared, their state."""
+    """The state of each database, which a digest alone cannot compare."""
 
     @classmethod
     def of(cls, parts: Sequence[Part], where: str) -> Rows:
@@ -81,7 +81,7 @@ class Rows(NamedTuple):
 
 
 def name_settings(design: Design, precision: str, folds: Rule | None = None) -> dict[str, str]:
-    """What else makes a scan the same one: a name and what to compare for each."""
+    """What else must agree for a scan to go on: settings by name, as text to be compared."""
     columns = [f"{c.expression} ({c.word}, {c.type_name})" for c in design.columns]
     asked = [(str(c.name), str(c.kind), c.asked) for c in design.columns]
     limits = (asked, sorted(design.left_out.items()), sorted(design.optional), design.max_levels)
@@ -104,7 +104,7 @@ class Kept(NamedTuple):
     files: Mapping[str, str]
     states: Mapping[str, str]
     found: Mapping[str, Any]
-    """What passes before the scan have found, each with what it was asked."""
+    """Results of passes before the scan, such as knots, each with what was asked for."""
     branches: tuple[Branch, ...]
 
 

@@ -22,13 +22,13 @@ from ..errors import WorkerError
 R = TypeVar("R")
 
 REACH_SECONDS = 5
-"""A scheduler answers within so many seconds."""
+"""Longest wait for a scheduler to answer, in seconds."""
 
 LONELY_SECONDS = 30.0
-"""So long is waited for workers where there is none."""
+"""Longest wait for a worker where a cluster has none, in seconds."""
 
 LARGE = "1 GiB"
-"""Rows that travel are many, and no reason for a warning."""
+"""Size of a task from which Dask may warn: rows of a table in memory travel with theirs."""
 
 
 @dataclass

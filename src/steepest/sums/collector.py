@@ -26,23 +26,24 @@ from .patterns import count_levels, find_patterns
 from .pieces import ExactAccumulator
 
 PRECISIONS: dict[str, Any] = {"double": Accumulator, "exact": ExactAccumulator}
-"""How sums are made: what is given blocks of rows, and finishes as their sums."""
+"""What adds blocks of rows up, by the precision asked for."""
 
 PATTERNS = 256
-"""Combinations of null columns that a scan tells apart."""
+"""Most combinations of null columns that a scan keeps apart; more are refused."""
 
 MANY = 512
-"""Columns of numbers from which on adding some rows costs more than reading them."""
+"""From so many number columns on, rows are collected and added many at a time: updating
+the k × k sums costs more than reading a few rows."""
 
 SHARE = 8
-"""So many columns a row wait, which together take that share of their sums' memory."""
+"""Rows wait until there are k / 8 of them for k columns: an eighth of the memory of their sums."""
 
 Watch = Callable[[Part, int, float], None]
-"""Told of so many more rows of a part, which make this share of it."""
+"""Called with a part, how many more of its rows were read, and the share of it that is read now."""
 
 
 def join(a: Moments, b: Moments, design: Design) -> Moments:
-    """The sum, after leaving out what either left out and what grew too many levels.
+    """The sum of both, without columns that either side left out, or that have too many levels now.
 
     MomentsError for too many null patterns, or levels of a category that was asked for.
     """
@@ -60,7 +61,7 @@ def join(a: Moments, b: Moments, design: Design) -> Moments:
 
 
 def find_crowded(moments: Moments, optional: Iterable[str]) -> dict[str, str]:
-    """Those of some categories that have too many levels for a scan that did not name them."""
+    """Categories that nobody asked for by name and that have too many levels, with the reason."""
     names = [name for name in optional if name in moments.categories]
     counts = {name: count_levels(moments.patterns, name) for name in names}
     reason = f"it has over {LEVELS_UNASKED:,} levels"
@@ -141,7 +142,7 @@ class Collector:
         self.keep(block, rows)
 
     def read(self, batch: Batch) -> tuple[Block, NDArray[np.int64]]:
-        """The rows of a batch that are taken, and their numbers."""
+        """The rows of a batch that meet the condition, and their row numbers."""
         exact = self._precision == "exact"
         where, row = self._part.where, self._row
         block = self.design.block(batch, where, row, exact=exact)
@@ -190,7 +191,7 @@ class Collector:
         self._leave_out_identifiers()
 
     def pass_over(self, rows: int) -> None:
-        """So many rows do not meet the condition, as is known without reading them."""
+        """Count rows that are known not to meet the condition, and so were not read."""
         self._row += rows
         self._filtered += rows
 
@@ -204,7 +205,7 @@ class Collector:
         return {name: (float(low), float(high)) for name, low, high in ends if low <= high}
 
     def _find_rounded(self, block: Block) -> None:
-        """Whole numbers that were read as doubles."""
+        """Note the columns in which whole numbers beyond 2⁵³ were rounded to doubles."""
         for i in self._whole:
             if i not in block.expansions and (np.abs(block.numbers[:, i]) >= LARGEST_WHOLE).any():
                 self._rounded.add(self.design.numbers[i])

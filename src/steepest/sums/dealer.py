@@ -23,10 +23,10 @@ from .observations import Observations, name_first_nulls
 from .patterns import add_many
 
 ENOUGH = 1 << 10
-"""Rows a fold, on average, that wait to be dealt: few at a time are slow to add."""
+"""Rows wait until there are so many per fold on average: few at a time are slow to add."""
 
 MOST_CELLS = 1 << 22
-"""Numbers and levels that wait, at the most."""
+"""Most numbers and levels that wait."""
 
 
 class Dealer:
@@ -66,7 +66,7 @@ class Dealer:
             self._waiting[-1] = (block.keep(), *self._waiting[-1][1:])
 
     def _number(self, labels: Sequence[str], codes: NDArray[np.int32]) -> NDArray[np.int16]:
-        """The number here of the fold of each row."""
+        """The fold of each row, as its number in ``_numbers``."""
         met = np.flatnonzero(np.bincount(codes, minlength=1))
         at = np.zeros(len(labels), dtype=np.int16)
         for code in met.tolist():
@@ -100,7 +100,10 @@ class Dealer:
         return self._folds[label]
 
     def _count_filtered(self, folds: Labelled, block: Block) -> None:
-        """Rows that were not taken, by fold; those of none go to the first in the end."""
+        """Count the rows that do not meet the condition, by fold.
+
+        Those without a fold are counted for the first fold in the end.
+        """
         if block.places is None or len(block.places) == len(folds.codes):
             return
         gone = np.ones(len(folds.codes), dtype=bool)

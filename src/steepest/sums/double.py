@@ -81,7 +81,7 @@ class Sums:
     levels: Mapping[str, LevelSums] = field(default_factory=dict)
     pairs: Pairs = field(default_factory=dict)
     extremes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Smallest and largest value of the columns whose squares may have underflowed."""
+    """Smallest and largest value of each column whose squares may have underflowed."""
     weight: float = 0.0
     """Σ w: the number of rows, where they have no weights."""
 

@@ -21,7 +21,7 @@ from .levels import PairCounts, Pairs, Places, find_pair
 from .patterns import Patterns
 
 EXACT, DOUBLE = "steepest exact sums 1", "steepest double sums 1"
-"""What the content begins with."""
+"""The first bytes of the content, by precision."""
 
 
 class Encoded(Protocol):

@@ -40,13 +40,13 @@ class Handed(NamedTuple):
 
     part: Part
     work: Future[Any] | Sent[Any]
-    """A cluster's comes with the connection that it went by."""
+    """Work of a cluster is kept with the connection by which it was sent."""
     seal: bytes
     """The SHA-256 of what was sent; empty where nothing was, as it is worked on here."""
 
 
 WAITING_BYTES = 1 << 28
-"""Results that wait for one before them, at the most, beyond one for each worker."""
+"""Most bytes of results that wait for an earlier part, beyond one result for each worker."""
 
 DIGEST = 32
 

@@ -20,7 +20,7 @@ EXECUTORS = "pass concurrent.futures.ThreadPoolExecutor(4), or a Client of Dask'
 
 
 class Caller(Executor):
-    """The thread that asks does the work, when it asks: for what no other may read."""
+    """An executor that does the work in the calling thread, for what no other thread may read."""
 
     def submit(self, function: Callable[..., R], /, *arguments: Any, **named: Any) -> Future[R]:
         done: Future[R] = Future()

@@ -22,10 +22,10 @@ from .moments import Moments
 from .recollection import Recall, ask_anew
 
 TIMES = 1 << 20
-"""Different times that are told apart; beyond that those near each other count as one."""
+"""Most times that are told apart; of more, those near each other are counted as one."""
 
 FINEST, COARSER = 2.0**-20, 4
-"""The first of the steps that times are cut to, and how many times as long the next one is."""
+"""The smallest step to which times are rounded down, and the factor from one step to the next."""
 
 
 def deal_parts(
@@ -38,7 +38,7 @@ def deal_parts(
     *,
     recall: Recall = ask_anew,
 ) -> tuple[Rule, list[Part]]:
-    """The rule with all that it needs to know, and the parts of a source that follow it.
+    """The rule with all that it needs, and the parts of a source, whose rows know their folds.
 
     ColumnNotFoundError, ColumnKindError for a column that no fold can go by; FoldsError where
     rows have to be counted first, and can be read only once.
@@ -170,7 +170,7 @@ def count_times(column: Column, part: Part) -> _Times:
 
 
 def check_folds(moments: Moments, *, fresh: bool) -> Moments:
-    """A finished scan whose folds say where they are from.
+    """The moments of a finished scan, in which each fold has its name in messages.
 
     FoldsError for one without a row, where the rule is fresh; an old one follows another scan.
     """

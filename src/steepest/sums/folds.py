@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .moments import Moments
 
 UNEQUAL = 0.2
-"""How far the rows of a fold may be from their due, as a share, without a word."""
+"""A note is made where the rows of a fold differ from their due by more than this share."""
 
 
 @dataclass(frozen=True, eq=False)

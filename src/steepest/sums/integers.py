@@ -27,7 +27,7 @@ class Integers(NamedTuple):
 
     units: NDArray[np.int64]
     fives: NDArray[np.int64]
-    """At most 0."""
+    """Powers of five, 0 or less: those of decimals."""
     totals: Whole
     """Σ w z, shape (k,)."""
     products: Whole

@@ -21,7 +21,7 @@ from .recollection import Recall, ask_anew
 
 Range = tuple[float, float]
 Watching = Callable[[Sequence[Part]], Watch]
-"""Makes what is told of the progress over some parts."""
+"""Makes the function that is told of the progress over some parts."""
 
 NOWHERE: Range = (np.inf, -np.inf)
 

@@ -23,7 +23,8 @@ class Entry(NamedTuple):
 class Ledger:
     """The scans that were added up, in the order they came in.
 
-    An id costs a pass over the sums, so that of a single scan is taken when it meets others.
+    An id is a fingerprint, which costs a pass over the sums.  So a single scan has none yet; it
+    gets one when it is added to others.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -38,7 +39,7 @@ class Ledger:
         return Ledger(tuple(entries), self.known)
 
     def alone(self, digest: str) -> Ledger:
-        """The same, of moments that have this fingerprint: it need not be kept for one scan."""
+        """The same without the id, where it is a single scan whose moments have this digest."""
         if self.known and [entry.id for entry in self.entries] == [digest]:
             return Ledger((self.entries[0]._replace(id=""),))
         return self

@@ -18,7 +18,7 @@ PROCESSORS = {"c-avx512": "avx512", "c-avx2": "avx2", "c-portable": "portable"}
 """What the kernel is compiled for, the fastest first."""
 
 NEWEST = "sum_centred"
-"""A function that kernels of older versions do not have."""
+"""The function that was added last: a kernel without it was built by an older version."""
 
 CHOICES = ("c", *PROCESSORS, "numpy")
 

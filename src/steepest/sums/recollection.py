@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 Recall: TypeAlias = Callable[[str, object, Callable[[], Any]], Any]
-"""What was found under a name when the same was asked, or what finding it anew gives."""
+"""``recall(name, asked, find)``: what was kept of the same question, else ``find()``."""
 
 
 def ask_anew(name: str, asked: object, find: Callable[[], Any]) -> Any:
-    """What is found now, as nothing is kept."""
+    """The :data:`Recall` of a scan without a checkpoint: always ``find()``."""
     del name, asked
     return find()

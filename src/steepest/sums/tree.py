@@ -18,7 +18,10 @@ class Branch(NamedTuple):
 
 
 class PairwiseSum:
-    """The sum of some parts, front to back: branches of which each is shorter than the last."""
+    """The running sum of parts in their order, as branches of 2^height parts, the tallest first.
+
+    Two branches of one height are added as soon as they meet, as a binary counter carries.
+    """
 
     def __init__(self, design: Design, branches: Sequence[Branch] = ()) -> None:
         self._design = design
@@ -26,17 +29,17 @@ class PairwiseSum:
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """All that the rest of the sum depends on."""
+        """The state of the sum: all that is needed to go on adding."""
         return tuple(self._branches)
 
     @property
     def n_parts(self) -> int:
-        """Parts that are added up."""
+        """How many parts were added."""
         return sum(1 << branch.height for branch in self._branches)
 
     @property
     def n_read(self) -> int:
-        """Rows of these parts."""
+        """How many rows these parts had."""
         return sum(branch.moments.n_read for branch in self._branches)
 
     def add(self, moments: Moments) -> None:

@@ -19,9 +19,9 @@ class Watch:
     on_progress : callable or None
         Who is told.
     before : int
-        So many of them, the first, were read before,
+        How many of the parts, from the first on, a checkpoint already has.
     rows : int
-        with so many rows.
+        How many rows these have.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Watch:
             self._tell()
 
     def __call__(self, part: Part, rows: int, fraction: float) -> None:
-        """So many more rows of a part are read, which makes this share of it."""
+        """Take note of more rows of a part, and of the share of it that is read now."""
         if self.stopped:
             raise InterruptedError("the scan was stopped")
         if self._on_progress is None:
