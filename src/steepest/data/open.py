@@ -114,6 +114,7 @@ def _open_arrow(source: Any) -> Source:
         return streams.from_arrow_stream(source)
     if hasattr(source, "__arrow_c_array__"):
         return streams.from_arrow_array(source)
+    databases.refuse_foreign(source)
     raise SourceError.not_a_table(type(source).__name__)
 
 
@@ -245,6 +246,7 @@ def open_table(
         opened = databases.open_url if databases.is_url(source) else databases.open_connection
         return opened(source, table, query)
     if asked:
+        databases.refuse_foreign(source)
         if _is_path(source):
             _open_places(source, dialect)  # the file of a database is told as such
         name, value = ("query", query) if table is None else ("table", table)
