@@ -97,6 +97,7 @@ SPECIAL = {
     ("DatabaseError", "lost", "reason"): "server closed the connection unexpectedly",
     ("DatabaseError", "locked", "reason"): "canceling statement due to lock timeout",
     ("DatabaseError", "vendor", "vendor"): "SQLite",
+    ("DatabaseError", "foreign", "kind"): "psycopg2",
     ("ValueFoundError", "digits", "digits"): 80,
     ("ValueFoundError", "digits", "limit"): 76,
     ("StoreError", "of", "url"): "s3://tables/homes.csv",

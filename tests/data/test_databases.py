@@ -370,6 +370,15 @@ def test_files_with_names_like_urls(write: Any, monkeypatch: Any, tmp_path: Path
         assert steepest.scan(name).n_read == 1
 
 
+@pytest.mark.parametrize("package", ["psycopg2", "sqlalchemy"])
+def test_connections_of_other_libraries(package: str, refused: Any) -> None:
+    members = {"__module__": f"{package}.base", "cursor": None, "commit": None}
+    own = type("Connection", (), members if package == "psycopg2" else {"__module__": package})()
+    for asked in ({}, {"table": "homes"}, {"query": "select 1 as x"}):
+        with refused(errors.DatabaseError, f"a connection of {package} is not read"):
+            steepest.scan(open_table(own, **asked))
+
+
 def test_the_file_of_a_database_by_its_name(path: Path, kind: str, refused: Any) -> None:
     place = path.rename(path.with_name("homes." + {"sqlite": "db"}.get(kind, kind)))
     for options in ({}, {"table": "the table"}, {"query": "select 1"}):

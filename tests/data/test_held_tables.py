@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 from collections import deque
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,47 @@ def test_tables(name: str) -> None:
 def test_a_loader_of_arrays() -> None:
     loader = DataLoader(Rows(), 2, collate_fn=lambda x: np.array(x)[:, None])
     assert steepest.scan(loader, names=["x"]) == steepest.scan(TABLE)
+
+
+def as_runs(column: pa.Array) -> pa.Array:
+    ends = pa.array([2, 5, 7, 12], pa.int32())
+    return pa.RunEndEncodedArray.from_arrays(ends, column)
+
+
+RUNS = {
+    "whole": as_runs(pa.array([2**60 + 1, None, -3, 4])),
+    "half": as_runs(pa.array([0.5, None, -3, 4], pa.float16())),
+    "exact": as_runs(pa.array([Decimal("1.25"), None, Decimal(-3), Decimal(4)])),
+    "flag": as_runs(pa.array([True, None, False, True])),
+    "text": as_runs(pa.array(["a", None, "b", "a"])),
+    "day": as_runs(pa.array([date(2024, 1, 1), None, date(1969, 1, 1), date(2001, 2, 3)])),
+}
+
+
+def test_columns_of_runs(tmp_path: Path) -> None:
+    y = np.arange(12.0) ** 2
+    table = pa.table({**RUNS, "y": y})
+    plain = {name: pa.array(c.to_pylist(), c.type.value_type) for name, c in RUNS.items()}
+    path = tmp_path / "t.arrow"
+    with ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=5)
+    formula = "y ~ whole + half + exact + flag + text + days(day)"
+    known = steepest.scan(pa.table({**plain, "y": y}), formula=formula)
+    assert known.n_rows == 9
+    sources = (
+        table,
+        table.to_reader(5),
+        dataset.dataset(table),
+        path,
+        iter([table[:6], table[6:]]),
+    )
+    for source in sources:
+        assert steepest.scan(source, formula=formula).fingerprint == known.fingerprint
+    for at in (1, 3, 6):
+        expected = steepest.scan(pa.table({**plain, "y": y})[at:], formula=formula)
+        assert steepest.scan(table[at:], formula=formula).fingerprint == expected.fingerprint
+    codes = as_runs(pa.array(["a", None, "b", "a"]).dictionary_encode())  # Arrow cannot spell them
+    assert "run_end_encoded" in steepest.scan({"y": y, "c": codes}).left_out["c"]
 
 
 def test_arrays_of_jax() -> None:

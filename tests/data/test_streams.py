@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +21,7 @@ import steepest
 from steepest import errors
 from steepest.data import streams
 from steepest.data.open import open_source
+from steepest.data.parquet import ParquetFile
 
 RANDOM = np.random.default_rng(5)
 FRAME = pl.DataFrame({"x": np.arange(1_000.0), "c": ["u", "v"] * 500, "t": ["w"] * 1_000})
@@ -167,6 +168,37 @@ def test_a_lazy_frame_reads_what_is_asked_for() -> None:
     assert steepest.scan(lazy, columns=["x"]).mean == [499.5]
     with pytest.raises(errors.SourceError, match="the LazyFrame cannot be read to its end"):
         steepest.scan(lazy, columns=["bad"])
+
+
+@pytest.mark.parametrize(
+    ("change", "whole"),
+    [
+        (pl.scan_parquet, True),
+        (lambda path: pl.scan_parquet(path, n_rows=10), False),
+        (lambda path: pl.scan_parquet(path, row_index_name="i"), False),
+        (lambda path: pl.scan_parquet(path, include_file_paths="from"), False),
+        (lambda path: pl.scan_parquet([path, path]), False),
+        (lambda path: pl.scan_parquet(path).filter(pl.col("x") > 5), False),
+        (lambda path: pl.scan_parquet(path).select("x"), False),
+        (lambda path: pl.scan_parquet(path).with_columns(x=-pl.col("x")), False),
+        (lambda path: pl.scan_parquet(path.read_bytes()), False),
+    ],
+)
+def test_a_lazy_frame_that_scans_a_file_is_that_file(
+    change: Callable[[Path], pl.LazyFrame], whole: bool, tmp_path: Path
+) -> None:
+    """Which takes less memory; whatever else it does polars does."""
+    FRAME.write_parquet(tmp_path / "t.parquet")
+    lazy = change(tmp_path / "t.parquet")
+    assert isinstance(open_source(lazy), ParquetFile) == whole
+    assert steepest.scan(lazy) == steepest.scan(lazy.collect())
+
+
+def test_a_lazy_frame_of_a_file_that_arrow_reads_otherwise(tmp_path: Path) -> None:
+    wide = pl.DataFrame({"x": pl.Series([2**100, 3], dtype=pl.Int128), "y": [1.0, 2.0]})
+    wide.write_parquet(tmp_path / "t.parquet")
+    lazy = pl.scan_parquet(tmp_path / "t.parquet")
+    assert steepest.scan(lazy) == steepest.scan(wide)
 
 
 def test_a_relation_reads_what_is_asked_for() -> None:

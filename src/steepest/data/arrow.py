@@ -68,13 +68,34 @@ def arrow_schema(schema: pa.Schema, where: str) -> Schema:
         schema.names  # noqa: B018
     except UnicodeDecodeError:
         raise SourceError.failed(where, "the name of a column is not UTF-8") from None
-    return Schema(tuple(Column(f.name, arrow_kind(f.type), str(f.type)) for f in schema), where)
+    return Schema(tuple(describe(f.name, f.type) for f in schema), where)
+
+
+def describe(name: str, kind: pa.DataType) -> Column:
+    """A column of this Arrow type; of runs, the type of their values."""
+    from pyarrow import types
+
+    if types.is_run_end_encoded(kind) and arrow_kind(kind) is not Kind.OTHER:
+        kind = kind.value_type
+    return Column(name, arrow_kind(kind), str(kind))
+
+
+def spell_runs(array: Any) -> Any:
+    """An array with every value where it is, if it has runs of equal ones."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    return pc.run_end_decode(array) if types.is_run_end_encoded(array.type) else array
 
 
 def arrow_kind(kind: pa.DataType) -> Kind:
     """What a column of this Arrow type can be used as."""
     from pyarrow import types
 
+    if types.is_run_end_encoded(kind):
+        kind = kind.value_type
+        if types.is_dictionary(kind) or types.is_string_view(kind):  # which Arrow cannot spell out
+            return Kind.OTHER
     if types.is_dictionary(kind):
         kind = kind.value_type
         return Kind.CATEGORY if arrow_kind(kind) is not Kind.OTHER else Kind.OTHER
@@ -92,6 +113,15 @@ def arrow_kind(kind: pa.DataType) -> Kind:
     if types.is_temporal(kind):
         return Kind.TIME
     return Kind.NULL if types.is_null(kind) else Kind.OTHER
+
+
+def spell_rows(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """A record batch with every value where it is."""
+    import pyarrow as pa
+
+    if not any(map(pa.types.is_run_end_encoded, rows.schema.types)):
+        return rows
+    return pa.record_batch([spell_runs(column) for column in rows.columns], rows.schema.names)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,14 @@ def is_connection(source: object) -> bool:
     return any(of.is_connection(source) for of in (sqlite, duckdb, server))
 
 
+def refuse_foreign(source: object) -> None:
+    """DatabaseError for a connection to a database, by another library than those known here."""
+    kind = type(source)
+    package = kind.__module__.partition(".")[0]
+    if package == "sqlalchemy" or all(hasattr(kind, name) for name in ("cursor", "commit")):
+        raise DatabaseError.foreign(package)
+
+
 def open_url(url: str, table: str | None, query: str | None) -> Source:
     """A table or a query of the database at a URL: ``sqlite:///homes.db?table=homes``.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .arrow import ArrowBatch, arrow_schema, batch_rows
+from .arrow import ArrowBatch, arrow_schema, batch_rows, spell_rows
 from .bodies import ROWS
 from .file import File, gather_groups
 from .interior import Messages
@@ -83,7 +83,7 @@ class ArrowFile(File):
         known: dict[str, Any] = {}
         with self.reading(rows=True):
             for piece, share in self._read(names, rows):
-                yield ArrowBatch(piece, room, known), min(share, 1.0)
+                yield ArrowBatch(spell_rows(piece), room, known), min(share, 1.0)
 
     def _read(self, names: Sequence[str], rows: int) -> Iterator[tuple[pa.RecordBatch, float]]:
         """Rows, and the share of the part that is read with them: large batches in pieces."""

@@ -14,12 +14,13 @@ from ..typing import Codes, Floats
 from .arrow import (
     arrow_codes,
     arrow_expansion,
-    arrow_kind,
     arrow_numbers,
     arrow_schema,
     batch_rows,
+    describe,
     make_room,
     make_strips,
+    spell_runs,
 )
 from .columns import Useless, gather_column, is_plain
 from .expansions import Expansion, exceeds_doubles, expand_integers
@@ -195,9 +196,10 @@ class Columns:
 
 
 def _whole(column: Any) -> Any:
-    """A chunked array as one array, so that it has one dictionary."""
+    """A chunked array as one array, so that it has one dictionary; runs as their values."""
     import pyarrow as pa
 
+    column = spell_runs(column)
     if not isinstance(column, pa.ChunkedArray):
         return column
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
@@ -209,7 +211,7 @@ def _describe(name: str, column: Any) -> Column:
     if isinstance(column, np.ndarray):
         kind = Kind.CATEGORY if column.dtype.kind == "b" else Kind.NUMBER
         return Column(name, kind, str(column.dtype))
-    return Column(name, arrow_kind(column.type), str(column.type))
+    return describe(name, column.type)
 
 
 def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Columns:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..errors import DatabaseError, OptionError, SourceError
+from ..errors import DatabaseError, OptionError, SourceError, SteepestError
 from . import databases, duckdb, memory, streams, tensors
 from .columns import as_numpy, is_from
 from .dialect import Dialect
@@ -71,7 +72,7 @@ def _open_named(source: Any) -> Source:
     if is_from(source, "polars") and kind == "DataFrame":
         return memory.from_polars(source)
     if is_from(source, "polars") and kind == "LazyFrame":
-        return streams.from_lazy(source)
+        return _open_lazy(source)
     if is_from(source, "dask") and hasattr(source, "npartitions") and kind == "DataFrame":
         return Frame(source)
     if kind == "DuckDBPyRelation":
@@ -79,6 +80,23 @@ def _open_named(source: Any) -> Source:
     if databases.is_connection(source):
         return databases.open_connection(source, None, None)
     return _open_arrow(source)
+
+
+def _open_lazy(frame: Any) -> Source:
+    """A LazyFrame of polars'; as the file that it scans where that is all it does.
+
+    A file takes less memory, and its parts are read side by side.
+    """
+    stream = streams.from_lazy(frame)
+    path = streams.find_scanned(frame)
+    if path is None:
+        return stream
+    with suppress(SteepestError):  # polars may read what is refused here
+        file = _open_places(path, Dialect())
+        kinds = [[(own.name, own.word) for own in of.schema().columns] for of in (file, stream)]
+        if kinds[0] == kinds[1]:
+            return file
+    return stream
 
 
 def _open_arrow(source: Any) -> Source:
@@ -96,6 +114,7 @@ def _open_arrow(source: Any) -> Source:
         return streams.from_arrow_stream(source)
     if hasattr(source, "__arrow_c_array__"):
         return streams.from_arrow_array(source)
+    databases.refuse_foreign(source)
     raise SourceError.not_a_table(type(source).__name__)
 
 
@@ -227,6 +246,7 @@ def open_table(
         opened = databases.open_url if databases.is_url(source) else databases.open_connection
         return opened(source, table, query)
     if asked:
+        databases.refuse_foreign(source)
         if _is_path(source):
             _open_places(source, dialect)  # the file of a database is told as such
         name, value = ("query", query) if table is None else ("table", table)

@@ -109,6 +109,14 @@ class DatabaseError(SourceError):
         )
 
     @classmethod
+    def foreign(cls, kind: str) -> DatabaseError:
+        return cls(
+            f"a connection of {kind} is not read.",
+            "Those of SQLite, DuckDB and, to PostgreSQL, ADBC are.",
+            "steepest.open_table('postgresql://user@host/db', table='homes')",
+        )
+
+    @classmethod
     def no_driver(cls) -> DatabaseError:
         return cls(
             "PostgreSQL is asked for, and its driver is not installed.",

@@ -319,7 +319,7 @@ class SourceError(SteepestError, OSError):
             f"a {kind} is not a table that steepest can read.",
             "It reads paths and globs, dicts of arrays, NumPy arrays with names, pandas, polars "
             "and Arrow tables, and iterators of these.",
-            "pass a dict of arrays: {'x': x, 'y': y}",
+            "pass a dict of arrays, {'x': x, 'y': y}, or of tables their iterator, iter(tables)",
         )
 
 
