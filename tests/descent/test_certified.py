@@ -119,6 +119,12 @@ def test_columns_whose_squares_are_no_doubles(exponents, intercept):
             fit(X, y, scale="none")
 
 
+@pytest.mark.parametrize("precision", ["exact", "double"])
+def test_curvatures_that_are_no_doubles_are_refused(precision):
+    with pytest.raises(ValueFoundError, match="scale='none'"):
+        fit(np.array([[1e154], [-8e153]]), [1.0, 2.0], scale="none", l2=0.1, precision=precision)
+
+
 @pytest.mark.parametrize("k", [-900, -300, -53, -1, 1, 60, 300, 900])
 def test_a_column_times_a_power_of_two(k):
     X, y = correlated(60, 3).X, correlated(60, 3).y
