@@ -7,12 +7,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
+
+from tests.clocks import wait_until
+
+PORT = re.compile(r"Running on http://127.0.0.1:(\d+)\n")
+"""What the server says when it listens, at a port that it has found free."""
 
 KEY, SECRET = "AKIAEXAMPLE", "s3cret/with+signs%"
 
@@ -64,26 +68,24 @@ class Store:
 @contextmanager
 def serve() -> Iterator[Store]:
     """A store that is there until the block ends."""
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1"]
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as out:
-            process = subprocess.Popen([*command, "-p", str(port)], stdout=out, stderr=out)
+            process = subprocess.Popen(command, stdout=out, stderr=out)
         try:
-            for _ in range(600):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                assert process.poll() is None, "moto's server did not start"
-                time.sleep(0.1)
-            yield Store(f"http://127.0.0.1:{port}", log)
+            assert wait_until(lambda: PORT.search(log.read_text()) is not None), log.read_text()
+            told = PORT.search(log.read_text())
+            assert told is not None
+            yield Store(f"http://127.0.0.1:{told[1]}", log)
         finally:
             process.kill()
             process.wait()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port at which nobody answers, nor can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])

@@ -359,7 +359,7 @@ def test_no_connection_stays(database: Database, small_parts: None) -> None:
             steepest.scan(f"{database.url}?table=plain", columns=["z"])
     gc.collect()
     others = "select count(*) from pg_stat_activity where application_name = 'steepest'"
-    for _ in range(50):
+    for _ in range(600):
         if database.ask(others) == [(0,)]:
             return
         time.sleep(0.1)
@@ -485,11 +485,11 @@ def test_it_is_interrupted(number: int, code: int, database: Database, tmp_path:
         process.send_signal(number)
         began = time.monotonic()
         _, err = process.communicate(timeout=30)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25
     assert process.returncode == code
     assert "nothing was written" in err
     assert not out.exists()
-    for _ in range(50):
+    for _ in range(600):
         if database.ask(running) == [(0,)]:
             return
         time.sleep(0.1)

@@ -28,7 +28,7 @@ from steepest.data import places
 from steepest.data.open import open_source
 from steepest.data.table import Reads
 
-from .stores import KEY, SECRET, Store, free_port, serve
+from .stores import KEY, SECRET, Store, serve, silent_port
 
 N = 30_000
 TABLE = pa.table(
@@ -280,14 +280,15 @@ def test_a_store_that_refuses_the_credentials(store: Store, refused: Any) -> Non
 
 
 def test_a_store_that_is_not_there(monkeypatch: pytest.MonkeyPatch, refused: Any) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     began = time.monotonic()
-    with refused(errors.StoreError, "cannot be reached", "AWS_ENDPOINT_URL"):
-        steepest.scan("s3://me:s3cret@tables/t.csv")
-    url = f"gs://anonymous@tables/t.csv?scheme=http&endpoint_override=127.0.0.1:{free_port()}"
-    with pytest.raises(errors.StoreError):
-        steepest.scan(f"{url}&retry_limit_seconds=1")
-    assert time.monotonic() - began < 30
+    with silent_port() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        with refused(errors.StoreError, "cannot be reached", "AWS_ENDPOINT_URL"):
+            steepest.scan("s3://me:s3cret@tables/t.csv")
+        url = f"gs://anonymous@tables/t.csv?scheme=http&endpoint_override=127.0.0.1:{port}"
+        with pytest.raises(errors.StoreError):
+            steepest.scan(f"{url}&retry_limit_seconds=1")
+    assert time.monotonic() - began < 60
 
 
 def test_a_store_that_goes_away(refused: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tests.clocks import steadily, wait_until
 from tests.faces.conftest import Ran
 
 import steepest
@@ -104,7 +105,7 @@ def begun(
 
 
 def wait_until_open(started: subprocess.Popen[str], path: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and started.poll() is None:
         for pid in [started.pid, *descendants(started.pid)]:
             with contextlib.suppress(OSError):
@@ -128,12 +129,11 @@ def descendants(parent: int) -> list[int]:
 def stop(started: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
     """Exit code, output and messages of a command that is stopped, in a second."""
     workers = descendants(started.pid)
-    began = time.monotonic()
-    started.send_signal(number)
-    out, err = started.communicate(timeout=20)
-    assert time.monotonic() - began < allow(1.0)
-    time.sleep(0.3)
-    assert not [pid for pid in workers if is_alive(pid)]
+    with steadily() as seconds:
+        started.send_signal(number)
+        out, err = started.communicate(timeout=60)
+        assert seconds() < allow(1.0)
+    assert wait_until(lambda: not any(map(is_alive, workers)))
     return started.returncode, out, err
 
 
@@ -185,10 +185,9 @@ def test_with_workers(
         if group:
             workers = descendants(started.pid)
             os.killpg(started.pid, signal.SIGINT)
-            out, err = started.communicate(timeout=20)
+            out, err = started.communicate(timeout=60)
             code = started.returncode
-            time.sleep(0.3)
-            assert not [pid for pid in workers if is_alive(pid)]
+            assert wait_until(lambda: not any(map(is_alive, workers)))
         else:
             code, out, err = stop(started, signal.SIGINT)
     assert (code, out) == (130, "")
@@ -226,12 +225,12 @@ def test_a_second_time(
     with begun(places["sqlite, one step"], temporary) as started:
         wait_until_open(started, places["sqlite, one step"][1])
         time.sleep(0.5)
-        began = time.monotonic()
-        started.send_signal(signal.SIGINT)
-        time.sleep(0.1)
-        started.send_signal(signal.SIGINT)
-        assert started.wait(5) == 130
-        assert time.monotonic() - began < allow(0.2)
+        with steadily() as seconds:
+            started.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+            started.send_signal(signal.SIGINT)
+            assert started.wait(60) == 130
+            assert seconds() < allow(0.2)
     assert not list(temporary.iterdir())
 
 
@@ -242,9 +241,12 @@ def test_go_on_after_it(
     some = sorted(Path(pattern).parent.glob("0*"))[:6]
     arguments = ["scan", *map(str, some), "-o", "m.moments", "--checkpoint", "c.part", "--quiet"]
     command = [sys.executable, "-m", "steepest", *arguments, "--executor", "threads:1"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
-        wait_until_open(started, str(some[2]))
-        code, _, err = stop(started, signal.SIGTERM)
+    for _ in range(9):  # it looks at each file first, and may be at its end before anybody looks
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
+            wait_until_open(started, str(some[2]))
+            code, _, err = stop(started, signal.SIGTERM)
+        if "parts are kept" in err:
+            break
     assert code == 143
     assert "of 6 parts are kept in 'c.part', and the same command goes on from there." in err
     assert subprocess.run(command, check=True, capture_output=True).stderr == b""
@@ -285,7 +287,7 @@ def test_a_terminal_gets_its_cursor_back(
             wait_until_open(started, places[kind][1])
             time.sleep(0.7)
             started.send_signal(signal.SIGINT)
-            assert started.wait(5) == 130
+            assert started.wait(60) == 130
         os.close(theirs)
         shown = b""
         with contextlib.suppress(OSError):
@@ -354,10 +356,8 @@ def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workpla
             assert started.stdin
             started.stdin.write(b"x,y\n" + b"1,2\n" * 100_000)
             started.stdin.flush()
-            deadline = time.monotonic() + 20
-            while not list(temporary.iterdir()) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            assert wait_until(lambda: bool(list(temporary.iterdir())))
             time.sleep(0.2)
             started.send_signal(number)
-            started.wait(5)
+            started.wait(60)
         assert len(list(temporary.iterdir())) == (number is signal.SIGKILL)

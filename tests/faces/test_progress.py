@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,10 +124,11 @@ def slowly(*arguments: str) -> subprocess.CompletedProcess[str]:
     "executor", ["threads:2", pytest.param("processes:2", marks=pytest.mark.exhaustive)]
 )
 def test_plain_lines_now_and_then(executor: str, table: str) -> None:
+    began = time.monotonic()
     ran = slowly("fit", table, "--target", "y", "--executor", executor)
     assert ran.returncode == 0
     lines = ran.stderr.splitlines()
-    assert 2 <= len(lines) <= 12
+    assert 2 <= len(lines) <= (time.monotonic() - began) / 0.3 + 1
     form = r"reading: \d+%, [\d,]+ rows(, [\d,]+ rows/s(, \d+ s left)?)?"
     assert all(re.fullmatch(form, line) for line in lines[:-1])
     assert re.fullmatch(r"read: 30,000 rows in \d+ s", lines[-1])
@@ -151,8 +153,8 @@ def test_plain_lines_on_a_terminal(table: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.exhaustive
 def test_processes_show_how_far_they_are_on_a_terminal(table: str) -> None:
-    for i in range(40):
+    for i in range(160):
         os.link(table, f"{i}.parquet")
-    arguments = ("scan", *(f"{i}.parquet" for i in range(40)), "-o", "m.moments")
-    shown = watch((*arguments, "--executor", "processes:2"), r"[\d,]+ rows, [\d,]+ rows/s", 20.0)
+    arguments = ("scan", *(f"{i}.parquet" for i in range(160)), "-o", "m.moments")
+    shown = watch((*arguments, "--executor", "processes:2"), r"[\d,]+ rows, [\d,]+ rows/s", 60.0)
     assert re.search(r"[\d,]+ rows, [\d,]+ rows/s", shown)

@@ -348,7 +348,8 @@ def whole(table: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 
 def test_killed_and_resumed(table: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
-    assert kill_and_resume(table, tmp_path, 1, "double", whole["double"]) > 0
+    tries = (kill_and_resume(table, tmp_path, seed, "double", whole["double"]) for seed in range(5))
+    assert any(killed > 0 for killed in tries)  # one may end before it is killed
 
 
 @pytest.mark.exhaustive
@@ -378,10 +379,10 @@ def test_what_compares_models_goes_on_too(name: str, table: Path, tmp_path: Path
         if progress.rows >= 9 * GROUP:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        STUDIES[name](table, checkpoint=place, on_progress=stop)
+    with ThreadPoolExecutor(1) as one, pytest.raises(KeyboardInterrupt):
+        STUDIES[name](table, executor=one, checkpoint=place, on_progress=stop)
     assert place.exists()
     resumed = STUDIES[name](table, checkpoint=place, on_progress=seen.append)
-    assert seen[0].rows >= 5 * GROUP  # some of those that were read were not added yet
+    assert seen[0].rows == 8 * GROUP
     assert str(resumed.table) == str(STUDIES[name](table).table)
     assert not place.exists()

@@ -80,7 +80,7 @@ def interruptible() -> Iterator[None]:
         return
     read, write = os.pipe()
     os.set_blocking(write, False)
-    hook = sys.unraisablehook
+    hooks = sys.unraisablehook, threading.excepthook
     handlers = {number: signal.signal(number, _raise) for number in CODES if _is_heard(number)}
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     guard = threading.Thread(target=_guard, args=(read,), name="steepest-guard", daemon=True)
@@ -92,7 +92,7 @@ def interruptible() -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         if not _heard:  # else what is left of the work is still torn down
-            sys.unraisablehook = hook
+            sys.unraisablehook, threading.excepthook = hooks
         os.close(write)
         guard.join()
         os.close(read)
@@ -105,7 +105,7 @@ def _is_heard(number: signal.Signals) -> bool:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     del frame
-    sys.unraisablehook = _pass_over
+    _hush()
     _heard[:] = [CODES[signal.Signals(number)]]
     if not _busy:
         raise_heard()
@@ -122,8 +122,13 @@ def undisturbed() -> Iterator[None]:
     raise_heard()
 
 
-def _pass_over(unraisable: object) -> None:
+def _hush() -> None:
     """What is torn down in the middle of its work need not say so."""
+    sys.unraisablehook = threading.excepthook = _pass_over
+
+
+def _pass_over(error: object) -> None:
+    """Say nothing."""
 
 
 def raise_heard() -> None:
@@ -161,6 +166,7 @@ def leave(code: int) -> NoReturn:
 
     Threads that are still at work are not waited for.
     """
+    _hush()
     pools = sys.modules.get("multiprocessing")
     for child in pools.active_children() if pools else ():
         child.kill()
