@@ -364,6 +364,8 @@ def test_several_files_are_not_called_by_the_first(write: Any) -> None:
 
 
 def test_other_formats_name_their_reader(write: Any, refused: Any) -> None:
-    for ending, reader in ((".xlsx", "read_excel"), (".JSON", "read_json"), (".zip", "read_csv")):
+    for ending, reader in ((".xlsx", "read_excel"), (".dta", "read_stata"), (".zip", "read_csv")):
         with refused(errors.SourceError, "does not end in", f"pandas.{reader}("):
             steepest.scan(write(f"t{ending}", "x"))
+    with refused(errors.SourceError, "does not end in", "jq -c", "t.JSON > rows.jsonl"):
+        steepest.scan(write("t.JSON", "[]"))

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask
@@ -20,7 +21,7 @@ from distributed import Client, LocalCluster
 import steepest
 from steepest.data.open import open_source
 from steepest.data.table import Reads
-from steepest.errors import ColumnKindError, SourceError
+from steepest.errors import ColumnKindError, OptionError, SourceError
 
 ROWS = 1_003
 
@@ -108,8 +109,32 @@ def test_a_cluster(frame: pd.DataFrame, tmp_path: Path, refused: Any) -> None:
         held = client.persist(made)
         assert steepest.scan(held, executor=client) == expected
         assert steepest.scan(held) == expected
+        with client.as_current():
+            moved = dd.from_pandas(frame, npartitions=4).shuffle("n", npartitions=3)
+            assert steepest.scan(moved) == expected
+            assert steepest.scan(moved, executor=client) == expected
     with refused(SourceError, "partition 1 of the Dask DataFrame", "Client is closed"):
         steepest.scan(held)
+
+
+def test_a_client_that_does_not_wait(penguins: Path, refused: Any) -> None:
+    """Told before anything is handed to it, and shown what to do."""
+    own: Any = SimpleNamespace(submit=None, get_executor=None, asynchronous=True)
+    with refused(OptionError, "is not a client that waits", "asyncio.to_thread"):
+        steepest.scan(penguins, executor=own)
+
+
+def test_threads_look_at_one_frame() -> None:
+    """And do not wait for each other for ever."""
+    code = (
+        "import dask.dataframe as dd, pandas as pd, numpy as np, steepest\n"
+        "frame = pd.DataFrame({'x': np.arange(900.0), 'n': np.arange(900)})\n"
+        "expected = steepest.scan(frame[frame.x > 100])\n"
+        "for _ in range(8):\n"
+        "    made = dd.from_pandas(frame, npartitions=9)\n"
+        "    assert steepest.scan(made[made.x > 100]) == expected"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_fits_and_predictions(frame: pd.DataFrame) -> None:

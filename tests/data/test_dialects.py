@@ -120,6 +120,25 @@ def test_another_encoding_than_was_said(write: Any, refused: Any) -> None:
         open_table(path, encoding="ascii")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_a_mark_before_an_encoding_that_has_none(encoding: str, write: Any) -> None:
+    path = write("t.csv", ("\ufeff" + text()).encode(encoding))
+    assert open_table(path, encoding=encoding).schema().names == ("größe", "city")
+
+
+@pytest.mark.parametrize(
+    ("mark", "said", "words"),
+    [("utf-8-sig", "latin1", "mark of UTF-8"), ("utf-8-sig", "utf-16", "mark of UTF-8"),
+     ("utf-16", "latin1", "is UTF-16"), ("utf-16-le", "cp1252", "is UTF-16")],
+)  # fmt: skip
+def test_a_mark_that_tells_otherwise(
+    mark: str, said: str, words: str, write: Any, refused: Any
+) -> None:
+    path = write("t.csv", "x,y\n1,2\n3,5\n".encode(mark))
+    with refused(errors.SourceError, path, words):
+        open_table(path, encoding=said)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_no_header(named: bool, write: Any) -> None:
     path, names = write("t.csv", text(header=False)), ["größe", "city"]

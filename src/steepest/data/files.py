@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import lzma
 import os
 import sys
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
@@ -17,6 +17,7 @@ from .delimited import DelimitedFile
 from .dialect import PLAIN, Dialect
 from .file import File
 from .ipc import ArrowFile
+from .layout import check_encoding
 from .lines import LinesFile
 from .packing import ENDINGS, find_format, find_packing, is_empty, open_text, open_unpacked
 from .parquet import ParquetFile
@@ -259,6 +260,13 @@ def _read_xz(raw: Any) -> Iterator[bytes]:
 
 def _decode(path: str, packing: str, title: str, dialect: Dialect) -> Spool:
     encoding, most = dialect.encoding, dialect.max_bytes if packing else None
+    with File(path, title).reading(), open_unpacked(path, packing) as (stream, _):
+        head = bytes(stream.read(64))
+    name = codecs.lookup(encoding).name
+    if head.startswith(codecs.BOM_UTF8) and name != "utf-8-sig":
+        raise SourceError.undecodable(title, encoding, "it begins with the mark of UTF-8")
+    if not name.startswith("utf"):
+        check_encoding(head, title)
     with File(path, title).reading(), open_text(path, packing, encoding, "strict") as text:
         try:
             pieces = (piece.encode() for piece in read_pieces(text))
@@ -279,7 +287,7 @@ def _guard(pieces: Iterable[bytes], title: str, most: int | None) -> Iterator[by
 
 def _guess_format(path: str, title: str) -> Callable[..., Source]:
     with File(path, title).reading(), open_unpacked(path, find_packing(path)) as (stream, _):
-        head = stream.read(1 << 12).removeprefix(BOM_UTF8).lstrip()
+        head = stream.read(1 << 12).removeprefix(codecs.BOM_UTF8).lstrip()
         return LinesFile if head.startswith(b"{") else DelimitedFile
 
 

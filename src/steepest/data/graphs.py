@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 from ..errors import SourceError
 from . import memory
 from .streams import check_kinds, translated
 from .table import Batch, Kind, Part, Reads, Schema
+
+_planning = Lock()
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Frame:
     @cached_property
     def _client(self) -> Any:
         """That of the cluster that holds it, if one does."""
-        graph = self.frame.optimize().__dask_graph__()
+        graph, _ = _plan(self.frame)
         held = (task for task in graph.values() if type(task).__name__ == "Future")
         return next((future.client for future in held), None)
 
@@ -42,9 +45,10 @@ class Frame:
     @cached_property
     def _schema(self) -> Schema:
         """Names and kinds as Dask knows them, or as the first partition with a value shows."""
-        known = memory.from_pandas(self.frame._meta).schema()  # noqa: SLF001
+        with _planning:
+            known = memory.from_pandas(self.frame._meta).schema()  # noqa: SLF001
         columns = {column.name: column for column in known.columns}
-        for place in range(self.frame.npartitions):
+        for place in range(self._count):
             unknown = [n for n, c in columns.items() if c.kind is Kind.NULL or _is_empty(c)]
             if not unknown:
                 break
@@ -52,12 +56,38 @@ class Frame:
             columns |= {name: found.find(name) for name in unknown}
         return Schema(tuple(columns.values()), self.where)
 
+    @cached_property
+    def _count(self) -> int:
+        with _planning:
+            return int(self.frame.npartitions)
+
     def parts(self) -> Sequence[Part]:
-        return [self._part(place, self._schema) for place in range(self.frame.npartitions)]
+        return [self._part(place, self._schema) for place in range(self._count)]
 
     def _part(self, place: int, known: Schema) -> FramePart:
         where = f"partition {place + 1:,} of {self.where}"
         return FramePart(where, known, self.frame, place, self._client)
+
+
+def _plan(
+    frame: Any, place: int | None = None, names: Sequence[str] | None = None
+) -> tuple[dict[Any, Any], list[Any]]:
+    """The graph of a frame, or of some columns of a partition, and the keys that it computes.
+
+    One thread at a time: in Python 3.11 two that look at the columns of one expression can wait
+    for each other for ever, as its ``cached_property`` has one lock for all instances.  Rows that
+    change places do so by plain tasks: whoever computes a partition is in no cluster's midst.
+    """
+    import dask
+
+    with _planning, dask.config.set({"dataframe.shuffle.method": "tasks"}):
+        if names is not None:
+            labels = {str(label): label for label in frame.columns}
+            frame = frame[[labels[name] for name in names]]
+        if place is not None:
+            frame = frame.partitions[place]
+        frame = frame.optimize()
+        return dict(frame.__dask_graph__()), frame.__dask_keys__()
 
 
 @contextmanager
@@ -93,10 +123,9 @@ class FramePart:
         """Some columns, computed by this thread."""
         import dask
 
-        labels = {str(label): label for label in self.frame.columns}
-        chosen = self.frame[[labels[name] for name in names]].partitions[self.place]
+        get = dask.get if self.client is None else self.client.get
         with _working_out(self.where):
-            (rows,) = dask.compute(chosen, scheduler=self.client or "synchronous")
+            (rows,) = get(*_plan(self.frame, self.place, names))
             return memory.from_pandas(rows)
 
     def batches(self, reads: Reads) -> Iterator[tuple[Batch, float]]:
@@ -108,9 +137,8 @@ class FramePart:
     def __reduce__(self) -> tuple[Callable[..., FramePart], tuple[Any, ...]]:
         import cloudpickle
 
-        chosen = self.frame.partitions[self.place].optimize()
-        graph = dict(chosen.__dask_graph__()), chosen.__dask_keys__()[0]
-        return _thaw, (self.where, self.known, cloudpickle.dumps(graph))
+        graph, keys = _plan(self.frame, self.place)
+        return _thaw, (self.where, self.known, cloudpickle.dumps((graph, keys[0])))
 
 
 @dataclass(frozen=True)

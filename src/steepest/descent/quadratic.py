@@ -23,6 +23,9 @@ from ..typing import Floats
 
 SCALES = ("standard", "none")
 
+LARGEST_SQUARE = 2.0**1000
+"""Mean squares up to here leave room for the curvatures of columns that are not scaled."""
+
 
 @dataclass(frozen=True)
 class Coordinates:
@@ -131,12 +134,16 @@ def find_coordinates(problem: Problem, scale: str, *, intercept: bool) -> Coordi
     """
     if scale not in SCALES:
         raise OptionError.unknown("scale", scale, SCALES)
-    if scale == "none" and any(problem.exponents):
-        far = [t.name for t, e in zip(problem.terms, problem.exponents, strict=True) if e]
-        raise ValueFoundError.unscaled(far)
     second = np.diag(problem.scatter) / problem.weight
+    with np.errstate(over="ignore"):  # of a mean that is taken away
+        squares = problem.mean**2
+    if scale == "none":
+        moved = problem.exponents or (0,) * len(second)
+        sizes = zip(problem.terms, moved, second + squares, strict=True)
+        if far := [term.name for term, e, size in sizes if e or size > LARGEST_SQUARE]:
+            raise ValueFoundError.unscaled(far)
     if not intercept:
-        second = second + problem.mean**2
+        second = second + squares
     return Coordinates(
         scale, intercept, problem.mean, problem.target_mean, np.sqrt(second), problem.exponents
     )

@@ -11,12 +11,14 @@ from .words import INPUT, SteepestError, counted, listed, nearest, sentence
 
 READERS = {
     (".xlsx", ".xls"): "pandas.read_excel",
-    (".json",): "pandas.read_json",
     (".dta",): "pandas.read_stata",
     (".sav",): "pandas.read_spss",
     (".zip",): "pandas.read_csv",
 }
 """What reads files of other formats as tables that steepest takes."""
+
+AS_LINES = """'if type == "array" then .[] else . end'"""
+"""What jq makes lines of objects by, of any JSON."""
 
 DATABASES = {(".db", ".sqlite", ".sqlite3", ".db3"): "sqlite", (".duckdb", ".ddb"): "duckdb"}
 """Whose files end so, as URLs call it."""
@@ -103,6 +105,8 @@ class SourceError(SteepestError, OSError):
             ".bz2, .zst, .lz4 or .xz.",
             f"steepest.fit({reader}('{path}'), ...)"
             if reader
+            else f"jq -c {AS_LINES} {shlex.quote(path)} > rows.jsonl"
+            if path.lower().endswith(".json")
             else "rename it; or hand text to the standard input of a command, as in "
             f"steepest scan - -o table.moments < {shlex.quote(path)}",
         )

@@ -14,6 +14,8 @@ from ..errors import OptionError
 
 R = TypeVar("R")
 
+SYNCHRONOUS = "scan in a thread of its own: await asyncio.to_thread(steepest.scan, ...)"
+
 EXECUTORS = "pass concurrent.futures.ThreadPoolExecutor(4), or a Client of Dask's"
 
 
@@ -35,6 +37,8 @@ def choose_executor(source: object, executor: Executor | None) -> Executor | Non
     if isinstance(executor, type) or (executor is not None and not hasattr(executor, "submit")):
         raise OptionError.outside("executor", executor, "an executor", EXECUTORS)
     if hasattr(chosen, "get_executor"):  # a client of Dask's
+        if chosen.asynchronous:
+            raise OptionError.outside("executor", executor, "a client that waits", SYNCHRONOUS)
         chosen = chosen.get_executor()
     return Caller() if getattr(source, "stays", False) else chosen
 
