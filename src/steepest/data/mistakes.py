@@ -87,7 +87,8 @@ def _read_object(line: bytes, number: int, path: str, wanted: Collection[str] | 
 def _mend(line: bytes, path: str) -> str | None:
     """How objects that are no lines are made such."""
     what = {b"[": ".[]", b"{": "."}.get(line.strip() if b"{" in line[:1] else line.lstrip()[:1])
-    return f"jq -c {shlex.quote(what)} {shlex.quote(path)} > rows.jsonl" if what else None
+    plain = path.lower().endswith((".jsonl", ".ndjson"))
+    return f"jq -c {shlex.quote(what)} {shlex.quote(path)} > rows.jsonl" if what and plain else None
 
 
 class _Pairs(dict[str, Any]):

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from .words import INPUT, SteepestError, counted, listed, nearest, shown
+from .words import SteepestError, counted, listed, nearest, shown
 
 SEPARATORS = {
     ";": "semicolons",
@@ -249,8 +249,9 @@ class ColumnKindError(SteepestError, TypeError):
         hint = (missing if sayable else "") + f"text=[{name!r}] if all of '{name}' is text{skip}."
         if value.strip() == name:
             why = "That line seems to be the header once more."
-            file = "" if path == INPUT else f" {shlex.quote(path)} > rows.csv"
-            hint = "skip_rows=1" if is_first else f"sed {line}d{file}"
+            hint = "skip_rows=1" if is_first else f"take line {line} out."
+            if path.lower().endswith((".csv", ".tsv")) and not is_first:
+                hint = f"sed {line}d {shlex.quote(path)} > rows.csv"
         return cls(
             f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown(value)}' in line "
             f"{line:,} is {odd}.",
