@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -95,8 +96,8 @@ class _Pairs(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.repeated = [name for name in self if names.count(name) > 1]
+        times = Counter(name for name, _ in pairs)
+        self.repeated = [name for name in self if times[name] > 1]
 
 
 def _read_number(text: str) -> Number:

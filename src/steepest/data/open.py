@@ -124,8 +124,10 @@ def _open_batch(batch: Any, names: Sequence[str] | None) -> Source:
     return open_source(batch, names)
 
 
-def _as_names(names: Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+def _as_names(names: Sequence[str] | None) -> tuple[str, ...]:
+    if names is None or isinstance(names, str):
+        return () if names is None else (names,)
+    return tuple(str(name) for name in names)
 
 
 def open_table(
@@ -228,7 +230,7 @@ def open_table(
         quote=quote or "",
         encoding=encoding,
         header=header,
-        names=_as_names(() if names is None else names),
+        names=_as_names(names),
         text=_as_names(text),
         null=_as_names(null),
         skip_lines=skip_lines,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from ..errors import ColumnNameError
+from ..errors import ColumnNameError, check_unique
 from ..typing import Codes, Floats
 from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
@@ -159,10 +159,7 @@ def place_files(files: Sequence[Source], keys: Sequence[Sequence[tuple[str, str]
     ColumnNameError for a key that stands twice on the way to a file.
     """
     for pairs in keys:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
-                raise ColumnNameError.repeated(name, names.count(name), "the names of folders")
+        check_unique((name for name, _ in pairs), "the names of folders")
     read = {
         name: _read({v for pairs in keys for n, v in pairs if n == name})
         for name in dict.fromkeys(name for pairs in keys for name, _ in pairs)

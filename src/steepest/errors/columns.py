@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from .words import SteepestError, counted, listed, nearest, shown
 
@@ -277,3 +278,10 @@ class ColumnKindError(SteepestError, TypeError):
             "One column has one kind in every part.",
             f"{text}convert one of the two, or leave '{name}' out.",
         )
+
+
+def check_unique(names: Iterable[str], where: str) -> None:
+    """ColumnNameError for the first name that stands more than once."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ColumnNameError.repeated(name, times, where)

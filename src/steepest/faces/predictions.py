@@ -13,7 +13,7 @@ import numpy as np
 
 from ..data.predictor import Manner
 from ..data.table import Source, beneath
-from ..errors import ColumnNameError, OutputError
+from ..errors import OutputError, check_unique
 from ..models.model import Model, note_unseen
 from ..store import check_writable, replacing
 from ..sums.observations import note_dropped
@@ -35,10 +35,7 @@ def check_output(output: str, inputs: Sequence[str], written: Sequence[str]) -> 
 
     OutputError if not, ColumnNameError for names that would stand twice.
     """
-    for name in written:
-        times = written.count(name)
-        if times > 1:
-            raise ColumnNameError.repeated(name, times, "what is to be written")
+    check_unique(written, "what is to be written")
     if output == "-":
         return
     check_not_read(output, inputs)
