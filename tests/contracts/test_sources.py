@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyarrow import dataset, ipc, parquet
 from tests.tiers import crossed
@@ -258,6 +259,7 @@ SOURCES_READ_ONCE: dict[str, Callable[[Path], Any]] = {
 
 SOURCES: dict[str, Callable[[Path], Any]] = {
     "arrow dataset": _dataset,
+    "arrow dataset, filtered": lambda folder: _dataset(folder).filter(pc.scalar(True)),
     "duckdb relation": lambda _: as_relation(),
     "duckdb file": _duckdb_file,
     "dict of arrays": lambda _: as_arrays(),

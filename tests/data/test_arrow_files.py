@@ -255,8 +255,18 @@ def test_what_stands_behind_a_stream_is_not_passed_over(
     for behind in (data, b"\n"):
         path.write_bytes(data + behind)
         for columns in (None, ["x"]):
-            with refused(errors.SourceError, f"{len(behind):,} bytes stand behind the end"):
+            with refused(errors.SourceError, f"{len(behind):,} bytes stand behind the last batch"):
                 steepest.scan(path, columns=columns, max_levels=N)
+
+
+@pytest.mark.parametrize("compression", [None, "zstd"])
+def test_two_files_in_one_are_not_read_as_one(
+    compression: str | None, tmp_path: Path, refused: Any
+) -> None:
+    path = Path(save(tmp_path / "t.arrow", compression=compression))
+    path.write_bytes(path.read_bytes() * 2)
+    with refused(errors.SourceError, "bytes stand behind the last batch, perhaps those of another"):
+        steepest.scan(path)
 
 
 def test_a_file_that_is_cut_off_while_it_is_read(tmp_path: Path, refused: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,16 @@ def test_kinds_of_keys(values: list[str], kind: str, found: Any, tmp_path: Path)
         assert moments.levels("k") == found
     else:
         assert moments.mean[1:].tolist() == found
+
+
+@pytest.mark.parametrize(
+    "values", [["+5", "123456789012345678"], ["9223372036854775807", "9223372036854775806"],
+               ["-1", "18446744073709551615"], ["9" * 38, "-" + "9" * 37]],
+)  # fmt: skip
+def test_whole_numbers_of_many_digits(values: list[str], tmp_path: Path) -> None:
+    folder = write_parts(tmp_path, **{f"k={value}": {"x": [1.0]} for value in values})
+    held = {"x": [1.0, 1.0], "k": [Decimal(value) for value in values]}
+    assert steepest.scan(folder) == steepest.scan(held)
 
 
 def test_a_date_is_a_time(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pyarrow import dataset, parquet
 import steepest
 from steepest import errors
 from steepest.data import streams
+from steepest.data.files import Files
 from steepest.data.open import open_source
 from steepest.data.parquet import ParquetFile
 
@@ -265,7 +266,7 @@ def test_a_dataset_is_not_read_far_ahead(tmp_path: Path) -> None:
     pool = pa.default_memory_pool()
     held: list[int] = []
     before = pool.bytes_allocated()
-    found = dataset.dataset(tmp_path)
+    found = dataset.dataset(tmp_path).filter(pc.field("x0").is_valid())
     steepest.scan(found, on_progress=lambda _: held.append(pool.bytes_allocated() - before))
     assert max(held) < 64 << 20
     assert steepest.scan(found).fingerprint == steepest.scan(table).fingerprint
@@ -290,4 +291,34 @@ def test_pages_of_a_dataset_are_checked(tmp_path: Path, refused: Any) -> None:
     data[2_000] ^= 1
     path.write_bytes(data)
     with refused(errors.SourceError, "the dataset cannot be read to its end", "CRC"):
-        steepest.scan(dataset.dataset(path))
+        steepest.scan(dataset.dataset(path).filter(pc.field("x").is_valid()))
+
+
+@pytest.mark.parametrize(
+    ("change", "whole"),
+    [
+        (dataset.dataset, True),
+        (lambda folder: dataset.dataset([folder / "1.parquet", folder / "0.parquet"]), True),
+        (lambda folder: dataset.dataset(folder).filter(pc.field("x") > 5), False),
+        (lambda folder: dataset.dataset(folder.parent, partitioning=["part"]), False),
+        (lambda folder: dataset.dataset(folder).replace_schema(pa.schema({"x": "double"})), False),
+        (lambda folder: dataset.dataset([dataset.dataset(folder), dataset.dataset(folder)]), False),
+        (lambda folder: _without_a_row_group(dataset.dataset(folder)), False),
+    ],
+)
+def test_a_dataset_of_files_is_those_files(
+    change: Callable[[Path], Any], whole: bool, tmp_path: Path
+) -> None:
+    """Which takes less memory; whatever else it does Arrow does."""
+    (tmp_path / "own").mkdir()
+    for i in range(2):
+        part = FRAME.to_arrow().slice(500 * i, 500)
+        parquet.write_table(part, tmp_path / "own" / f"{i}.parquet", row_group_size=250)
+    found = change(tmp_path / "own")
+    assert isinstance(open_source(found), Files) == whole
+    assert steepest.scan(found).fingerprint == steepest.scan(found.to_table()).fingerprint
+
+
+def _without_a_row_group(found: Any) -> Any:
+    fragments = [fragment.subset(row_group_ids=[0]) for fragment in found.get_fragments()]
+    return dataset.FileSystemDataset(fragments, found.schema, found.format, found.filesystem)

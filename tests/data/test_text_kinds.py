@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -104,6 +105,9 @@ def test_the_header_once_more(line: int, write: Any, refused: Any) -> None:
     if line == 2:
         assert raised.value.hint == "skip_rows=1"
         return
+    packed = write("a b.csv.gz", gzip.compress("\n".join(lines).encode()))
+    with refused(errors.ColumnKindError, "take line 4 out."):
+        steepest.scan(packed)
     subprocess.run(raised.value.hint, shell=True, check=True, cwd=Path(path).parent)
     assert steepest.scan(Path(path).parent / "rows.csv").mean.tolist() == [13.0, 3.0]
 

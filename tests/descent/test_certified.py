@@ -119,6 +119,19 @@ def test_columns_whose_squares_are_no_doubles(exponents, intercept):
             fit(X, y, scale="none")
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_a_coefficient_that_doubles_round_to_nothing_is_refused(intercept):
+    x, y = np.array([[1e308], [-1e308], [3e307]]), np.array([1.0, 2.0, 4.0])
+    exact = minimise(x, y, intercept, 0, "standard")
+    found = fit(x, y, intercept=intercept).coefficients
+    assert list(found.values()) == [float(value) for value in exact]
+    for options in ({}, {"epochs": 5}, {"l2": 0.1}):
+        with pytest.raises(ValueFoundError, match="coefficient of 'x0'"):
+            fit(x, y * 1e-150, intercept=intercept, **options)
+    with pytest.warns(steepest.SteepestWarning, match="is constant"):
+        assert fit(x, np.ones(3)).coefficients["x0"] == 0.0
+
+
 @pytest.mark.parametrize("precision", ["exact", "double"])
 def test_curvatures_that_are_no_doubles_are_refused(precision):
     with pytest.raises(ValueFoundError, match="scale='none'"):

@@ -86,7 +86,7 @@ def _gather(name: str, values: Any) -> Any:
     import pyarrow as pa
 
     if is_from(values, "polars"):
-        return arrow_of_series(values.alias(name))
+        values = _narrow_series(values)
     if hasattr(values, "__arrow_c_stream__") and not is_from(values, "pandas"):
         return pa.chunked_array(values)
     array, mask = _plain(values), None
@@ -221,15 +221,15 @@ def as_array(tensor: Any) -> Any:
         raise SourceError.failed("the tensor", str(error).partition("\n")[0]) from None
 
 
-def arrow_of_series(series: Any) -> Any:
-    """A column of polars' as Arrow has it, text in its memory; ValueError where it has no such."""
+def _narrow_series(series: Any) -> Any:
+    """A column of polars' in a type that Arrow has; ValueError where none holds its values."""
     import polars as pl
 
-    level = {"compat_level": pl.CompatLevel.newest()} if hasattr(pl, "CompatLevel") else {}
     try:
-        return narrow(series.to_frame()).to_arrow(**level)[0]
+        own = series.cast(pl.Decimal(38, 0)) if str(series.dtype).endswith("Int128") else series
     except pl.exceptions.PolarsError as error:
         raise ValueError(str(error).partition("\n")[0]) from None
+    return own if hasattr(own, "__arrow_c_stream__") else own.to_frame().to_arrow()[0]
 
 
 def narrow(frame: Any) -> Any:

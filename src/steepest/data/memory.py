@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ColumnNameError, LengthError, SourceError
+from ..errors import ColumnNameError, LengthError, SourceError, check_unique
 from ..typing import Codes, Floats
 from .arrow import (
     arrow_codes,
@@ -225,8 +225,7 @@ def name_array(values: NDArray[Any], names: Sequence[str] | None) -> Matrix | Co
     if len(names) != values.shape[1]:
         raise LengthError.names(values.shape[1], len(names))
     names = tuple(str(name) for name in names)
-    if len(set(names)) < len(names):
-        raise ColumnNameError.repeated(*_repeated(names), "the array")
+    check_unique(names, "the array")
     if is_plain(values.dtype) and not isinstance(values, np.ma.MaskedArray):
         return Matrix(values, names)
     return gather_columns(dict(zip(names, values.T, strict=True)), "the array")
@@ -237,9 +236,7 @@ def gather_columns(columns: Mapping[Any, Any], where: str) -> Columns:
 
     Raises LengthError for columns of different length, or that are not one-dimensional.
     """
-    names = [str(name) for name in columns]
-    if len(set(names)) < len(names):
-        raise ColumnNameError.repeated(*_repeated(names), where)
+    check_unique(map(str, columns), where)
     gathered = {str(name): gather_column(str(name), values) for name, values in columns.items()}
     lengths = {name: len(column) for name, column in gathered.items()}
     for name, length in lengths.items():
@@ -251,16 +248,8 @@ def gather_columns(columns: Mapping[Any, Any], where: str) -> Columns:
 
 def from_pandas(frame: Any) -> Columns:
     """A pandas DataFrame, column by column, without its index."""
-    if not frame.columns.is_unique:
-        name, times = _repeated([str(name) for name in frame.columns])
-        raise ColumnNameError.repeated(name, times, "the DataFrame")
+    check_unique(map(str, frame.columns), "the DataFrame")
     return gather_columns({name: frame[name] for name in frame.columns}, "the DataFrame")
-
-
-def _repeated(names: Sequence[str]) -> tuple[str, int]:
-    """The first name that stands more than once, and how often."""
-    name = next(name for name in names if names.count(name) > 1)
-    return name, names.count(name)
 
 
 def forget_types(table: Any) -> Any:

@@ -25,6 +25,9 @@ FILE_END = b"ARROW1"
 CONTINUES = 0xFFFF_FFFF
 """What stands before the length of a message."""
 
+MOST_PADDING = 256
+"""Bytes between the last batch of a file and what it ends with."""
+
 Read = Callable[[int, int], bytes]
 """So many bytes from a place on; fewer where the file ends."""
 
@@ -86,8 +89,10 @@ def read_footer(read: Read, size: int) -> tuple[Told, list[Block], list[Block]]:
         for block in (*dictionaries, *records):
             if min(block) < 0 or sum(block) > start:
                 raise ValueError
+        last = max(map(sum, (*dictionaries, *records)), default=start)
         schema = root.table(1)
         told = Told.of(_write_schema(root, schema), schema)
+    check_end(last, start - MOST_PADDING)
     return told, dictionaries, records
 
 
@@ -129,12 +134,12 @@ def walk_stream(read: Read, size: int) -> Iterator[tuple[int, Block]]:
 
 
 def check_end(at: int, size: int) -> None:
-    """Arrow's own error where bytes stand behind the end of a stream."""
+    """Arrow's own error where bytes stand behind the last batch."""
     import pyarrow as pa
 
     if at < size:
         raise pa.ArrowInvalid(
-            f"{size - at:,} bytes stand behind the end of the stream, perhaps another one"
+            f"{size - at:,} bytes stand behind the last batch, perhaps those of another file"
         )
 
 

@@ -7,6 +7,7 @@ import math
 import re
 import shlex
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -86,7 +87,8 @@ def _read_object(line: bytes, number: int, path: str, wanted: Collection[str] | 
 def _mend(line: bytes, path: str) -> str | None:
     """How objects that are no lines are made such."""
     what = {b"[": ".[]", b"{": "."}.get(line.strip() if b"{" in line[:1] else line.lstrip()[:1])
-    return f"jq -c {shlex.quote(what)} {shlex.quote(path)} > rows.jsonl" if what else None
+    plain = path.lower().endswith((".jsonl", ".ndjson"))
+    return f"jq -c {shlex.quote(what)} {shlex.quote(path)} > rows.jsonl" if what and plain else None
 
 
 class _Pairs(dict[str, Any]):
@@ -94,8 +96,8 @@ class _Pairs(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.repeated = [name for name in self if names.count(name) > 1]
+        times = Counter(name for name, _ in pairs)
+        self.repeated = [name for name in self if times[name] > 1]
 
 
 def _read_number(text: str) -> Number:

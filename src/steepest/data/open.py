@@ -16,6 +16,7 @@ from .columns import as_numpy, is_from
 from .dialect import Dialect
 from .files import open_paths
 from .graphs import Frame
+from .scanned import list_files, list_scanned
 from .sparse import name_sparse
 from .table import Source
 
@@ -72,7 +73,7 @@ def _open_named(source: Any) -> Source:
     if is_from(source, "polars") and kind == "DataFrame":
         return memory.from_polars(source)
     if is_from(source, "polars") and kind == "LazyFrame":
-        return _open_lazy(source)
+        return _as_files(streams.from_lazy(source), list_scanned(source))
     if is_from(source, "dask") and hasattr(source, "npartitions") and kind == "DataFrame":
         return Frame(source)
     if kind == "DuckDBPyRelation":
@@ -82,20 +83,16 @@ def _open_named(source: Any) -> Source:
     return _open_arrow(source)
 
 
-def _open_lazy(frame: Any) -> Source:
-    """A LazyFrame of polars'; as the file that it scans where that is all it does.
-
-    A file takes less memory, and its parts are read side by side.
-    """
-    stream = streams.from_lazy(frame)
-    path = streams.find_scanned(frame)
-    if path is None:
-        return stream
-    with suppress(SteepestError):  # polars may read what is refused here
-        file = _open_places(path, Dialect())
-        kinds = [[(own.name, own.word) for own in of.schema().columns] for of in (file, stream)]
-        if kinds[0] == kinds[1]:
-            return file
+def _as_files(stream: streams.Stream, paths: Sequence[str]) -> Source:
+    """The files that a stream reads and nothing else; the stream where they would differ."""
+    if paths:
+        with suppress(SteepestError):  # others may read what is refused here
+            files = _open_places(list(paths), Dialect())
+            kinds = [
+                [(own.name, own.word) for own in of.schema().columns] for of in (files, stream)
+            ]
+            if kinds[0] == kinds[1]:
+                return files
     return stream
 
 
@@ -105,7 +102,7 @@ def _open_arrow(source: Any) -> Source:
         if hasattr(source, "schema") and hasattr(source, "num_columns"):
             return memory.from_arrow(source)
         if hasattr(source, "scanner"):
-            return streams.from_dataset(source)
+            return _as_files(streams.from_dataset(source), list_files(source))
         if hasattr(source, "projected_schema"):
             return streams.from_scanner(source)
         if hasattr(source, "read_next_batch"):
@@ -127,8 +124,10 @@ def _open_batch(batch: Any, names: Sequence[str] | None) -> Source:
     return open_source(batch, names)
 
 
-def _as_names(names: Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+def _as_names(names: Sequence[str] | None) -> tuple[str, ...]:
+    if names is None or isinstance(names, str):
+        return () if names is None else (names,)
+    return tuple(str(name) for name in names)
 
 
 def open_table(
@@ -231,7 +230,7 @@ def open_table(
         quote=quote or "",
         encoding=encoding,
         header=header,
-        names=_as_names(() if names is None else names),
+        names=_as_names(names),
         text=_as_names(text),
         null=_as_names(null),
         skip_lines=skip_lines,

@@ -125,18 +125,21 @@ class ParquetFile(File):
             schema, data = file.schema_arrow, file.metadata
         texts = [name for name in categories if types.is_string(schema.field(name).type)]
         if texts:
-            texts = (
-                [] if self._is_sealed(data) else [t for t in texts if t not in self._packed(data)]
-            )
+            known = set() if self._is_sealed(data) else self._find_coded(data, schema.names, texts)
+            texts = [name for name in texts if name in known]
         size = max((data.row_group(group).total_byte_size for group in self.groups), default=0)
         return self._open(texts, data, whole=size <= WHOLE_BYTES)
 
-    def _packed(self, data: parquet.FileMetaData) -> set[str]:
-        """Columns packed in a way that Arrow cannot read as codes."""
-        return {
+    def _find_coded(
+        self, data: parquet.FileMetaData, names: Sequence[str], texts: Sequence[str]
+    ) -> set[str]:
+        """Those columns of text that are not packed in a way that Arrow cannot read as codes."""
+        is_flat = data.num_columns == len(names)  # else leaves of others may be called alike
+        places = map(names.index, texts) if is_flat else range(data.num_columns)
+        return set(texts) - {
             column.path_in_schema
-            for group in self.groups
-            for column in map(data.row_group(group).column, range(data.num_columns))
+            for place in places
+            for column in (data.row_group(group).column(place) for group in self.groups)
             if any(encoding.startswith("DELTA") for encoding in column.encodings)
         }
 

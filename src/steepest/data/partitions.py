@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
-from ..errors import ColumnNameError
+from ..errors import ColumnNameError, check_unique
 from ..typing import Codes, Floats
 from .arrow import ArrowBatch, arrow_schema
 from .expansions import Expansion
@@ -18,12 +21,13 @@ from .table import Batch, Part, Reads, Schema, Source, allow_mixed, count_number
 NULL = "__HIVE_DEFAULT_PARTITION__"
 """The name of a folder of rows whose key is null, as Hive and Spark write it."""
 
-KINDS = (
-    (r"[+-]?\d{1,18}", "int64"),
-    (rf"[+-]?{NUMBER}", "float64"),
-    (r"\d{4}-\d\d-\d\d", "date32"),
+KINDS: tuple[tuple[str, Callable[[str], Any], str, tuple[int, ...]], ...] = (
+    (r"[+-]?\d{1,18}", int, "int64", ()),
+    (r"[+-]?\d{1,38}", Decimal, "decimal128", (38, 0)),
+    (rf"[+-]?{NUMBER}", float, "float64", ()),
+    (r"\d{4}-\d\d-\d\d", dt.date.fromisoformat, "date32", ()),
 )
-"""How the values of a key are written, all of them, and the Arrow type they then have."""
+"""How the values of a key are written, all of them, what reads them, and Arrow's type of these."""
 
 
 @dataclass(frozen=True)
@@ -154,40 +158,30 @@ def place_files(files: Sequence[Source], keys: Sequence[Sequence[tuple[str, str]
 
     ColumnNameError for a key that stands twice on the way to a file.
     """
-    import pyarrow as pa
-
     for pairs in keys:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
-                raise ColumnNameError.repeated(name, names.count(name), "the names of folders")
-    types = {
-        name: _find_type({v for pairs in keys for n, v in pairs if n == name})
+        check_unique((name for name, _ in pairs), "the names of folders")
+    read = {
+        name: _read({v for pairs in keys for n, v in pairs if n == name})
         for name in dict.fromkeys(name for pairs in keys for name, _ in pairs)
     }
     placed: list[Source] = []
     for file, pairs in zip(files, keys, strict=True):
-        values = {
-            n: pa.scalar(None, types[n]) if v == NULL else pa.scalar(v).cast(types[n])
-            for n, v in pairs
-        }
+        values = {name: read[name][value] for name, value in pairs}
         placed.append(Partition(file, values) if values else file)
     return placed
 
 
-def _find_type(values: set[str]) -> Any:
-    """The narrowest type that holds all values: whole number, number, date, or text."""
+def _read(values: set[str]) -> dict[str, Any]:
+    """Values of a key as Arrow scalars: whole numbers, numbers or dates if all are, else text."""
     import pyarrow as pa
 
-    values = values - {NULL}
-    if not values:
-        return pa.null()
-    for pattern, name in KINDS:
-        if all(re.fullmatch(pattern, value, re.ASCII) for value in values):
-            kind = pa.type_for_alias(name)
-            try:
-                pa.array(sorted(values)).cast(kind)
-            except pa.ArrowInvalid:  # there is no 31st of June
-                continue
-            return kind
-    return pa.string()
+    written = values - {NULL}
+    own = pa.string() if written else pa.null()
+    found: dict[str, Any] = {value: value for value in written}
+    for pattern, convert, kind, digits in KINDS:
+        if written and all(re.fullmatch(pattern, value, re.ASCII) for value in written):
+            with suppress(ValueError):  # there is no 31st of June
+                found = {value: convert(value) for value in written}
+                own = getattr(pa, kind)(*digits)
+                break
+    return {value: pa.scalar(found.get(value), own) for value in values}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ColumnNameError, ValueFoundError
+from ..errors import ValueFoundError, check_unique
 from .arrow import arrow_kind
 from .numerals import name_numeric
 from .selection import quote_name, write_select
@@ -46,9 +46,7 @@ class Given:
 def describe_columns(session: Session, asked: str, where: str) -> tuple[Given, ...]:
     """The columns of a table or a wrapped query, and how each is asked for."""
     schema = session.describe(write_select(asked))
-    for name in schema.names:
-        if schema.names.count(name) > 1:
-            raise ColumnNameError.repeated(name, schema.names.count(name), where)
+    check_unique(schema.names, where)
     kinds = [_server_type(found) for found in schema]
     known = session.ask(TEXTS) if any(arrow_kind(f.type) is Kind.OTHER for f in schema) else []
     texts = {form for number, name in known for form in (name, f"unnamed<oid:{number}>")}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 from weakref import finalize
 
-from ..errors import ColumnNameError, DatabaseError, SourceError
+from ..errors import DatabaseError, SourceError, check_unique
 from .ahead import read_ahead
 from .cells import gather_cells
 from .portions import DatabaseSource, Snapshot, Span
@@ -263,9 +263,7 @@ def _read(connection: sqlite3.Connection, asked: str, where: str) -> Generator[S
     if rows.description is None:
         raise DatabaseError.no_select(where)
     names = [name for name, *_ in rows.description]
-    for name in names:
-        if names.count(name) > 1:
-            raise ColumnNameError.repeated(name, names.count(name), where)
+    check_unique(names, where)
     first = 1
     while batch := _fetch(rows, connection, asked, where):
         columns = dict(zip(names, zip(*batch, strict=True), strict=True))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import (
@@ -28,9 +26,6 @@ FOREIGN = ("pyarrow", "polars", "duckdb", "_duckdb", "sqlite3", "distributed")
 
 HELD_ROWS = 1 << 20
 """So many rows are looked at, and held, to see a value of every column."""
-
-SCAN = re.compile(r"Parquet SCAN \[([^][*?]+)\]\nPROJECT \*/\d+ COLUMNS(\nESTIMATED ROWS: \d+)?")
-"""How polars tells the plan of a LazyFrame that scans one file."""
 
 Start = Callable[[Sequence[str] | None], Iterator[Source]]
 """Begins to read: the batches as tables, with these columns at least (None: all)."""
@@ -285,20 +280,6 @@ def from_lazy(frame: Any) -> Stream:
     with translated(where):
         known = memory.from_polars(pl.DataFrame(schema=frame.collect_schema())).schema(())
     return Stream(where, start, replace(known, where=where))
-
-
-def find_scanned(frame: Any) -> str | None:
-    """The Parquet file on this machine that a LazyFrame scans, where it does nothing else.
-
-    What polars says of its plan gives the path, and its bytes are those of a scan of this path.
-    """
-    import polars as pl
-
-    found = SCAN.fullmatch(frame.explain(optimized=False))
-    if found is None or not Path(found[1]).is_file():
-        return None
-    same = frame.serialize() == pl.scan_parquet(found[1]).serialize()
-    return found[1] if same else None
 
 
 def read_arrow(

@@ -9,7 +9,6 @@ batches are mostly those of ``arrow`` or ``memory``), and everything above works
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -17,7 +16,13 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple, Protocol, Self
 
-from ..errors import ColumnKindError, ColumnNameError, ColumnNotFoundError, ValueFoundError
+from ..errors import (
+    ColumnKindError,
+    ColumnNameError,
+    ColumnNotFoundError,
+    ValueFoundError,
+    check_unique,
+)
 from ..typing import Codes
 from .expansions import Expansion
 from .expressions import Expression, Name, sources
@@ -90,9 +95,7 @@ class Schema:
     """Says where a column shows what it is: ``line 2 has 'u'``; None where that is not known."""
 
     def __post_init__(self) -> None:
-        for name, times in Counter(self.names).items():
-            if times > 1 and name:  # without a name none can be asked for
-                raise ColumnNameError.repeated(name, times, self.where)
+        check_unique(filter(None, self.names), self.where)  # without one none can be asked for
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..errors import ColumnNameError, LengthError, SourceError
+from ..errors import ColumnNameError, LengthError, SourceError, check_unique
 from . import memory
 from .columns import as_array, is_from
 from .streams import Stream, open_batches
@@ -69,9 +69,7 @@ def open_batch(batch: Any, names: Sequence[str] | None) -> Source:
         raise ColumnNameError.unnamed(len(columns))
     if len(names) != len(columns):
         raise LengthError.names(len(columns), len(names))
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if list(names).count(name) > 1)
-        raise ColumnNameError.repeated(twice, list(names).count(twice), "the names")
+    check_unique(names, "the names")
     return memory.gather_columns(dict(zip(names, columns, strict=True)), "the tensors")
 
 

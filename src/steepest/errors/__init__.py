@@ -41,7 +41,7 @@ can raise them.
 from __future__ import annotations
 
 from .cells import FormulaError, ValueFoundError
-from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError
+from .columns import ColumnKindError, ColumnNameError, ColumnNotFoundError, check_unique
 from .counts import check_whole, is_whole
 from .databases import DatabaseError
 from .descents import DivergedError, LearningRateError
@@ -91,6 +91,7 @@ __all__ = [
     "ValidationError",
     "ValueFoundError",
     "WorkerError",
+    "check_unique",
     "check_whole",
     "counted",
     "is_whole",

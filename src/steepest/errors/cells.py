@@ -72,6 +72,14 @@ class ValueFoundError(SteepestError, ValueError):
         )
 
     @classmethod
+    def vanishing(cls, names: Sequence[str]) -> ValueFoundError:
+        return cls(
+            f"doubles lose the digits of the coefficient of {listed(names)}.",
+            "It is in units of the target over the column's, and doubles below 2.2e-308 have few.",
+            "divide the column by a power of ten first.",
+        )
+
+    @classmethod
     def unscaled(cls, names: Sequence[str]) -> ValueFoundError:
         return cls(
             f"the squares of {listed(names)} are no doubles, and scale='none' descends on them.",

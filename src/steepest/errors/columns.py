@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from .words import INPUT, SteepestError, counted, listed, nearest, shown
+from .words import SteepestError, counted, listed, nearest, shown
 
 SEPARATORS = {
     ";": "semicolons",
@@ -248,8 +249,9 @@ class ColumnKindError(SteepestError, TypeError):
         hint = (missing if sayable else "") + f"text=[{name!r}] if all of '{name}' is text{skip}."
         if value.strip() == name:
             why = "That line seems to be the header once more."
-            file = "" if path == INPUT else f" {shlex.quote(path)} > rows.csv"
-            hint = "skip_rows=1" if is_first else f"sed {line}d{file}"
+            hint = "skip_rows=1" if is_first else f"take line {line} out."
+            if path.lower().endswith((".csv", ".tsv")) and not is_first:
+                hint = f"sed {line}d {shlex.quote(path)} > rows.csv"
         return cls(
             f"column '{name}' of '{path}' is a {word}{as_in}, but '{shown(value)}' in line "
             f"{line:,} is {odd}.",
@@ -276,3 +278,10 @@ class ColumnKindError(SteepestError, TypeError):
             "One column has one kind in every part.",
             f"{text}convert one of the two, or leave '{name}' out.",
         )
+
+
+def check_unique(names: Iterable[str], where: str) -> None:
+    """ColumnNameError for the first name that stands more than once."""
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise ColumnNameError.repeated(name, times, where)

@@ -16,7 +16,7 @@ from ..data.terms import Term
 from ..descent.certified import UNPROVEN, Limit, find_loss, solve_exactly
 from ..descent.heldout import Best
 from ..descent.path import Path, intercept_name
-from ..descent.quadratic import find_coordinates
+from ..descent.quadratic import Coordinates, find_coordinates
 from ..descent.relations import find_exact_relations
 from ..errors import (
     LengthError,
@@ -44,6 +44,12 @@ from .notes import (
 from .settings import Settings, find_path
 from .sparse import fit_sparse
 from .validation import Held, Validation, judge
+
+SMALLEST, SMALLEST_WHOLE = 2.0**-1074, 2.0**-1022
+"""The smallest double above 0, and the smallest that has all its digits."""
+
+DIGITS_LOST = 2.0**-40
+"""Effects of a coefficient may come in steps of this share of the target's standard deviation."""
 
 FEW = 1_000
 """Columns up to which threads of BLAS mostly wait for each other."""
@@ -120,7 +126,7 @@ def _descend(
     limit = None if relations or settings.uneven else _solve(problem, settings)
     optimum = limit.optimum if limit else None
     if optimum is not None:
-        _check_range(problem, optimum.intercept, optimum.coef)
+        _check_range(problem, coordinates, optimum.intercept, optimum.coef)
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
         notes = notes + note_collinearity(problem, coordinates, collinear, spectrum, relations)
@@ -137,7 +143,7 @@ def _descend(
     if stood != settings:
         notes = [*notes, note_overflow(stood.epochs or 0, settings.epochs or 0)]
         settings = stood
-    _check_range(problem, place.intercept, place.coef)
+    _check_range(problem, coordinates, place.intercept, place.coef)
     loss, objective = place.loss, place.objective
     if settings.epochs is not None and limit and problem.exact and spectrum.rank < p:
         loss = find_loss(problem.exact, place.intercept, place.coef)  # doubles cannot follow
@@ -224,17 +230,30 @@ def _stand(path: Path, settings: Settings) -> tuple[Place, Settings]:
 
 def _explain(problem: Problem, settings: Settings, loss: float) -> float | None:
     """R²; None for a target that does not vary."""
-    square = problem.target_scatter / problem.weight
-    if not settings.intercept:
-        square += problem.target_mean**2
+    square = _measure_target(problem, intercept=settings.intercept)
     return 1 - loss / square if square > 0 else None
 
 
-def _check_range(problem: Problem, intercept: float, coef: Floats) -> None:
-    """ValueFoundError for coefficients that are no doubles."""
-    beyond = [t.name for t, c in zip(problem.terms, coef, strict=True) if not math.isfinite(c)]
+def _measure_target(problem: Problem, *, intercept: bool) -> float:
+    """The variance of the target; its mean square without an intercept."""
+    square = problem.target_scatter / problem.weight
+    return square if intercept else square + problem.target_mean**2
+
+
+def _check_range(
+    problem: Problem, coordinates: Coordinates, intercept: float, coef: Floats
+) -> None:
+    """ValueFoundError for coefficients that are no doubles, or whose digits doubles lose."""
+    names = np.array([term.name for term in problem.terms])
+    beyond = names[~np.isfinite(coef)].tolist()
     if beyond or not math.isfinite(intercept):
         raise ValueFoundError.coefficients(beyond or ["intercept"])
+    with np.errstate(over="ignore"):  # what the smallest double does, in the unit of the target
+        least = coordinates.standardise(np.full(len(coef), SMALLEST))
+    spread = math.sqrt(_measure_target(problem, intercept=coordinates.intercept))
+    lost = (np.abs(coef) < SMALLEST_WHOLE) & (least > DIGITS_LOST * spread) & (spread > 0)
+    if lost.any():
+        raise ValueFoundError.vanishing(names[lost].tolist())
 
 
 def _solve(problem: Problem, settings: Settings) -> Limit | None:

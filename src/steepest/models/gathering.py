@@ -14,7 +14,13 @@ from ..data.expressions import Name, label
 from ..data.folds import HELD, ByColumn, Hashed, Rule, hold_out
 from ..data.open import open_source
 from ..data.table import Schema
-from ..errors import ColumnNameError, FoldsError, OptionError, SourceNotFoundError, ValidationError
+from ..errors import (
+    FoldsError,
+    OptionError,
+    SourceNotFoundError,
+    ValidationError,
+    check_unique,
+)
 from ..store import holds_moments
 from ..sums.archive import read_moments
 from ..sums.checkpoints import Checkpoint
@@ -201,9 +207,7 @@ def read_targets(target: Any) -> list[Any] | None:
     if not target:
         raise OptionError.missing("target", "target=['price', 'rent']")
     names = [one if isinstance(one, str) else label(one) for one in target]
-    for name in names:
-        if names.count(name) > 1:
-            raise ColumnNameError.repeated(name, names.count(name), "the targets")
+    check_unique(names, "the targets")
     return list(target)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -12,7 +11,7 @@ from operator import add
 from ..data.choice import name_columns
 from ..data.expressions import Expression, Interaction, label
 from ..data.table import Column
-from ..errors import ColumnNameError, EmptySourceError, MomentsError
+from ..errors import EmptySourceError, MomentsError, check_unique
 from ..typing import Floats
 from .content import Content
 from .double import Sums
@@ -231,9 +230,7 @@ class Moments(Content):
             for c in self.columns
         }
         new[self.weights] = str(names.get(self.weights, self.weights))
-        for name, times in Counter(new.values()).items():
-            if times > 1:
-                raise ColumnNameError.repeated(name, times, "the renamed moments")
+        check_unique(new.values(), "the renamed moments")
         columns = tuple(rename_column(c, new[c.name], names) for c in self.columns)
         return replace(
             self,
