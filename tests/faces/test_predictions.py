@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,53 @@ def test_any_type_is_kept(saved: Path, cli: Any) -> None:
     assert lines[0] == "n,b,prediction"
     assert lines[1].startswith("9223372036854775807,true,")
     assert lines[5].startswith("NA,true,")
+
+
+LATE = {
+    "text": (None, "u", pa.string()),
+    "fraction": (1, 2.5, pa.float64()),
+    "bytes": (None, b"u", pa.binary()),
+    "both": (0.5, 2**62 + 1, None),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_types_that_show_late(name: str, saved: Path, cli: Any) -> None:
+    """SQLite's cells may be anything; Parquet's have one type in all rows."""
+    first, late, kind = LATE[name]
+    cells = [first] * 20_000 + [late] * 3
+    with closing(sqlite3.connect("t.db")) as con, con:
+        con.execute("create table t (x real, city text, kept)")
+        con.executemany("insert into t values (?, 'a', ?)", [(i, v) for i, v in enumerate(cells)])
+    ran = cli(
+        "predict", "m.json", "sqlite:///t.db", "--table", "t", "--keep", "kept", "-o", "o.csv"
+    )
+    assert ran.code == 0, ran.err
+    arguments = ("sqlite:///t.db", "--table", "t", "--keep", "kept", "-o", "o.parquet")
+    ran = cli("predict", "m.json", *arguments)
+    if kind is None:
+        assert ran.code == 1
+        assert "'kept' cannot be written to Parquet: it is double in some rows and int64" in ran.err
+        assert not Path("o.parquet").exists()
+    else:
+        assert ran.code == 0, ran.err
+        found = pa.parquet.read_table("o.parquet")
+        assert found["kept"].type == kind
+        assert found["kept"].to_pylist() == cells
+        x = np.loadtxt("o.csv", delimiter=",", skiprows=1, usecols=1)
+        assert found["prediction"].to_numpy() == pytest.approx(x)
+    assert not list(saved.glob(".*"))
+
+
+def test_a_type_that_parquet_does_not_have(saved: Path, cli: Any) -> None:
+    spans = pa.array([pa.MonthDayNano([0, i, 0]) for i in range(5)])
+    table = pa.table({**NEW, "city": ["a"] * 5, "span": spans})
+    with pa.ipc.new_file("t.arrow", table.schema) as writer:
+        writer.write_table(table)
+    ran = cli("predict", "m.json", "t.arrow", "--keep", "id,span", "-o", "out.parquet")
+    assert ran.code == 1
+    assert "column 'span' cannot be written to Parquet: it is month_day_nano_interval" in ran.err
+    assert cli("predict", "m.json", "t.arrow", "--keep", "id,span", "-o", "out.csv").code == 0
 
 
 def test_what_cannot_be_kept(saved: Path, cli: Any) -> None:

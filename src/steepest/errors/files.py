@@ -173,6 +173,14 @@ class OutputError(SteepestError, OSError):
         )
 
     @classmethod
+    def no_type(cls, name: str, type_name: str) -> OutputError:
+        return cls(
+            f"column '{name}' cannot be written to Parquet: it is {type_name}.",
+            "Parquet has no type that holds that.",
+            f"-o predictions.csv, or leave '{name}' out of what is kept",
+        )
+
+    @classmethod
     def ending(cls, path: str) -> OutputError:
         return cls(
             f"'{path}' does not end in .csv or .parquet.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..data.predictor import Manner
 from ..data.table import Source, beneath
+from ..drafts import drop_draft, make_draft
 from ..errors import OutputError, check_unique
 from ..models.model import Model, note_unseen
 from ..store import check_writable, replacing
@@ -104,19 +106,85 @@ def _open_writer(
     if output.endswith(".csv"):
         file = stack.enter_context(draft.open("w", encoding="utf-8", newline=""))
         return _csv_writer(file, names, raw=raw)
+    return Parquet(draft, names, stack).write
+
+
+class Parquet:
+    """A file of Parquet, whose types become wider where later rows need that.
+
+    A database whose cells may be anything shows only with its rows what they are.
+    """
+
+    def __init__(self, draft: Path, names: Sequence[str], stack: ExitStack) -> None:
+        self._draft, self._names, self._stack = draft, list(names), stack
+        self._writer: Any = None
+
+    def write(self, columns: Sequence[Any]) -> None:
+        """Some rows; OutputError for a column of which Parquet has no type for all of them."""
+        import pyarrow as pa
+
+        table = pa.table(list(columns), names=self._names)
+        if self._writer is None:
+            self._writer = self._open(self._draft, table.schema)
+        try:
+            same = table.cast(self._writer.schema)
+        except pa.ArrowException:
+            self._widen(table.schema)
+            same = _cast(table, self._writer.schema)
+        self._writer.write_table(same)
+
+    def _open(self, place: Path, schema: Any) -> Any:
+        from pyarrow import parquet
+
+        for field in schema:
+            _try_type(field)
+        writer = parquet.ParquetWriter(place, schema, write_page_checksum=True)
+        return self._stack.enter_context(writer)
+
+    def _widen(self, schema: Any) -> None:
+        """Write anew what is written, in types that hold it and what comes."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        self._writer.close()
+        before = self._writer.schema
+        try:
+            wider = pa.unify_schemas([before, schema], promote_options="permissive")
+        except pa.ArrowException:
+            wider = before
+        spare = make_draft(self._draft.parent, ".narrower.", ".part")
+        try:
+            shutil.copyfile(self._draft, spare)
+            self._writer = self._open(self._draft, wider)
+            with parquet.ParquetFile(spare) as written:
+                for rows in written.iter_batches():
+                    self._writer.write_table(_cast(pa.table(rows), wider))
+        finally:
+            drop_draft(spare)
+
+
+def _try_type(field: Any) -> None:
+    """OutputError for a type that Parquet does not have."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    opened: list[Any] = []
+    try:
+        parquet.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
+    except pa.ArrowException:
+        raise OutputError.no_type(field.name, str(field.type)) from None
 
-    def write(columns: Sequence[Any]) -> None:
-        table = pa.table(list(columns), names=list(names))
-        if not opened:  # the first rows tell the types
-            writer = parquet.ParquetWriter(draft, table.schema, write_page_checksum=True)
-            opened.append(stack.enter_context(writer))
-        opened[0].write_table(table.cast(opened[0].schema))
 
-    return write
+def _cast(table: Any, schema: Any) -> Any:
+    """Rows in these types; OutputError for a column that they do not hold."""
+    import pyarrow as pa
+
+    for column, field in zip(table.columns, schema, strict=True):
+        try:
+            column.cast(field.type)
+        except pa.ArrowException:
+            kinds = f"{field.type} in some rows and {column.type} in others"
+            raise OutputError.no_type(field.name, kinds) from None
+    return table.cast(schema)
 
 
 def _csv_writer(file: IO[str], names: Sequence[str], *, raw: bool) -> Write:
