@@ -44,7 +44,7 @@ class Curvatures:
     @property
     def still(self) -> int:
         """Along how many directions nothing changes, as far as doubles tell."""
-        return int(np.count_nonzero(~self.moving))
+        return len(self.values) - int(np.count_nonzero(self.moving))
 
     @property
     def condition(self) -> float:
