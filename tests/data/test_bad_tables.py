@@ -177,6 +177,12 @@ def test_things_that_are_no_table(source: Any, refused: Any) -> None:
         steepest.scan(source)
 
 
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.LazyFrame, dict])
+def test_a_class_is_no_table(kind: Any, refused: Any) -> None:
+    with refused(errors.SourceError, f"a class {kind.__name__} is not a table"):
+        steepest.scan(kind)
+
+
 @pytest.mark.parametrize(
     "column",
     [

@@ -149,3 +149,20 @@ def test_it_is_said_how_keys_are_given(tmp_path: Path, refused: Any) -> None:
     encrypt(tmp_path / "t.parquet", plain=False)
     with refused(errors.SourceError, "t.parquet", "encrypted", "decryption_properties="):
         steepest.scan(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("rows", [(500, 500), (500, 5), (5, 500)])
+def test_two_files_in_one(
+    rows: tuple[int, int], indexed: bool, tmp_path: Path, refused: Any
+) -> None:
+    """As `cat` makes them: the footer is the second one's, the columns would be the first one's."""
+    path, content = tmp_path / "t.parquet", []
+    for n in rows:
+        table = pa.table({"x": np.arange(n, dtype=float), "c": ["u"] * n})
+        parquet.write_table(table, path, write_page_index=indexed)
+        assert steepest.scan(path).n_read == n
+        content.append(path.read_bytes())
+    path.write_bytes(b"".join(content))
+    with refused(errors.SourceError, f"another Parquet file of {len(content[0]):,} bytes"):
+        steepest.scan(path)

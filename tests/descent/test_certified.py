@@ -311,6 +311,21 @@ def test_a_descent_that_doubles_cannot_follow():
     assert model.r2 == pytest.approx(1 - model.loss / y.var(), rel=1e-9)
 
 
+@pytest.mark.parametrize("far", [1e8, 1e10, 1e16])
+def test_a_descent_of_columns_far_from_0(far):
+    """As they are, beside an intercept: what is printed is the loss of what is printed."""
+    rng = np.random.default_rng(0)
+    table = {name: far + 2 * np.round(rng.normal(size=200) * 10) for name in ("a", "b")}
+    y = rng.normal(1, 3, 200)
+    with pytest.warns(steepest.SteepestWarning, match="so far from 0"):
+        model = steepest.fit({**table, "y": y}, target="y", scale="none", epochs=100)
+    w = [Fraction(model.coefficients[name]) for name in table]
+    rows = [[Fraction(v) for v in row] for row in zip(*table.values(), y, strict=True)]
+    known = Fraction(model.intercept)
+    loss = sum((known + w[0] * a + w[1] * b - t) ** 2 for a, b, t in rows) / 200
+    assert model.loss == pytest.approx(float(loss), rel=1e-12)
+
+
 @pytest.mark.parametrize("l2", [1e4, 1e10, 1e14])
 def test_a_large_penalty_keeps_the_digits_of_the_path(l2):
     rng = np.random.default_rng(1)

@@ -39,6 +39,8 @@ def open_source(source: Any, names: Sequence[str] | None = None) -> Source:
     if all(hasattr(type(source), name) for name in ("schema", "parts")):
         found: Source = source
         return found
+    if isinstance(source, type):
+        raise SourceError.not_a_table(f"class {source.__name__}")
     names = None if names is None else _as_names(names)
     source = as_numpy(source)
     if _is_path(source) or _are_paths(source):

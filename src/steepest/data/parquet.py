@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import SourceError
 from .arrow import ArrowBatch, arrow_schema, batch_rows
 from .file import File, gather_groups
-from .places import Place, open_bytes
+from .places import Place, measure, open_bytes
 from .table import Batch, Reads, Schema
 
 if TYPE_CHECKING:
@@ -32,6 +32,37 @@ Arrow makes room for as many bytes as the head of a page says, damaged or not.
 
 FAR_BYTES = 1 << 21
 """Bytes of a column that are read at once from a store, where each piece is a request."""
+
+
+INDEX_BYTES = 1 << 20
+"""Indexes of pages and other bytes between the last column and the footer, about."""
+
+SEAM = b"PAR1PAR1"
+"""Where a Parquet file ends and another begins."""
+
+
+def check_start(path: Any, metadata: Any) -> None:
+    """Arrow's own error where a file stands behind another, whose rows would be read for its own.
+
+    A footer counts bytes from the start of its own file.  Where it stands further behind the last
+    column than indexes take, that start is not where this file begins.
+    """
+    import pyarrow as pa
+
+    last, footer = metadata.num_row_groups - 1, measure(path) - metadata.serialized_size - 8
+    columns = [metadata.row_group(last).column(i) for i in range(metadata.num_columns)] * (
+        last >= 0
+    )
+    starts = [one.dictionary_page_offset or one.data_page_offset for one in columns]
+    ends = [a + one.total_compressed_size for a, one in zip(starts, columns, strict=True)]
+    start = footer - max(ends, default=footer)
+    if start < len(SEAM):
+        return
+    first = max(0, start - INDEX_BYTES)
+    with open_bytes(path) as file:
+        found = bytes(file.read_at(start + 4 - first, first)).rfind(SEAM)
+    if found >= 0:
+        raise pa.ArrowInvalid(f"it begins with another Parquet file of {first + found + 4:,} bytes")
 
 
 @dataclass(frozen=True)
@@ -79,6 +110,8 @@ class ParquetFile(File):
 
     def parts(self) -> Sequence[ParquetFile]:
         with self.reading(), self._open() as file:
+            if not self._is_sealed(file.metadata):
+                check_start(self.path, file.metadata)
             lengths = [
                 file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)
             ]

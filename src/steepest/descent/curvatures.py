@@ -42,6 +42,11 @@ class Curvatures:
         return np.asarray(self.values > tolerance(len(self.values)) * self.largest)
 
     @property
+    def still(self) -> int:
+        """Along how many directions nothing changes, as far as doubles tell."""
+        return len(self.values) - int(np.count_nonzero(self.moving))
+
+    @property
     def condition(self) -> float:
         """κ = L/ℓ; 1 without columns."""
         return self.largest / self.smallest if self.smallest else 1.0

@@ -129,7 +129,10 @@ def _descend(
         _check_range(problem, coordinates, optimum.intercept, optimum.coef)
     path, reason, spectrum = find_path(problem, settings, optimum)
     if settings.l2 == 0:
-        notes = notes + note_collinearity(problem, coordinates, collinear, spectrum, relations)
+        blind = p - spectrum.rank if settings.epochs is None else path.curvatures.still
+        notes = notes + note_collinearity(
+            problem, coordinates, collinear, spectrum, relations, blind
+        )
     best, stopped = None, False
     if held is not None:
         apart, unseen = held.against(problem, centred=_is_centred(settings))
@@ -145,7 +148,7 @@ def _descend(
         settings = stood
     _check_range(problem, coordinates, place.intercept, place.coef)
     loss, objective = place.loss, place.objective
-    if settings.epochs is not None and limit and problem.exact and spectrum.rank < p:
+    if settings.epochs is not None and limit and problem.exact and path.curvatures.still:
         loss = find_loss(problem.exact, place.intercept, place.coef)  # doubles cannot follow
         objective += loss - place.loss
     r2 = _explain(problem, settings, loss)

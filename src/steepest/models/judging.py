@@ -198,6 +198,7 @@ def note_dependent(judges: Sequence[Judge], grid: Grid) -> list[str]:
             "shortest",
             trainer.ranked_spectrum,
             judge.dependent.relations,
+            len(trainer.ranked.terms) - trainer.ranked_spectrum.rank,
         )
     return list(dict.fromkeys(notes))
 

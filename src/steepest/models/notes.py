@@ -107,33 +107,47 @@ def note_collinearity(
     collinear: str,
     spectrum: Spectrum,
     relations: list[str] | None,
+    blind: int,
 ) -> list[str]:
-    """Columns that depend on each other, or nearly; CollinearError where those are refused."""
+    """Columns that depend on each other, or nearly; CollinearError where those are refused.
+
+    ``blind``: along how many directions the curvature is 0 as far as doubles tell.
+    """
     p, exact = len(problem.terms), relations is not None
-    if exact and not relations and spectrum.rank < p:
-        blind = p - spectrum.rank
-        return [
-            "the columns are so nearly collinear that double precision cannot follow the descent "
-            f"in {counted(blind, 'direction')}: the limit is exact for the numbers given, losses "
-            "of the path before it are not."
-        ]
+    dependent = p - spectrum.rank if relations is None else len(relations)
+    lost = [_note_lost(blind - dependent, exact=exact)] if blind > dependent else []
+    if lost and not dependent:
+        return lost
     if not relations and (exact or spectrum.rank == p):
         if spectrum.condition < ILL_CONDITIONED and spectrum.rank == p:
             return []
         return [_note_condition(spectrum.condition, exact=exact)]
     if problem.rows.used <= p:
         return [
+            *lost,
             f"{problem.rows.used:,} rows for {p:,} columns: many solutions fit equally well, and "
-            "the descent takes the one nearest to its start."
+            "the descent takes the one nearest to its start.",
         ]
     if relations is None:
         relations = find_relations(problem, coordinates)
     if collinear == "refuse":
         raise CollinearError.of(relations)
     return [
+        *lost,
         f"collinear columns: {'; '.join(relations)}.  Many solutions fit equally well; the "
-        "coefficients are the shortest."
+        "coefficients are the shortest.",
     ]
+
+
+def _note_lost(directions: int, *, exact: bool) -> str:
+    """Directions that change something, which doubles do not see."""
+    where = counted(directions, "direction")
+    sure = "the limit is exact for the numbers given, losses of the path before it are not"
+    unsure = "coefficients and losses are rough; scale='standard' sees more"
+    return (
+        "the columns are so nearly collinear, or so far from 0, that double precision cannot "
+        f"follow the descent in {where}: {sure if exact else unsure}."
+    )
 
 
 def _note_condition(condition: float, *, exact: bool) -> str:
