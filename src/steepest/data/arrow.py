@@ -23,7 +23,7 @@ MOST_DIGITS = 76
 """Digits of Arrow's widest decimal; more places, before or behind the point, are damage."""
 
 BATCH_CELLS = 1 << 21
-"""Numbers in a batch, about: 16 MB of float64.
+"""Numbers in a batch, at the most: 16 MB of float64.
 
 Fewer would cost the interpreter more of its time, which is the same for each batch.
 """
@@ -36,7 +36,7 @@ def batch_rows(columns: int) -> int:
     Where a batch goes on in the next page it wants room for more than is left to read; had it
     none, it would copy all it has into twice the room, and once more to give the rest back.
     """
-    rows = 3 << max(0, round(math.log2(BATCH_CELLS / max(columns, 1) / 3)))
+    rows = 3 << max(0, math.floor(math.log2(BATCH_CELLS / max(columns, 1) / 3)))
     return max(3_072, min(98_304, rows))
 
 
