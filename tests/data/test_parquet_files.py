@@ -166,3 +166,17 @@ def test_two_files_in_one(
     path.write_bytes(b"".join(content))
     with refused(errors.SourceError, f"another Parquet file of {len(content[0]):,} bytes"):
         steepest.scan(path)
+
+
+def test_a_file_without_row_groups(tmp_path: Path, refused: Any) -> None:
+    """As writers leave that were given no rows: it is empty, and another before it is found."""
+    path, full = tmp_path / "t.parquet", tmp_path / "u.parquet"
+    schema = pa.schema({"x": pa.float64()})
+    parquet.ParquetWriter(path, schema).close()
+    parquet.write_table(pa.table({"x": [1.0, 2.0]}), full)
+    with refused(errors.EmptySourceError, "no data rows"):
+        steepest.scan(path)
+    assert steepest.scan([path, full]).mean == [1.5]
+    path.write_bytes(full.read_bytes() + path.read_bytes())
+    with refused(errors.SourceError, "another Parquet file"):
+        steepest.scan(path)

@@ -49,13 +49,12 @@ def check_start(path: Any, metadata: Any) -> None:
     """
     import pyarrow as pa
 
-    last, footer = metadata.num_row_groups - 1, measure(path) - metadata.serialized_size - 8
-    columns = [metadata.row_group(last).column(i) for i in range(metadata.num_columns)] * (
-        last >= 0
-    )
+    footer = measure(path) - metadata.serialized_size - 8
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)[-1:]]
+    columns = [group.column(i) for group in groups for i in range(metadata.num_columns)]
     starts = [one.dictionary_page_offset or one.data_page_offset for one in columns]
     ends = [a + one.total_compressed_size for a, one in zip(starts, columns, strict=True)]
-    start = footer - max(ends, default=footer)
+    start = footer - max(ends, default=len(SEAM) // 2)
     if start < len(SEAM):
         return
     first = max(0, start - INDEX_BYTES)
