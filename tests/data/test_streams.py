@@ -19,7 +19,7 @@ from pyarrow import dataset, parquet
 
 import steepest
 from steepest import errors
-from steepest.data import streams
+from steepest.data import scanned, streams
 from steepest.data.files import Files
 from steepest.data.open import open_source
 from steepest.data.parquet import ParquetFile
@@ -307,9 +307,10 @@ def test_pages_of_a_dataset_are_checked(tmp_path: Path, refused: Any) -> None:
     ],
 )
 def test_a_dataset_of_files_is_those_files(
-    change: Callable[[Path], Any], whole: bool, tmp_path: Path
+    change: Callable[[Path], Any], whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which takes less memory; whatever else it does Arrow does."""
+    monkeypatch.setattr(scanned, "SMALL_BYTES", 0)
     (tmp_path / "own").mkdir()
     for i in range(2):
         part = FRAME.to_arrow().slice(500 * i, 500)
@@ -317,6 +318,12 @@ def test_a_dataset_of_files_is_those_files(
     found = change(tmp_path / "own")
     assert isinstance(open_source(found), Files) == whole
     assert steepest.scan(found).fingerprint == steepest.scan(found.to_table()).fingerprint
+
+
+def test_a_dataset_of_small_files_is_one_stream(tmp_path: Path) -> None:
+    """Thousands of them take a fraction of the time so."""
+    parquet.write_table(FRAME.to_arrow(), tmp_path / "0.parquet")
+    assert not isinstance(open_source(dataset.dataset(tmp_path)), ParquetFile)
 
 
 def _without_a_row_group(found: Any) -> Any:

@@ -9,7 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .parquet import WHOLE_BYTES
+from .places import measure
 from .streams import translated
+
+SMALL_BYTES = WHOLE_BYTES
+"""Files up to here have no row group that is much to hold."""
 
 SCAN = re.compile(r"Parquet SCAN \[([^][*?]+)\]\nPROJECT \*/\d+ COLUMNS(\nESTIMATED ROWS: \d+)?")
 """How polars tells the plan of a LazyFrame that scans one file."""
@@ -32,7 +37,8 @@ def list_scanned(frame: Any) -> list[str]:
 def list_files(dataset: Any) -> list[str]:
     """The Parquet files on this machine that a Dataset is; none where it is anything else.
 
-    As where it has partitions or a condition, leaves row groups out, or reads in a way of its own.
+    As where it has partitions or a condition, leaves row groups out, or reads in a way of its own;
+    and where all files are small: each would be a part, which costs more than it reads.
     """
     from pyarrow.dataset import FileSystemDataset, ParquetFileFormat, scalar
     from pyarrow.fs import LocalFileSystem
@@ -48,6 +54,7 @@ def list_files(dataset: Any) -> list[str]:
         and getattr(dataset, "_scan_options", None) == {}
     )
     with translated("the dataset"):
+        plain = plain and any(measure(path) > SMALL_BYTES for path in dataset.files)
         whole = plain and all(
             fragment.partition_expression.equals(scalar(True))
             and sum(group.num_rows for group in fragment.row_groups) == fragment.metadata.num_rows
