@@ -37,8 +37,8 @@ FAR_BYTES = 1 << 21
 INDEX_BYTES = 1 << 20
 """Indexes of pages and other bytes between the last column and the footer, about."""
 
-SEAM = b"PAR1PAR1"
-"""Where a Parquet file ends and another begins."""
+MAGIC = b"PAR1"
+"""What a Parquet file begins and ends with."""
 
 
 def check_start(path: Any, metadata: Any) -> None:
@@ -54,14 +54,15 @@ def check_start(path: Any, metadata: Any) -> None:
     columns = [group.column(i) for group in groups for i in range(metadata.num_columns)]
     starts = [one.dictionary_page_offset or one.data_page_offset for one in columns]
     ends = [a + one.total_compressed_size for a, one in zip(starts, columns, strict=True)]
-    start = footer - max(ends, default=len(SEAM) // 2)
-    if start < len(SEAM):
+    start = footer - max(ends, default=len(MAGIC))
+    if start < 2 * len(MAGIC):
         return
     first = max(0, start - INDEX_BYTES)
     with open_bytes(path) as file:
-        found = bytes(file.read_at(start + 4 - first, first)).rfind(SEAM)
+        found = bytes(file.read_at(start + len(MAGIC) - first, first)).rfind(2 * MAGIC)
     if found >= 0:
-        raise pa.ArrowInvalid(f"it begins with another Parquet file of {first + found + 4:,} bytes")
+        size = first + found + len(MAGIC)
+        raise pa.ArrowInvalid(f"it begins with another Parquet file of {size:,} bytes")
 
 
 @dataclass(frozen=True)
