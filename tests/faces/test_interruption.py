@@ -234,6 +234,33 @@ def test_a_second_time(
     assert not list(temporary.iterdir())
 
 
+@pytest.mark.parametrize("torn_down", [0.0, 0.8])
+def test_two_threads_say_one_line(torn_down: float) -> None:
+    """The main thread comes to its line before its time has ended, or as the other leaves."""
+    code = f"""
+import os, signal, time
+from steepest.faces import interruption
+from steepest.faces.cli import steepest
+from steepest.faces.endings import conclude
+
+def work():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(9)
+    finally:
+        time.sleep({torn_down})
+
+leave = interruption.leave
+interruption.leave = lambda code: (time.sleep(0.6), leave(code))
+with interruption.interruptible():
+    conclude(work, steepest)
+    time.sleep(9)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "steepest: interrupted; nothing was written.\n"
+
+
 def test_go_on_after_it(
     places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
 ) -> None:

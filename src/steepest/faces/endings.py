@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -14,7 +15,7 @@ import click
 
 from ..errors import OutputError, SteepestError, TooLargeError
 from .hints import find_flags, in_flags
-from .interruption import INTERRUPTED, Stopped, describe_stop, raise_heard
+from .interruption import INTERRUPTED, Stopped, raise_heard, tell_stop
 
 OUR_BUG = 70
 
@@ -49,7 +50,7 @@ def conclude(work: Callable[[], Any], command: click.Group, chosen: str = "") ->
         return refused.exit_code
     except (Stopped, KeyboardInterrupt, click.Abort) as stopped:
         stop = stopped.code if isinstance(stopped, Stopped) else INTERRUPTED
-        click.echo(describe_stop(stop), err=True)
+        tell_stop(stop, functools.partial(click.echo, err=True))
         return stop
     except Exception as error:
         if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -31,11 +31,16 @@ WORDS = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
 GRACE = 0.5
 """Seconds that the main thread has."""
 
+TELLING = 0.1
+"""Seconds that one thread waits for the other to have said the line."""
+
 SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
 
 _kept: list[Checkpoint] = []
 _heard: list[int] = []
 _busy: list[bool] = []
+_told: list[bool] = []
+_telling = threading.Lock()
 
 
 class Stopped(BaseException):
@@ -75,6 +80,7 @@ def interruptible() -> Iterator[None]:
     """Let signals raise KeyboardInterrupt and Stopped inside, or end the process."""
     _kept.clear()
     _heard.clear()
+    _told.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -143,7 +149,7 @@ def _guard(read: int) -> None:
     while True:
         wait = max(deadline - time.monotonic(), 0.0) if first else None
         if not select.select([read], [], [], wait)[0]:
-            _tell(CODES[signal.Signals(first)])
+            tell_stop(CODES[signal.Signals(first)], _write)
             leave(CODES[signal.Signals(first)])
         data = os.read(read, 64)
         if not data:
@@ -155,10 +161,22 @@ def _guard(read: int) -> None:
                 first, deadline = number, time.monotonic() + GRACE
 
 
-def _tell(code: int) -> None:
-    """Say it past all locks that the main thread may hold."""
+def tell_stop(code: int, say: Callable[[str], None]) -> None:
+    """Say that a command was stopped, once: the main thread may come to it as its time ends."""
+    if not _telling.acquire(timeout=TELLING):
+        return
+    try:
+        if not _told:
+            say(describe_stop(code))
+            _told.append(True)
+    finally:
+        _telling.release()
+
+
+def _write(line: str) -> None:
+    """Write a message past all locks that the main thread may hold."""
     with suppress(OSError):
-        os.write(2, f"{describe_stop(code)}\n".encode(errors="replace"))
+        os.write(2, f"{line}\n".encode(errors="replace"))
 
 
 def leave(code: int) -> NoReturn:
