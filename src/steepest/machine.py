@@ -1,8 +1,9 @@
-"""What this machine has to give."""
+"""What this machine has to give, and what it is given back."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -17,3 +18,10 @@ def find_memory() -> int | None:
     if all(name in os.sysconf_names for name in names):
         return os.sysconf(names[0]) * os.sysconf(names[1])
     return None
+
+
+def release_memory() -> None:
+    """Give back what Arrow keeps for tables to come: up to the size of what was read at once."""
+    arrow = sys.modules.get("pyarrow.lib")
+    if arrow is not None:
+        arrow.default_memory_pool().release_unused()

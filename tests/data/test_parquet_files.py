@@ -15,11 +15,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyarrow import parquet
 from pyarrow.parquet import encryption
 
 import steepest
 from steepest import errors
+from steepest.data.arrow import batch_rows
 
 CHANCE = random.Random(1)
 N = 2_000
@@ -180,3 +183,45 @@ def test_a_file_without_row_groups(tmp_path: Path, refused: Any) -> None:
     path.write_bytes(full.read_bytes() + path.read_bytes())
     with refused(errors.SourceError, "another Parquet file"):
         steepest.scan(path)
+
+
+# ------------------------------------------------------------------ memory
+
+
+@given(st.integers(1, 10_000))
+def test_rows_of_a_batch(columns: int) -> None:
+    """16 MB or a little less, with room left in what Arrow doubles as a column grows."""
+    rows = batch_rows(columns)
+    room = 1 << (rows - 1).bit_length()
+    assert rows / room in (5 / 8, 3 / 4)
+    assert rows <= 98_304
+    if columns <= 682:  # else 3,072 rows, which are few
+        assert 8 * columns * rows <= 16 * 2**20
+        assert rows == 98_304 or 8 * columns * rows >= 9 * 2**20
+
+
+AFTERWARDS = """
+import re, sys, steepest
+from pathlib import Path
+def resident():
+    return int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1e3
+steepest.scan(sys.argv[2])
+before, most = resident(), []
+steepest.scan(sys.argv[1], precision="double", on_progress=lambda _: most.append(resident()))
+print(max(most) - before, resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+def test_memory_is_given_back(tmp_path: Path) -> None:
+    """Arrow would keep what it read the batches into."""
+    column = np.arange(400_000.0)
+    path = tmp_path / "t.parquet"
+    large = pa.table({f"x{i}": column for i in range(20)})
+    parquet.write_table(large, path)
+    parquet.write_table(large[:3], tmp_path / "small.parquet")
+    command = [sys.executable, "-c", AFTERWARDS, str(path), str(tmp_path / "small.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    most, afterwards = map(float, done.stdout.split())
+    assert most > 40, done.stdout
+    assert afterwards < 0.5 * most, done.stdout

@@ -32,11 +32,12 @@ Fewer would cost the interpreter more of its time, which is the same for each ba
 def batch_rows(columns: int) -> int:
     """Rows in a batch of so many columns: 3,072 to 98,304.
 
-    They are three quarters of a power of two, which is the room that Arrow makes for a column.
+    They are five or six eighths of a power of two, which is the room that Arrow makes for a column.
     Where a batch goes on in the next page it wants room for more than is left to read; had it
     none, it would copy all it has into twice the room, and once more to give the rest back.
     """
-    rows = 3 << max(0, math.floor(math.log2(BATCH_CELLS / max(columns, 1) / 3)))
+    most = BATCH_CELLS / max(columns, 1)
+    rows = max(m << max(0, math.floor(math.log2(most / m))) for m in (3, 5))
     return max(3_072, min(98_304, rows))
 
 

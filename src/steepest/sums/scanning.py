@@ -20,7 +20,7 @@ from ..data.onlooker import looked_on
 from ..data.open import open_source
 from ..data.table import Part, Source, allow_mixed, count_numbers, remarks_of
 from ..errors import EmptySourceError, OptionError, OutputError, SteepestWarning, TooLargeError
-from ..machine import find_memory
+from ..machine import find_memory, release_memory
 from ..typing import OnProgress
 from .booleans import as_numbers, restore_booleans
 from .checkpoints import Checkpoint, keeping, name_settings
@@ -252,6 +252,7 @@ def scan_source(
     finally:  # they may hold a state of a database, longer than an error is kept
         parts.clear()
         left.clear()
+        release_memory()
     total = restore_booleans(tree.total(), asked.columns)
     _refuse_nothing(total, schema.where, design.weights)
     if total.folds is not None:
