@@ -12,10 +12,19 @@ import re
 import secrets
 import shutil
 from contextlib import suppress
+from enum import Enum, auto
 from pathlib import Path
 
 _held: dict[Path, tuple[int, int]] = {}
 """Each with the handle that locks it, and the process that made it."""
+
+
+class Lock(Enum):
+    """Who has locked a file; some file systems have no locks."""
+
+    OURS = auto()
+    TAKEN = auto()
+    UNKNOWN = auto()
 
 
 def make_draft(folder: Path, start: str, end: str, *, is_folder: bool = False) -> Path:
@@ -32,8 +41,8 @@ def make_draft(folder: Path, start: str, end: str, *, is_folder: bool = False) -
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         else:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        _lock(handle)
-        if path.exists():  # nobody took it for one that was left, before it was locked
+        # Before it is locked, somebody may take it for one that was left.
+        if _lock(handle) is not Lock.TAKEN and path.exists():
             _held[path] = handle, os.getpid()
             return path
         os.close(handle)
@@ -65,7 +74,7 @@ def _remove_unlocked(path: Path) -> None:
         way = os.O_RDONLY if path.is_dir() else os.O_RDWR
         handle = os.open(path, way | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
-            if _lock(handle):
+            if _lock(handle) is Lock.OURS:
                 _remove(path)
         finally:
             os.close(handle)
@@ -79,10 +88,12 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _lock(handle: int) -> bool:
-    """Lock a file; whether that was possible, which some file systems have no locks for."""
+def _lock(handle: int) -> Lock:
+    """Lock a file, without waiting."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return Lock.TAKEN
     except OSError:
-        return False
-    return True
+        return Lock.UNKNOWN
+    return Lock.OURS

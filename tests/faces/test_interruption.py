@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import os
 import pty
@@ -372,6 +373,29 @@ def test_what_the_killed_left_is_removed(tmp_path: Path) -> None:
     drop_drafts()
     assert not own.exists()
     assert not place.exists()
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_one_that_others_take_for_left(
+    is_folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have looked at it and locked it, and remove it a moment later."""
+    flock, taken = fcntl.flock, []
+
+    def lock_after_others(handle: int, how: int) -> None:
+        if not taken:
+            taken.append(os.open(Path(f"/proc/self/fd/{handle}").readlink(), os.O_RDONLY))
+            flock(taken[0], how)
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_after_others)
+    own = make_draft(tmp_path, ".m.", ".part", is_folder=is_folder)
+    assert own != Path(f"/proc/self/fd/{taken[0]}").readlink()
+    assert own.exists()
+    os.close(taken[0])
+    drop_draft(make_draft(tmp_path, ".m.", ".part"))
+    assert list(tmp_path.glob(".m.*")) == [own]
+    drop_draft(own)
 
 
 def test_input_that_was_put_aside_goes_with_the_process(temporary: Path, workplace: Path) -> None:
