@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,6 +261,33 @@ with interruption.interruptible():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "steepest: interrupted; nothing was written.\n"
+
+
+def test_packages_hear_no_signal_of_ours(tmp_path: Path) -> None:
+    """Arrow would listen to ^C while the main thread parses text, and forget some."""
+    (tmp_path / "t.csv").write_text("a,b\n" + '"1",2\n' * 200)
+    heard: list[int] = []
+    lost, over = [], threading.Event()
+
+    def send() -> None:
+        for i in range(100):
+            heard.clear()
+            time.sleep(0.0005 * (i % 7))
+            os.kill(os.getpid(), signal.SIGINT)
+            if not wait_until(lambda: bool(heard), 2.0):
+                lost.append(i)
+        over.set()
+
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        while not over.is_set():
+            steepest.scan(tmp_path / "t.csv")
+    finally:
+        sender.join()
+        signal.signal(signal.SIGINT, before)
+    assert not lost
 
 
 def test_go_on_after_it(

@@ -10,10 +10,12 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .ahead import work_aside
 from .arrow import arrow_numbers, is_dictionary
 from .doubles import Columns, DoublesReader, Texts
 from .flaws import Cell, Need, Search, looks_clean
@@ -226,7 +228,8 @@ def _read_columns(
         text = BOM_UTF8 + text
     if text[-1:] not in (b"", b"\n", b"\r"):  # else an empty last field is in quotes if one was
         text += b"\n"
-    table = csv.read_csv(
+    read = partial(
+        csv.read_csv,
         pa.BufferReader(text),
         csv.ReadOptions(
             use_threads=False,
@@ -236,6 +239,8 @@ def _read_columns(
         parse_options(layout, quotes=quotes, on_ragged=drop if layout.ragged == "drop" else None),
         convert_options(layout, types, quoted_nulls=quoted_nulls),
     )
+    # In the main thread Arrow would take ^C for itself, and lose it where it comes near the end.
+    table = work_aside(read) if current_thread() is main_thread() else read()
     found = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         chunks = column.chunks
