@@ -13,7 +13,8 @@ from steepest import errors
 GOLDEN = Path(__file__).parent / "recorded" / "messages.txt"
 EXAMPLES = {
     "along": ["area", "rooms"], "asked": "w", "base": "area", "batch": 1,
-    "beside": ["homes.csv"], "best": 0.5, "coefficients": 9, "columns": 5,
+    "beside": ["homes.csv"], "best": 0.5, "both": ["rooms", "price"], "coefficients": 9,
+    "columns": 5,
     "data": ["x"], "encoding": "UTF-16", "end": 2.7e7, "epoch": 4, "expected": 3, "extra": ["c"],
     "extra_name": "torch", "found": "", "first": "area", "first_kind": "number", "got": 2,
     "formula": "2/L", "growth": 34.4, "hint": None,
@@ -117,6 +118,8 @@ SPECIAL = {
     ("SourceError", "altered", "before"): 1_234,
     ("SourceError", "altered", "after"): 1_300,
     ("DatabaseError", "scheme", "scheme"): "postgresql",
+    ("DatabaseError", "options", "scheme"): "sqlite",
+    ("DatabaseError", "options", "names"): ["mode", "cache"],
     ("DatabaseError", "unopened", "path"): "homes.db",
     ("DatabaseError", "nothing_asked", "database"): "'homes.db'",
     ("DatabaseError", "nothing_asked", "known"): ["homes", "sales"],

@@ -358,6 +358,18 @@ def test_other_urls_are_refused_and_not_repeated(url: str, refused: Any) -> None
         open_table(url, table="t")
 
 
+def test_options_of_a_url(url: str, refused: Any) -> None:
+    """One that is not known may have been a word for what is wanted, or hold a secret."""
+    assert steepest.scan(f"{url}?table=the+table&mode=ro").n_read == N
+    for option in ("tabel=the+table", "table=the+table&key=s3cret", "table=the+table&mode=rw"):
+        name = option.rpartition("&")[2].partition("=")[0]
+        with refused(errors.DatabaseError, "options that", "has not", name):
+            steepest.scan(f"{url}?{option}")
+        with pytest.raises(errors.DatabaseError) as caught:
+            steepest.scan(f"{url}?{option}")
+        assert "s3cret" not in str(caught.value)
+
+
 def test_a_url_that_names_its_driver(url: str, kind: str) -> None:
     found = steepest.scan(url.replace(kind, f"{kind}+driver", 1) + "?table=the table")
     assert found.n_read == N

@@ -143,7 +143,7 @@ def test_a_result_that_finds_no_place_is_not_lost(table: Path, tmp_path: Path) -
         ({"where": "z > 0"}, "the condition was not given, and is z > 0"),
         ({"weights": "n"}, "the weights was not given, and is n"),
         ({"precision": "double"}, "the precision was exact, and is double by"),
-        ({"max_levels": 5}, "the choice of columns was"),
+        ({"max_levels": 5}, "the most levels of a category was 1,000,000, and is 5"),
     ],
     ids=["columns", "condition", "weights", "precision", "levels"],
 )

@@ -17,6 +17,9 @@ from .table import Source
 FILES = {"duckdb": duckdb.open_file, "sqlite": sqlite.open_file}
 """Databases that are files, by the scheme of their URLs."""
 
+ASKED = ("table", "query")
+READ_ONLY = ("ro", "READ_ONLY", "read_only")
+"""What options of others may be set to that stand for what is done anyway."""
 
 NEARLY = re.compile(
     r"(jdbc|odbc|postgres(ql)?|sqlite|duckdb)(\+\w+)?:|.*password=", re.IGNORECASE | re.DOTALL
@@ -57,6 +60,9 @@ def open_url(url: str, table: str | None, query: str | None) -> Source:
         asked = {name: unquote_plus(value) for name, _, value in pairs}
     elif scheme in FILES and (found := urlsplit(url)).netloc == "" and len(found.path) > 1:
         asked = {name: values[0] for name, values in parse_qs(found.query).items()}
+        unknown = [name for name in asked if name not in ASKED and asked[name] not in READ_ONLY]
+        if unknown:
+            raise DatabaseError.options(scheme, unknown)
     elif scheme and scheme not in FILES:
         raise DatabaseError.scheme(scheme)
     else:

@@ -128,7 +128,8 @@ class Schema:
             self.find(name)
             return
         has, lacks = (self, other) if name in self._by_name else (other, self)
-        raise ColumnNotFoundError.elsewhere(name, has.where, lacks.where, lacks.names)
+        both = [own for own in self.names if own in other._by_name]
+        raise ColumnNotFoundError.elsewhere(name, has.where, lacks.where, lacks.names, both)
 
     def join(self, other: Schema, wanted: Sequence[str] | None) -> Schema:
         """The one schema of two files: the same names, each of one kind; order is free.

@@ -52,13 +52,14 @@ class ColumnNotFoundError(SteepestError, KeyError):
 
     @classmethod
     def elsewhere(
-        cls, name: str, first: str, second: str, names: Sequence[str]
+        cls, name: str, first: str, second: str, names: Sequence[str], both: Sequence[str]
     ) -> ColumnNotFoundError:
         """The second of two files has these names, and lacks a column of the first."""
         return cls(
             f"column '{name}' of {first} is not in {second}.",
-            f"That has {counted(len(names), 'column')}: {listed(names)}. Files of one table are "
-            "matched by the names of their columns.",
+            f"That has {counted(len(names), 'column')}: {listed(names)}; both have "
+            f"{listed(both) if both else 'none'}. Files of one table are matched by the names of "
+            "their columns.",
             "name columns that both have, columns=[...], or leave one of the two out.",
         )
 

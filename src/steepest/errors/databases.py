@@ -28,6 +28,14 @@ class DatabaseError(SourceError):
         )
 
     @classmethod
+    def options(cls, scheme: str, names: Sequence[str]) -> DatabaseError:
+        return cls(
+            f"the URL of a database has options that {scheme}:// has not: {listed(names)}.",
+            "It may have a table or a query; the file is only read.",
+            "leave the others out, or hand over a connection that was made with them.",
+        )
+
+    @classmethod
     def among_files(cls) -> DatabaseError:
         return cls(
             "a database stands among several sources.",

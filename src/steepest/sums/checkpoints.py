@@ -84,13 +84,14 @@ def name_settings(design: Design, precision: str, folds: Rule | None = None) -> 
     """What else must agree for a scan to go on: settings by name, as text to be compared."""
     columns = [f"{c.expression} ({c.word}, {c.type_name})" for c in design.columns]
     asked = [(str(c.name), str(c.kind), c.asked) for c in design.columns]
-    limits = (asked, sorted(design.left_out.items()), sorted(design.optional), design.max_levels)
+    limits = (asked, sorted(design.left_out.items()), sorted(design.optional))
     return {
         "the version": __version__,
         "the precision": precision + (f" by {name_kernel()}" if precision == "double" else ""),
         "the list of columns": ", ".join(columns),
         "the condition": design.where,
         "the weights": f"{design.weights} ({design.weight_kind})" if design.weights else "",
+        "the most levels of a category": f"{design.max_levels:,}",
         "the rule of folds": "" if folds is None else repr(folds),
         "the choice of columns": hashlib.sha256(repr(limits).encode()).hexdigest()[:16],
     }
