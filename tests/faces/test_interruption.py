@@ -220,6 +220,27 @@ def test_while_workers_begin(
     assert not list(temporary.iterdir())
 
 
+def test_workers_that_threads_still_begin() -> None:
+    """They find nobody to tell them what to do, and do not say so."""
+    code = """
+import multiprocessing, threading, time
+from steepest.faces.interruption import leave
+
+def begin():
+    while True:
+        multiprocessing.get_context("spawn").Process(target=int).start()
+
+for _ in range(4):
+    threading.Thread(target=begin, daemon=True).start()
+time.sleep(0.5)
+leave(130)
+"""
+    for _ in range(3):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_second_time(
     places: dict[str, tuple[str, str]], temporary: Path, workplace: Path
 ) -> None:

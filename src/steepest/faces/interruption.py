@@ -185,18 +185,45 @@ def leave(code: int) -> NoReturn:
     Threads that are still at work are not waited for.
     """
     _hush()
-    pools = sys.modules.get("multiprocessing")
-    for child in pools.active_children() if pools else ():
-        child.kill()
-    for children in Path("/proc/self/task").glob("*/children"):  # those that only begin, too
-        with suppress(OSError):
-            for pid in children.read_text().split():
-                _kill_worker(pid)
-    drop_drafts()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
+    _silence()
+    _end_workers()
+    drop_drafts()
     os._exit(code)
+
+
+def _silence() -> None:
+    """Say no more: nor does a worker that a thread still begins, which finds nobody here."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _end_workers() -> None:
+    """End all children, those that only begin, too.
+
+    The system leaves some out of its list while others of them end, so it is asked until it
+    names no more.
+    """
+    pools = sys.modules.get("multiprocessing")
+    with suppress(RuntimeError):  # other threads begin some
+        for child in pools.active_children() if pools else ():
+            child.kill()
+    ended: set[str] = set()
+    while found := _list_children() - ended:
+        for pid in found:
+            _kill_worker(pid)
+        ended |= found
+
+
+def _list_children() -> set[str]:
+    """Where the system tells, the processes that threads of this one began."""
+    found: set[str] = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            found.update(children.read_text().split())
+    return found
 
 
 def _kill_worker(pid: str) -> None:
