@@ -34,6 +34,9 @@ GRACE = 0.5
 TELLING = 0.1
 """Seconds that one thread waits for the other to have said the line."""
 
+LISTINGS = 100
+"""How often workers are looked for that other threads begin meanwhile, at the most."""
+
 SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
 
 _kept: list[Checkpoint] = []
@@ -211,7 +214,10 @@ def _end_workers() -> None:
         for child in pools.active_children() if pools else ():
             child.kill()
     ended: set[str] = set()
-    while found := _list_children() - ended:
+    for _ in range(LISTINGS):
+        found = _list_children() - ended
+        if not found:
+            break
         for pid in found:
             _kill_worker(pid)
         ended |= found
